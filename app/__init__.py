@@ -1,0 +1,3 @@
+"""Neuronarium: a web-based neuron viewer for language models."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,169 @@
+"""Explanations, simulations and scores as values, with where they come from."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from app.domain.neurons import Float32, Int32, Polarity
+
+
+class Method(StrEnum):
+    """How an explanation came about."""
+
+    ORIGINAL = "original"
+    SUMMARY = "summary"
+    HIGHLIGHT = "highlight"
+    HS = "hs"
+    AVHS = "avhs"
+    TOKEN_LOOKUP = "token_lookup"
+
+
+PROMPTED_METHODS = (Method.ORIGINAL, Method.SUMMARY, Method.HIGHLIGHT, Method.HS, Method.AVHS)
+
+
+class SimulatorName(StrEnum):
+    """How activations are predicted from an explanation."""
+
+    LOCAL = "local"
+    CHAT_JSON = "chat_json"
+    LOGPROBS = "logprobs"
+    ONE_AT_A_TIME = "one_at_a_time"
+    TOKEN_LOOKUP = "token_lookup"
+
+
+class Protocol(StrEnum):
+    """Which records a score is computed on. Scores of different protocols are never mixed."""
+
+    HELDOUT_5_5 = "heldout-5+5"
+    HELDOUT_FULL = "heldout-full"
+    POPULATION = "population"
+    BILLS_5_5 = "bills-5+5"
+
+
+class Sample(StrEnum):
+    """Which of the protocol's records a score covers."""
+
+    TOP_AND_RANDOM = "top-and-random"
+    RANDOM_ONLY = "random-only"
+    POPULATION = "population"
+
+
+class Metric(StrEnum):
+    """The measures of agreement (DESIGN section 6)."""
+
+    CORRELATION = "correlation"
+    R_SQUARED = "r_squared"
+    R_SQUARED_UNCENTRED = "r_squared_uncentred"
+    ABS_DEV_EXPLAINED = "abs_dev_explained"
+
+
+class State(StrEnum):
+    """Whether a value exists, and if not, why. Only `OK` has a value."""
+
+    OK = "ok"
+    FAILED = "failed"
+    CONSTANT_PREDICTION = "constant_prediction"
+    CONSTANT_ACTUAL = "constant_actual"
+    TOO_FEW_ACTIVE = "too_few_active"
+    TOO_FEW_RECORDS = "too_few_records"
+    NO_CALIBRATION = "no_calibration"
+
+
+class CutOff(StrEnum):
+    """How the cut-off of `summary`, `highlight`, `hs` was chosen (DESIGN section 6)."""
+
+    EXCERPT_MAX_Q99 = "excerpt_max_q99"
+    TOKEN_Q99 = "token_q99"
+    SHOWN_Q90 = "shown_q90"
+
+
+class ScaleMaximum(StrEnum):
+    """Which maximum is 10 on the 0-10 scale: that of the records shown (published code) or of all seen (paper)."""
+
+    SHOWN = "shown"
+    ALL = "all"
+
+
+class Usage(NamedTuple):
+    """What a call or a chain of calls took."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
+    calls: int = 0
+
+    def plus(self, other: "Usage") -> "Usage":
+        return Usage(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """What a person may choose when asking for an explanation."""
+
+    method: Method = Method.SUMMARY
+    polarity: Polarity = Polarity.POSITIVE
+    explainer: str = ""  # endpoint name; empty for token_lookup
+    cut_off: CutOff = CutOff.TOKEN_Q99
+    scale_maximum: ScaleMaximum = ScaleMaximum.SHOWN
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What a person may choose when asking for a score."""
+
+    simulator: SimulatorName = SimulatorName.LOCAL
+    endpoint: str = ""  # endpoint name for chat_json, logprobs, one_at_a_time; empty otherwise
+    protocol: Protocol = Protocol.HELDOUT_FULL
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything needed to trace an explanation back to its making."""
+
+    method: str
+    explainer: str  # "endpoint name / model", "none" for token_lookup
+    prompt_version: str = ""
+    messages_hash: str = ""  # sha256 of the exact messages as JSON
+    messages_json: str = ""  # the exact messages
+    parameters_json: str = "{}"
+    seed: int = 0
+    excerpts: tuple[int, ...] = ()  # ordinals of the excerpts that the explainer saw
+    code_version: str = ""
+    usage: Usage = field(default_factory=Usage)
+    author: str = "neuronarium"
+
+
+class ScoreValue(NamedTuple):
+    """One metric's value on named records, or the state that says why there is none."""
+
+    metric: Metric
+    protocol: Protocol
+    sample: Sample
+    state: State
+    value: float | None = None
+    low: float | None = None  # 95 % bootstrap interval
+    high: float | None = None
+    n_records: int = 0
+    n_documents: int = 0
+    n_tokens: int = 0
+    indicative: bool = False  # fewer than 10 records in a stratum
+    reason: str = ""
+    parameters_json: str = "{}"  # calibration slope and intercept, bootstrap draws and seed, weights
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """Expected activations on the 0-10 scale for given records, in their order."""
+
+    excerpts: Int32  # [R]
+    expected: Float32  # [R, T]
+    usage: Usage = field(default_factory=Usage)
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.expected).all():
+            raise ValueError("a simulation holds a value that is not finite")

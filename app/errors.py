@@ -1,0 +1,64 @@
+"""The tree of errors a user may meet. Each says in one line what is wrong and what to do about it.
+
+Only `web` turns them into HTTP answers and only `cli` into exit codes, each in one place; `status` is a hint to the former.
+"""
+
+
+class AppError(Exception):
+    """Base of all expected errors; the message is shown to people as it stands."""
+
+    status = 500
+
+
+class NotFound(AppError):
+    """Something named does not exist; the message says what does."""
+
+    status = 404
+
+
+class BadInput(AppError):
+    """The caller gave something that cannot be used."""
+
+    status = 422
+
+
+class Conflict(AppError):
+    """The request is sound but cannot be done now (already running, already there, store of a newer version)."""
+
+    status = 409
+
+
+class Refused(AppError):
+    """Refused before doing anything: over a spending cap, no credentials, a foreign origin."""
+
+    status = 403
+
+
+class ModelError(AppError):
+    """A subject model that cannot be loaded or is of an unknown family."""
+
+    status = 422
+
+
+class CorpusError(AppError):
+    """A corpus that holds no usable text or cannot be read."""
+
+    status = 422
+
+
+class EndpointError(AppError):
+    """A language model's endpoint failed for good after bounded retries; the message says how."""
+
+    status = 502
+
+
+class AnswerError(AppError):
+    """An endpoint answered, but the answer cannot be used (nonsense, wrong length, refusal, empty)."""
+
+    status = 502
+
+
+class StoreError(AppError):
+    """The store cannot be opened or written: disk full, newer version, locked."""
+
+    status = 503

@@ -1,0 +1,96 @@
+"""All settings, read from the environment (prefix `NEURONARIUM_`) and from `neuronarium.toml`."""
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Endpoint(BaseModel):
+    """One OpenAI-compatible server and the model to ask there."""
+
+    name: str = Field(description="How pages, jobs and the command line call this endpoint.")
+    base_url: str = Field(description="Base address including the version, such as http://127.0.0.1:8080/v1.")
+    model: str = Field(description="The model's name as that server knows it.")
+    api_key_env: str | None = Field(
+        default=None, description="Name of the environment variable that holds the key; none for a local server."
+    )
+    price_in: float = Field(default=0.0, ge=0, description="US dollars per million prompt tokens.")
+    price_out: float = Field(default=0.0, ge=0, description="US dollars per million completion tokens.")
+    concurrency: int = Field(default=4, ge=1, le=256, description="Requests under way at once.")
+    requests_per_minute: int | None = Field(default=None, ge=1, description="Upper bound on requests a minute.")
+    timeout_s: float = Field(default=120.0, gt=0, description="Seconds one request may take.")
+    attempts: int = Field(default=5, ge=1, le=20, description="Tries of one request, the first included.")
+    chat: bool = Field(default=True, description="Serves /chat/completions.")
+    completions: bool = Field(default=False, description="Serves /completions with echo and logprobs.")
+
+    def api_key(self) -> str:
+        """The key from the environment, or a placeholder that local servers ignore."""
+        return os.environ.get(self.api_key_env, "") if self.api_key_env else "none"
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Environment wins over the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NEURONARIUM_", env_nested_delimiter="__", toml_file="neuronarium.toml", extra="forbid"
+    )
+
+    data_dir: Path = Field(default=Path("data"), description="Folder for the store, jobs, models and corpora.")
+    database_url: str | None = Field(
+        default=None,
+        description="SQLAlchemy address of the store, such as postgresql+psycopg://user@host/db; "
+        "a SQLite file in data_dir when empty.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
+    allowed_hosts: list[str] = Field(
+        default=[], description="Extra Host header values to answer, besides localhost and the address listened on."
+    )
+    username: str = Field(default="neuronarium", description="Name for the login that a non-loopback address needs.")
+    password: SecretStr | None = Field(
+        default=None, description="Password for that login; without it only loopback is served."
+    )
+    endpoints: list[Endpoint] = Field(default=[], description="OpenAI-compatible servers for explaining and simulating.")
+    demo: bool = Field(
+        default=False,
+        description="Prepare the demo model and corpus, and serve the demo explainer when no endpoint is configured.",
+    )
+    spending_cap_usd: float | None = Field(
+        default=None, ge=0, description="No request is sent once the recorded cost of all calls would pass this."
+    )
+    device: str = Field(default="auto", description="Where the subject model runs: auto, cpu, cuda, cuda:1, mps.")
+    threads: int | None = Field(default=None, ge=1, description="CPU threads for the subject model; all when empty.")
+    simulator_model: str | None = Field(
+        default=None, description="Model folder or name for the local simulator; the subject model itself when empty."
+    )
+
+    @property
+    def store_url(self) -> str:
+        """The address of the store in force."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve()}/neuronarium.sqlite"
+
+    @property
+    def jobs_url(self) -> str:
+        """The address of the durable job engine's own database: a second SQLite file, or the same PostgreSQL."""
+        if self.database_url and self.database_url.startswith("postgresql"):
+            return self.database_url
+        return f"sqlite:///{self.data_dir.resolve()}/jobs.sqlite"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of precedence: arguments, environment, file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
