@@ -1,0 +1,378 @@
+"""An OpenAI-compatible server on loopback that does what a test tells it to, misbehaviour included.
+
+    with ScriptedServer() as server:
+        server.script(rate_limited(retry_after=0), truncated(), chat("words about the sea"))
+        client = Client(server.endpoint(), ledger)
+        ...
+        assert server.calls == 3
+
+Replies given to `script` are used up in order; after them (or without any) `server.default` answers, which may
+be a reply or a function of the request. Everything runs over real sockets in threads of the test's own process,
+so it also serves workers in other processes, and goes on counting while they are killed.
+"""
+
+import json
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+from app.settings import Endpoint
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One request as it came in."""
+
+    path: str
+    body: dict[str, Any]
+    authorization: str | None
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        return list(self.body["messages"])
+
+    @property
+    def text(self) -> str:
+        """All that the model was shown, in one string."""
+        if "messages" in self.body:
+            return "\n".join(str(m["content"]) for m in self.messages)
+        return str(self.body.get("prompt", ""))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What goes over the wire. `wait_s` is how long the server holds it back (ended early when it closes)."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+    wait_s: float = 0.0
+    hold: bool = False  # until `server.release()`
+    promised: int | None = None  # Content-Length, where it lies
+    drop: bool = False  # close the connection without a word
+
+
+Responder = Callable[[Recorded], Reply]
+
+
+def json_reply(value: object, status: int = 200, **more: Any) -> Reply:
+    """Any JSON value as an answer."""
+    return Reply(status=status, body=json.dumps(value).encode(), **more)
+
+
+def chat(
+    text: str | None,
+    finish_reason: str = "stop",
+    tokens_in: int | None = 100,
+    tokens_out: int = 10,
+    logprobs: object = None,
+    **more: Any,
+) -> Reply:
+    """A proper answer of /chat/completions. `tokens_in=None` leaves the usage out, as some servers do."""
+    choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": text}}
+    if logprobs is not None:
+        choice["logprobs"] = logprobs
+    answer: dict[str, Any] = {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+    }
+    if tokens_in is not None:
+        answer["usage"] = {
+            "prompt_tokens": tokens_in,
+            "completion_tokens": tokens_out,
+            "total_tokens": tokens_in + tokens_out,
+        }
+    return json_reply(answer, **more)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One token of an answer with its log probability (None for a prompt's first) and its rivals."""
+
+    token: str
+    logprob: float | None = -1.0
+    top: dict[str, float] = field(default_factory=dict)
+
+
+def completion(tokens: Sequence[Scored], shape: str = "classic", tokens_in: int = 100, **more: Any) -> Reply:
+    """An answer of /completions, in shape "classic" (vLLM, llama-cpp-python) or "chat" (llama.cpp)."""
+    logprobs: dict[str, Any]
+    if shape == "classic":
+        offsets, at = [], 0
+        for t in tokens:
+            offsets.append(at)
+            at += len(t.token)
+        logprobs = {
+            "tokens": [t.token for t in tokens],
+            "token_logprobs": [t.logprob for t in tokens],
+            "top_logprobs": [t.top or None for t in tokens],
+            "text_offset": offsets,
+        }
+    else:
+        logprobs = {
+            "content": [
+                {
+                    "id": i,
+                    "token": t.token,
+                    "bytes": list(t.token.encode()),
+                    "logprob": t.logprob,
+                    "top_logprobs": [
+                        {"id": 0, "token": k, "bytes": list(k.encode()), "logprob": v}
+                        for k, v in t.top.items()
+                    ],
+                }
+                for i, t in enumerate(tokens)
+            ]
+        }
+    choice = {
+        "index": 0,
+        "text": "".join(t.token for t in tokens),
+        "finish_reason": "length",
+        "logprobs": logprobs,
+    }
+    usage = {"prompt_tokens": tokens_in, "completion_tokens": 1, "total_tokens": tokens_in + 1}
+    return json_reply(
+        {
+            "id": "c",
+            "object": "text_completion",
+            "created": 1,
+            "model": "m",
+            "choices": [choice],
+            "usage": usage,
+        },
+        **more,
+    )
+
+
+# Misbehaviour of the server.
+
+
+def server_error(status: int = 500, message: str = "the model runner crashed") -> Reply:
+    return json_reply({"error": {"message": message, "type": "server_error"}}, status=status)
+
+
+def rate_limited(retry_after: float | str | None = None) -> Reply:
+    headers = [("Content-Type", "application/json")]
+    if retry_after is not None:
+        headers.append(("Retry-After", str(retry_after)))
+    body = json.dumps({"error": {"message": "Rate limit reached", "type": "requests"}}).encode()
+    return Reply(status=429, body=body, headers=tuple(headers))
+
+
+def nonsense() -> Reply:
+    """A proxy's HTML page with status 200."""
+    return Reply(
+        body=b"<html><h1>Welcome to the intranet</h1></html>", headers=(("Content-Type", "text/html"),)
+    )
+
+
+def truncated(text: str = "words about the sea") -> Reply:
+    """JSON that stops in the middle, with a Content-Length that agrees."""
+    whole = chat(text).body
+    return Reply(body=whole[: len(whole) // 2])
+
+
+def cut_off() -> Reply:
+    """The connection breaks before the promised bytes have come."""
+    whole = chat("words about the sea").body
+    return Reply(body=whole[: len(whole) // 2], promised=len(whole))
+
+
+def dropped() -> Reply:
+    """The connection is closed without an answer."""
+    return Reply(drop=True)
+
+
+def slow(seconds: float, then: Reply | None = None) -> Reply:
+    """Answers, but late."""
+    reply = then or chat("words about the sea")
+    return Reply(reply.status, reply.body, reply.headers, wait_s=seconds)
+
+
+def held(then: Reply | None = None) -> Reply:
+    """Answers when the test calls `server.release()`."""
+    reply = then or chat("words about the sea")
+    return Reply(reply.status, reply.body, reply.headers, hold=True)
+
+
+# Misbehaviour of the model.
+
+
+def refusal() -> Reply:
+    return chat("I'm sorry, but I can't help with that request.")
+
+
+def leaked_reasoning() -> Reply:
+    return chat("<think>Okay, the user wants a neuron explained. Let me look.</think> words about the sea")
+
+
+def numbered_list() -> Reply:
+    return chat("1. words about the sea\n2. names of ships\n3. weather")
+
+
+def empty() -> Reply:
+    return chat("")
+
+
+def no_choices() -> Reply:
+    return json_reply({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": []})
+
+
+class ScriptedServer:
+    """The server. A context manager; `endpoint()` gives the settings that lead to it."""
+
+    def __init__(self, default: Reply | Responder | None = None) -> None:
+        self.default: Reply | Responder = default or chat("words about the sea and ships")
+        self.tokenize: Callable[[str], Iterable[int]] | None = None  # answers /tokenize when set
+        self.requests: list[Recorded] = []
+        self.most_at_once = 0
+        self._at_once = 0
+        self._script: deque[Reply | Responder] = deque()
+        self._lock = threading.Lock()
+        self._arrived = threading.Condition(self._lock)
+        self._released = threading.Event()
+        self._closing = threading.Event()
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http.daemon_threads = True
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    def script(self, *replies: Reply | Responder) -> None:
+        """Replies to give next, in this order, each once."""
+        with self._lock:
+            self._script.extend(replies)
+
+    def release(self) -> None:
+        """Let every held reply go, those to come included."""
+        self._released.set()
+
+    def wait_for_calls(self, n: int, timeout_s: float = 30.0) -> bool:
+        """Block until n requests have come in; False when they do not within `timeout_s`."""
+        with self._arrived:
+            return self._arrived.wait_for(lambda: len(self.requests) >= n, timeout_s)
+
+    @property
+    def calls(self) -> int:
+        """How many requests have come in, /tokenize and its like left out."""
+        with self._lock:
+            return len(self.requests)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    def endpoint(self, **fields: Any) -> Endpoint:
+        """Settings that lead here; any field may be given."""
+        values = {"name": "scripted", "base_url": self.url, "model": "scripted-model", "timeout_s": 20.0}
+        values["completions"] = True
+        return Endpoint(**{**values, **fields})
+
+    def close(self) -> None:
+        self._closing.set()
+        self._released.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(5)
+
+    def __enter__(self) -> "ScriptedServer":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Called by the handler's threads.
+
+    def enter(self, request: Recorded) -> Reply:
+        with self._arrived:
+            self.requests.append(request)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+            reply = self._script.popleft() if self._script else self.default
+            self._arrived.notify_all()
+        return reply if isinstance(reply, Reply) else reply(request)
+
+    def wait(self, reply: Reply) -> None:
+        if reply.hold:
+            self._released.wait(60)
+        if reply.wait_s:
+            self._closing.wait(reply.wait_s)
+
+    def leave(self) -> None:
+        with self._lock:
+            self._at_once -= 1
+
+
+def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            body = json.loads(self.rfile.read(length) or b"{}")
+            if self.path == "/tokenize":
+                self._tokenize(body)
+                return
+            if self.path not in ("/v1/chat/completions", "/v1/completions"):
+                self._send(json_reply({"error": {"message": "no such path"}}, status=404))
+                return
+            reply = server.enter(Recorded(self.path, body, self.headers.get("Authorization")))
+            try:
+                server.wait(reply)
+            finally:
+                server.leave()
+            self._send(reply)
+
+        def do_GET(self) -> None:
+            self._send(json_reply({"object": "list", "data": [{"id": "scripted-model", "object": "model"}]}))
+
+        def _tokenize(self, body: dict[str, Any]) -> None:
+            if server.tokenize is None:
+                self._send(json_reply({"error": {"message": "no such path"}}, status=404))
+                return
+            text = (
+                body.get("content") or body.get("prompt") or "\n".join(m["content"] for m in body["messages"])
+            )
+            ids = list(server.tokenize(text))
+            self._send(json_reply({"tokens": ids, "count": len(ids)}))
+
+        def _send(self, reply: Reply) -> None:
+            if reply.drop:
+                self.close_connection = True
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            try:
+                self.send_response(reply.status)
+                for name, value in reply.headers:
+                    self.send_header(name, value)
+                length = len(reply.body) if reply.promised is None else reply.promised
+                self.send_header("Content-Length", str(length))
+                self.end_headers()
+                self.wfile.write(reply.body)
+            except OSError:  # the client gave up waiting, as it may
+                self.close_connection = True
+            if reply.promised is not None:
+                self.close_connection = True
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing: a test's output is its own."""
+
+    return Handler
+
+
+def down_endpoint(**fields: Any) -> Endpoint:
+    """Settings that lead to a port where nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    values = {"name": "down", "base_url": f"http://127.0.0.1:{port}/v1", "model": "m", "timeout_s": 5.0}
+    return Endpoint(**{**values, **fields})
