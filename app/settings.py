@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(default=Path("data"), description="Folder for the store, jobs, models and corpora.")
+    npm_dir: Path = Field(
+        default=Path(__file__).parents[1] / "data" / "npm" / "node_modules",
+        description="Folder with the front-end files and the demo corpus that the set-up fetches.",
+    )
     database_url: str | None = Field(
         default=None,
         description="SQLAlchemy address of the store, such as postgresql+psycopg://user@host/db; "
