@@ -6,9 +6,9 @@
         ...
         assert server.calls == 3
 
-Replies given to `script` are used up in order; after them (or without any) `server.default` answers, which may
-be a reply or a function of the request. Everything runs over real sockets in threads of the test's own process,
-so it also serves workers in other processes, and goes on counting while they are killed.
+Replies given to `script` are used up in order; after them (or without any) `server.default` answers, which
+may be a reply or a function of the request. Everything runs over real sockets in threads of the test's own
+process, so it also serves workers in other processes, and goes on counting while they are killed.
 """
 
 import json
