@@ -1,0 +1,5 @@
+"""The store: the only package that knows SQLAlchemy."""
+
+from app.store.session import Session, Store
+
+__all__ = ["Session", "Store"]

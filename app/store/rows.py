@@ -1,0 +1,333 @@
+"""The values that come out of the store: frozen, plain, never objects of a database library."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.collection import ExcerptTable, ModelCard
+from app.domain.explanations import (
+    Metric,
+    Protocol,
+    Provenance,
+    Sample,
+    ScoreValue,
+    Simulated,
+    State,
+)
+from app.domain.neurons import Float32, Int32, NeuronRef, Polarity
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """One page of a long list. Cursors are opaque, URL-safe and exact; None where there is nothing that way."""
+
+    items: tuple[T, ...]
+    next: str | None
+    previous: str | None
+    total: int
+
+
+class CollectionState(StrEnum):
+    """`RUNNING` is invisible to pages; exactly one `COMPLETE` is shown per model; older ones are `SUPERSEDED`."""
+
+    RUNNING = "running"
+    COMPLETE = "complete"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True)
+class CollectionRow:
+    """One pass of a model over a corpus."""
+
+    id: int
+    model: str  # slug
+    corpus: str
+    state: CollectionState
+    documents: int
+    excerpts: int
+    excerpt_tokens: int
+    documents_per_split: tuple[int, int, int, int]  # explain, dev, score, unsplit
+    parameters_json: str
+    job_id: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A subject model as stored."""
+
+    id: int
+    card: ModelCard
+    created_at: datetime
+
+    @property
+    def slug(self) -> str:
+        return self.card.slug
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """A model as the home page shows it. Without a complete collection it has no neurons to look at yet."""
+
+    id: int
+    card: ModelCard
+    collection: CollectionRow | None  # the complete one that pages show
+    collecting: CollectionRow | None  # one under way, its layers still invisible
+    layers: int  # collected and visible
+    neurons: int  # collected and visible
+    explanations: int  # stored for it, failed ones left out
+
+    @property
+    def slug(self) -> str:
+        return self.card.slug
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One collected layer."""
+
+    model: str  # slug
+    ordinal: int
+    slug: str
+    neurons: int
+    gated: bool
+    position0_share: float  # share of neurons whose first token was an outlier and left out
+    n_tokens: int  # tokens behind mean and variance
+    n_sampled: int  # tokens behind density, histogram, quantiles, higher moments
+    records: int  # slots kept per neuron
+    mean_density: float
+    max_activation: float
+
+
+@dataclass(frozen=True, eq=False)
+class StoredExcerpts(ExcerptTable):
+    """A model's excerpts in memory, tied to the collection whose records point into them."""
+
+    collection_id: int
+    model: str  # slug
+
+
+class NeuronSort(StrEnum):
+    """What a layer's neurons can be sorted by. Neurons without the value come last either way."""
+
+    INDEX = "index"
+    SCORE = "score"
+    DENSITY = "density"
+    MAXIMUM = "maximum"
+    MINIMUM = "minimum"
+    MEAN = "mean"
+    VARIANCE = "variance"
+    SKEWNESS = "skewness"
+    KURTOSIS = "kurtosis"
+
+
+@dataclass(frozen=True)
+class BestScore:
+    """The best-scoring explanation of a neuron by one measure (protocol, sample, metric), or why none is defined."""
+
+    protocol: Protocol
+    sample: Sample
+    metric: Metric
+    state: State
+    value: float | None
+    low: float | None
+    high: float | None
+    explanation_id: int
+    text: str
+    method: str
+    polarity: Polarity
+
+
+class TopToken(NamedTuple):
+    """A token with the neuron's mean activation on it over its explain-split records."""
+
+    id: int
+    mean: float
+    count: int
+
+
+@dataclass(frozen=True)
+class NeuronRow:
+    """One line of a layer's list."""
+
+    ref: NeuronRef
+    density: float
+    maximum: float
+    minimum: float
+    mean: float
+    variance: float
+    skewness: float  # NaN where undefined
+    kurtosis: float  # NaN where undefined
+    top_tokens: tuple[TopToken, ...]
+    best: BestScore | None  # by the measure asked for
+
+    @property
+    def index(self) -> int:
+        return self.ref.index
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One stored score."""
+
+    id: int
+    explanation_id: int
+    simulation_id: int | None
+    simulator: str  # "token_lookup" where there is no simulation of its own
+    endpoint: str
+    seed: int
+    value: ScoreValue  # state, value, interval, n, reason, parameters
+    job_id: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class ExplanationRow:
+    """One stored explanation with its scores. A failed one has no text and says why."""
+
+    id: int
+    ref: NeuronRef
+    state: State
+    reason: str
+    text: str
+    polarity: Polarity
+    provenance: Provenance  # messages_json is filled by `get` only; `of_neuron` and `recent` leave it empty
+    collection_id: int
+    job_id: str | None
+    created_at: datetime
+    scores: tuple[ScoreRow, ...] = ()
+
+    @property
+    def method(self) -> str:
+        return self.provenance.method
+
+
+@dataclass(frozen=True, eq=False)
+class SimulationRow:
+    """One stored simulation. A failed one has no values and says why."""
+
+    id: int
+    explanation_id: int
+    simulator: str
+    endpoint: str
+    parameters_json: str
+    seed: int
+    state: State
+    reason: str
+    simulated: Simulated | None
+    collection_id: int
+    job_id: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, eq=False)
+class LayerScores:
+    """The best scores of one layer's neurons by one measure, for charts."""
+
+    layer: str
+    ordinal: int
+    neurons: int
+    defined: int  # neurons with a value
+    constant: int  # neurons whose prediction is constant: counted as 0 in `mean_constant_0`
+    mean: float | None  # over defined
+    mean_constant_0: float | None  # over defined and constant
+    quantiles: tuple[float, ...]  # at QUANTILES; empty when none is defined
+    counts: tuple[int, ...]  # histogram over SCORE_EDGES
+
+
+@dataclass(frozen=True, eq=False)
+class LayerDistribution:
+    """How one statistic is spread over a layer's neurons, for charts."""
+
+    layer: str
+    ordinal: int
+    neurons: int
+    mean: float | None
+    quantiles: tuple[float, ...]  # at QUANTILES
+
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+SCORE_EDGES = tuple(
+    round(-1 + 0.1 * i, 1) for i in range(21)
+)  # of r-squared, below -1 counts in the first bin
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTokens:
+    """The tokens on which a neuron's mean activation is highest, strongest first. K tokens."""
+
+    ids: Int32  # [K]
+    means: Float32  # [K]
+    counts: NDArray[np.int32]  # [K] occurrences in the explain-split records
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """One job as pages and the command line show it."""
+
+    id: str
+    kind: str  # collect, explain, score, prepare_demo…
+    title: str
+    parameters_json: str
+    state: JobState
+    done: int
+    total: int  # 0: unknown
+    unit: str  # "excerpts", "calls"…
+    note: str
+    reason: str  # why it failed, in plain words
+    cost_usd: float
+    worker: str
+    attempts: int
+    resumptions: int
+    model: str | None  # slug, where the job is about one
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    result_json: str
+
+    @property
+    def share(self) -> float | None:
+        """Progress from 0 to 1, None where the total is unknown."""
+        return min(1.0, self.done / self.total) if self.total else None
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """A worker process and its last heartbeat."""
+
+    name: str
+    host: str
+    pid: int
+    started_at: datetime
+    beat_at: datetime
+
+
+@dataclass(frozen=True)
+class SeenProof:
+    """What an explanation's maker saw, in terms of documents."""
+
+    explanation_id: int
+    collection_id: int
+    documents: tuple[int, ...] = field(default_factory=tuple)  # ordinals
+    clusters: frozenset[str] = field(default_factory=frozenset)  # near-duplicate clusters of those documents
