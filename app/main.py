@@ -1,0 +1,103 @@
+"""create_app: the only place where the web is put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from app.errors import AppError, NotFound, Refused
+from app.settings import Settings
+from app.store import Store
+from app.web import errors, login
+from app.web.counters import RunningJobs
+from app.web.middleware import ConditionalAnswers, Guard, SecurityHeaders, is_loopback
+from app.web.rendering import STATIC, VENDOR
+from app.web.routes import ROUTERS
+
+if TYPE_CHECKING:
+    from app.jobs.service import Jobs
+
+FOR_GOOD = "public, max-age=31536000, immutable"
+
+
+class CachedStatic(StaticFiles):
+    """Static files that may be kept for good when asked for by the mark of their content (`?v=`)."""
+
+    async def get_response(self, path: str, scope: dict[str, object]) -> Response:  # type: ignore[override]
+        response = await super().get_response(path, scope)  # type: ignore[arg-type]
+        query = scope.get("query_string")
+        response.headers["cache-control"] = FOR_GOOD if isinstance(query, bytes) and b"v=" in query else "no-cache"
+        return response
+
+
+async def vendor(name: str, v: str = "") -> Response:
+    """A file of an npm package, from a fixed list."""
+    file = VENDOR.get(name)
+    if file is None or not file.is_file():
+        raise NotFound(f"No such file is served. There is: {', '.join(VENDOR)}.")
+    return FileResponse(file, media_type="text/javascript", headers={"cache-control": FOR_GOOD if v else "no-cache"})
+
+
+def error_answer(request: Request, error: AppError) -> Response:
+    """An error of the middleware, in the same form as those of the handlers."""
+    return errors.answer(request, error.status, str(error))
+
+
+def create_app(settings: Settings, store: Store | None = None, jobs: "Jobs | None" = None) -> FastAPI:
+    """The whole web application.
+
+    `store` and `jobs` are opened from the settings when not given; what was opened here is closed at shutdown.
+    Raises Refused when the address to listen on is not loopback and no password is set, StoreError when the store
+    cannot be opened.
+    """
+    walled = not is_loopback(settings.host)
+    if walled and settings.password is None:
+        raise Refused(
+            f"Listening on {settings.host} would open this to others without a login: "
+            "set NEURONARIUM_PASSWORD, or listen on 127.0.0.1."
+        )
+    opened = store is None
+    store = Store.open(settings.store_url) if store is None else store
+    if jobs is None:
+        from app.jobs.service import Jobs  # late: a viewer in a test needs no job engine
+
+        jobs = Jobs(settings, store)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        if opened:
+            store.close()
+
+    app = FastAPI(
+        title="Neuronarium",
+        version="0.1.0",
+        summary="Neurons of language models: what makes them fire, what they are said to do, and how well that predicts them.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )
+    app.state.settings = settings
+    app.state.store = store
+    app.state.jobs = jobs
+    app.state.running_jobs = RunningJobs(store)
+    app.state.credentials = login.credentials(settings) if walled else None
+    errors.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_api_route("/static/vendor/{name}", vendor, include_in_schema=False)
+    app.mount("/static", CachedStatic(directory=STATIC), name="static")
+
+    # The last one added is the first to see a request.
+    app.add_middleware(ConditionalAnswers)
+    if walled:
+        app.add_middleware(login.LoginWall, credentials=app.state.credentials, answer=error_answer)
+    hosts = frozenset(host.lower() for host in [settings.host, *settings.allowed_hosts])
+    app.add_middleware(Guard, hosts=hosts, any_address=walled, answer=error_answer)
+    app.add_middleware(SecurityHeaders)
+    return app

@@ -1,0 +1,34 @@
+"""What handlers ask for by type: settings, the store, jobs.
+
+Async on purpose: FastAPI sends a plain `def` dependency through the thread pool, which costs more than it does.
+A handler opens its own session (`with store.session() as session`), so that it is one thread's from end to end.
+"""
+
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends, Request
+
+from app.settings import Settings
+from app.store import Store
+
+if TYPE_CHECKING:
+    from app.jobs.service import Jobs
+else:
+    Jobs = object
+
+
+async def get_settings(request: Request) -> Settings:
+    return cast(Settings, request.app.state.settings)
+
+
+async def get_store(request: Request) -> Store:
+    return cast(Store, request.app.state.store)
+
+
+async def get_jobs(request: Request) -> Jobs:
+    return cast("Jobs", request.app.state.jobs)
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]
+StoreDep = Annotated[Store, Depends(get_store)]
+JobsDep = Annotated[Jobs, Depends(get_jobs)]

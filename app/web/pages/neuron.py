@@ -1,0 +1,5 @@
+"""Follows."""
+
+from fastapi import APIRouter
+
+router = APIRouter(include_in_schema=False)

@@ -1,0 +1,84 @@
+"""Templates: one environment, typed contexts in, a string out."""
+
+import hashlib
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from app.web import formats
+from app.web.contexts import Chrome
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "templates"
+STATIC = ROOT / "static"
+# Files of npm packages that pages may load, by the name they are served under. Nothing else of node_modules is served.
+VENDOR = {
+    "htmx.min.js": ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js",
+    "hx-sse.min.js": ROOT / "node_modules" / "htmx.org" / "dist" / "ext" / "hx-sse.min.js",
+}
+THEMES = ("light", "dark")
+
+
+@cache
+def static_url(path: str) -> str:
+    """Address of a static file with a mark of its content, so that it may be cached for good."""
+    name = path.removeprefix("vendor/")
+    file = VENDOR[name] if path.startswith("vendor/") else STATIC / path
+    if not file.is_file():
+        return f"/static/{path}"
+    return f"/static/{path}?v={hashlib.blake2b(file.read_bytes(), digest_size=6).hexdigest()}"
+
+
+def _environment() -> Environment:
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    env.globals["static_url"] = static_url
+    env.filters.update(formats.FILTERS)
+    return env
+
+
+ENVIRONMENT = _environment()
+
+
+def render(template: str, context: "DataclassInstance") -> str:
+    """A template filled with one frozen dataclass: its fields are the template's names."""
+    values: dict[str, Any] = {field.name: getattr(context, field.name) for field in fields(context)}
+    return ENVIRONMENT.get_template(template).render(values)
+
+
+def page(template: str, context: "DataclassInstance", status: int = 200) -> HTMLResponse:
+    """A rendered template as an answer."""
+    return HTMLResponse(render(template, context), status)
+
+
+def chrome(request: Request, title: str, section: str = "") -> Chrome:
+    """What the frame around every page needs; `section` marks the current entry of the navigation."""
+    theme = request.cookies.get("theme", "")
+    counter = getattr(request.app.state, "running_jobs", None)
+    return Chrome(
+        title=title,
+        section=section,
+        theme=theme if theme in THEMES else "",
+        running_jobs=counter() if counter is not None else 0,
+        query=request.query_params.get("q", ""),
+        here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        login=request.scope.get("neuronarium.login", False),
+    )
+
+
+__all__ = ["ENVIRONMENT", "STATIC", "VENDOR", "Markup", "chrome", "page", "render", "static_url"]

@@ -1,0 +1,19 @@
+"""Every router of the web, in the order in which addresses are matched."""
+
+from app.web import login, preferences
+from app.web.api import router as api
+from app.web.pages import help as help_page
+from app.web.pages import home, jobs, layer, model, neuron, neuron_actions
+
+ROUTERS = (
+    preferences.router,
+    login.router,
+    help_page.router,
+    api,
+    home.router,
+    jobs.router,
+    neuron_actions.router,
+    neuron.router,
+    layer.router,
+    model.router,
+)
