@@ -160,6 +160,7 @@ class Statistics:
     n_tokens: int  # tokens behind mean, variance
     n_sampled: int  # tokens behind skewness, kurtosis, density, histogram, quantiles
     sign_shares: tuple[float, float, float, float] | None  # gated: shares of (gate,input) ++ +- -+ --
+    position0: bool = False  # position 0 is an outlier: left out above, and of token means and scores
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,26 @@
+"""One token as one field of a prompt's line: no tab, newline or broken byte survives, and no two tokens look alike."""
+
+LONGEST = 48  # characters of one token that a prompt shows; vocabularies hold a few of hundreds of characters
+_NAMED = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+
+def field_text(piece: bytes) -> str:
+    """A token's bytes as text for a line of `token<TAB>value`.
+
+    UTF-8 text stands for itself, spaces included. A backslash is doubled; newline, tab and return are `\\n`, `\\t`,
+    `\\r`; other line separators and controls are `\\u{2028}`, bytes that are no UTF-8 `\\xE2`. What passes `LONGEST`
+    characters is cut and ends in `\\…`. Apart from cut tokens the text can be read back to the same bytes.
+    """
+    text = piece.decode("utf-8", "surrogateescape")
+    out = "".join(_char(char) for char in text[: LONGEST + 1])
+    return out if len(text) <= LONGEST else "".join(_char(char) for char in text[:LONGEST]) + "\\…"
+
+
+def _char(char: str) -> str:
+    if char in _NAMED:
+        return _NAMED[char]
+    if "\udc80" <= char <= "\udcff":
+        return f"\\x{ord(char) - 0xDC00:02X}"
+    if char < " " or char in "\x7f\u0085\u2028\u2029":
+        return f"\\u{{{ord(char):X}}}"
+    return char

@@ -1,0 +1,117 @@
+"""Which of a neuron's records are explained on, calibrated on and scored on (DESIGN sections 4 to 6).
+
+Our own records are told apart by the split of their document; imported ones (`UNSPLIT`) by rank, as BILLS did.
+A rank that a neuron does not have is left out; nothing takes its place from another split.
+An excerpt may be kept as top *and* at random; it then counts in both, as in the published protocol, because a
+random sample without the strong excerpts would be none.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.explanations import Protocol
+from app.domain.neurons import BAND_PROBABILITIES, BANDS, Int32, Kind, Polarity, Records, Split
+from app.domain.splits import enough_documents
+
+__all__ = ["dev_records", "enough_documents", "explain_records", "score_records"]
+
+BILLS_EXPLAIN_TOP = (0, 4, 8, 12, 16)
+BILLS_DEV_TOP = (1, 5, 9, 13, 17)
+BILLS_DEV_RANDOM = (0, 3, 6, 9, 12)
+BILLS_SCORE_TOP = (2, 6, 10, 14, 18)
+BILLS_SCORE_RANDOM = (1, 4, 7, 10, 13)
+# The first half holds every other excerpt, so that these ranks are BILLS' ranks in expectation.
+HELDOUT_EXPLAIN_TOP = (0, 2, 4, 6, 8)
+HELDOUT_SCORE_TOP = (0, 1, 2, 3, 4)
+HELDOUT_SCORE_RANDOM = (0, 1, 2, 3, 4)
+NEGATIVE_EXPLAIN_BOTTOM = (0, 1, 2, 3, 4)
+
+STRATUM_STRONG = 0  # top, or bottom for the negative polarity
+STRATUM_RANDOM = 1
+POPULATION_KINDS = (*BANDS, Kind.TOP)  # stratum = position here, with BAND_PROBABILITIES
+
+
+def explain_records(records: Records, polarity: Polarity) -> Records:
+    """The records that an explainer is shown: 5, strongest first.
+
+    Explain split: top[0,2,4,6,8], or the 5 most negative for the negative polarity. Imported: top[0,4,8,12,16],
+    and none for the negative polarity, which published data does not hold.
+    """
+    if _unsplit(records):
+        ranks: Iterable[int] = BILLS_EXPLAIN_TOP
+        return records.take(_rows(records, _strong(polarity), Split.UNSPLIT, ranks))
+    ranks = HELDOUT_EXPLAIN_TOP if polarity is Polarity.POSITIVE else NEGATIVE_EXPLAIN_BOTTOM
+    return records.take(_rows(records, _strong(polarity), Split.EXPLAIN, ranks))
+
+
+def dev_records(records: Records, polarity: Polarity) -> Records:
+    """The records to calibrate on: the dev split's strong and random ones; BILLS' ranks in imported data.
+
+    With the default profile the negative polarity finds random ones only. May be empty.
+    """
+    strong = _strong(polarity)
+    if _unsplit(records):
+        top = _rows(records, strong, Split.UNSPLIT, BILLS_DEV_TOP)
+        random = _rows(records, Kind.RANDOM, Split.UNSPLIT, BILLS_DEV_RANDOM)
+    else:
+        top = _rows(records, strong, Split.DEV, None)
+        random = _rows(records, Kind.RANDOM, Split.DEV, None)
+    return records.take(np.concatenate([top, random]))
+
+
+def score_records(
+    records: Records, protocol: Protocol, polarity: Polarity, *, split_excerpts: int | None = None
+) -> tuple[Records, Int32]:
+    """The records that a protocol scores on, and the stratum of each, int32 [R].
+
+    Strata are 0 (top, or bottom for the negative polarity) and 1 (random); for `POPULATION` 0..4, the bands of
+    `BAND_PROBABILITIES`, for either polarity, since any known-probability sample serves any value.
+    `split_excerpts`, the number of excerpts in the score split, keeps to `POPULATION`'s last band only as many top
+    records as lie beyond its edge (at least one): 8 of 256 excerpts would be the top 3 %, not the top 0.1 %.
+    Empty where the protocol does not apply: `BILLS_5_5` to our own records, the others to imported ones.
+    """
+    if protocol is Protocol.POPULATION:
+        return _population(records, split_excerpts)
+    strong = _strong(polarity)
+    if protocol is Protocol.BILLS_5_5:
+        top = _rows(records, strong, Split.UNSPLIT, BILLS_SCORE_TOP)
+        random = _rows(records, Kind.RANDOM, Split.UNSPLIT, BILLS_SCORE_RANDOM)
+    elif protocol is Protocol.HELDOUT_5_5:
+        top = _rows(records, strong, Split.SCORE, HELDOUT_SCORE_TOP)
+        random = _rows(records, Kind.RANDOM, Split.SCORE, HELDOUT_SCORE_RANDOM)
+    else:
+        top = _rows(records, strong, Split.SCORE, None)
+        random = _rows(records, Kind.RANDOM, Split.SCORE, None)
+    return _stratified(records, [top, random])
+
+
+def _population(records: Records, split_excerpts: int | None) -> tuple[Records, Int32]:
+    strata = [_rows(records, kind, Split.SCORE, None) for kind in POPULATION_KINDS]
+    if split_excerpts is not None:
+        beyond = max(1, round(BAND_PROBABILITIES[-1] * split_excerpts))
+        strata[-1] = strata[-1][:beyond]  # stored in rank order, strongest first
+    return _stratified(records, strata)
+
+
+def _stratified(records: Records, rows: list[NDArray[np.intp]]) -> tuple[Records, Int32]:
+    strata = np.repeat(np.arange(len(rows), dtype=np.int32), [len(part) for part in rows])
+    return records.take(np.concatenate(rows)), strata
+
+
+def _strong(polarity: Polarity) -> Kind:
+    return Kind.TOP if polarity is Polarity.POSITIVE else Kind.BOTTOM
+
+
+def _unsplit(records: Records) -> bool:
+    return bool((records.splits == Split.UNSPLIT).any())
+
+
+def _rows(records: Records, kind: Kind, split: Split, ranks: Iterable[int] | None) -> NDArray[np.intp]:
+    """Rows of one kind in one split, in rank order: all of them, or those of the named ranks that exist."""
+    mine = (records.kinds == kind) & (records.splits == split) & (records.excerpts >= 0)
+    rows = np.flatnonzero(mine)
+    if ranks is None:
+        return rows
+    return rows[[rank for rank in ranks if rank < len(rows)]]
