@@ -96,7 +96,13 @@ class Usage(NamedTuple):
     calls: int = 0
 
     def plus(self, other: "Usage") -> "Usage":
-        return Usage(*(a + b for a, b in zip(self, other, strict=True)))
+        return Usage(
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.cost_usd + other.cost_usd,
+            self.seconds + other.seconds,
+            self.calls + other.calls,
+        )
 
 
 @dataclass(frozen=True)

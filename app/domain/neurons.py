@@ -16,7 +16,8 @@ Float64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 
-class NeuronRef(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class NeuronRef:
     """A neuron by its names: model slug, layer slug, index within the layer."""
 
     model: str
@@ -131,7 +132,9 @@ class Records:
             gates=None if self.gates is None else self.gates[rows],
         )
 
-    def where(self, kinds: tuple[Kind, ...] | None = None, splits: tuple[Split, ...] | None = None) -> "Records":
+    def where(
+        self, kinds: tuple[Kind, ...] | None = None, splits: tuple[Split, ...] | None = None
+    ) -> "Records":
         """The records of these kinds and splits, in stored order."""
         keep = np.ones(len(self), np.bool_)
         if kinds is not None:
@@ -151,7 +154,9 @@ class Statistics:
     kurtosis: float  # excess is NOT subtracted: a normal distribution has 3
     maximum: float
     minimum: float
-    density: float  # share of sampled tokens at level 1 or more of the 0-10 scale: a >= maximum(explain) / 10, > 0
+    density: (
+        float  # share of sampled tokens at level 1 or more of the 0-10 scale: a >= maximum(explain) / 10, > 0
+    )
     explain_maximum: float  # maximum over the explain split alone
     explain_minimum: float
     token_q99: float  # 0.99 quantile of activations over sampled tokens of the explain split

@@ -1,5 +1,17 @@
-"""The JSON API under /api/v1."""
+"""The JSON API under /api/v1: the same data as the pages."""
+
+from typing import Any
 
 from fastapi import APIRouter
 
-router = APIRouter(prefix="/api/v1")
+from app.web.api import explanations, jobs, models, neurons
+from app.web.api.schemas import ErrorBody
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorBody, "description": "There is no such thing; the message says what there is."},
+    422: {"model": ErrorBody, "description": "The request cannot be used; the message says why."},
+}
+
+router = APIRouter(prefix="/api/v1", responses=_ERRORS)
+for part in (models, neurons, explanations, jobs):
+    router.include_router(part.router)

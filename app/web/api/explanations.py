@@ -1,0 +1,47 @@
+"""One explanation: its provenance, simulations and scores, and asking for another score."""
+
+from fastapi import APIRouter
+
+from app.store import explanations as stored_explanations
+from app.store import scores as stored_scores
+from app.store import simulations as stored_simulations
+from app.web.api import convert
+from app.web.api.neurons import score_options
+from app.web.api.schemas import ExplanationOut, JobStarted, ListOf, ScoreIn, ScoreOut, SimulationOut
+from app.web.dependencies import JobsDep, StoreDep
+
+router = APIRouter(tags=["explanations"], prefix="/explanations")
+
+
+@router.get("/{explanation}")
+def get_explanation(store: StoreDep, explanation: int) -> ExplanationOut:
+    """One explanation with its scores and the exact messages that it came from."""
+    with store.session() as session:
+        return convert.explanation(stored_explanations.get(session, explanation))
+
+
+@router.get("/{explanation}/scores")
+def list_scores(store: StoreDep, explanation: int) -> ListOf[ScoreOut]:
+    """All scores of the explanation, undefined and failed ones too."""
+    with store.session() as session:
+        stored_explanations.get(session, explanation)
+        return ListOf(
+            items=[convert.score(row) for row in stored_scores.of_explanation(session, explanation)]
+        )
+
+
+@router.get("/{explanation}/simulations")
+def list_simulations(store: StoreDep, explanation: int) -> ListOf[SimulationOut]:
+    """All simulations from the explanation, failed ones too."""
+    with store.session() as session:
+        stored_explanations.get(session, explanation)
+        rows = stored_simulations.of_explanation(session, explanation)
+    return ListOf(items=[convert.simulation(row) for row in rows])
+
+
+@router.post("/{explanation}/scores", status_code=202)
+def score(jobs: JobsDep, store: StoreDep, explanation: int, request: ScoreIn) -> JobStarted:
+    """Start a job that simulates the neuron from the explanation and scores that."""
+    with store.session() as session:
+        stored_explanations.get(session, explanation)
+    return JobStarted(job_id=jobs.enqueue_score(explanation, score_options(request), author="api"))

@@ -1,0 +1,44 @@
+"""Jobs: how far they are, cancel, retry."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.store import jobs as stored_jobs
+from app.store.rows import JobState
+from app.web.api import convert
+from app.web.api.schemas import JobOut, JobStarted, ListOf
+from app.web.dependencies import JobsDep, StoreDep
+
+router = APIRouter(tags=["jobs"], prefix="/jobs")
+
+
+@router.get("")
+def list_jobs(
+    store: StoreDep,
+    state: Annotated[list[JobState], Query(description="Only jobs in these states; all when empty.")] = [],  # noqa: B006
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> ListOf[JobOut]:
+    """Jobs, newest first."""
+    with store.session() as session:
+        return ListOf(items=[convert.job(row) for row in stored_jobs.list_jobs(session, *state, limit=limit)])
+
+
+@router.get("/{job}")
+def get_job(store: StoreDep, job: str) -> JobOut:
+    """One job."""
+    with store.session() as session:
+        return convert.job(stored_jobs.get(session, job))
+
+
+@router.post("/{job}/cancel")
+def cancel(jobs: JobsDep, store: StoreDep, job: str) -> JobOut:
+    """Ask a queued or running job to stop. What is already stored stays."""
+    jobs.cancel(job)
+    return get_job(store, job)
+
+
+@router.post("/{job}/retry", status_code=202)
+def retry(jobs: JobsDep, job: str) -> JobStarted:
+    """Start an ended job once more, as a new job with the same parameters."""
+    return JobStarted(job_id=jobs.retry(job))

@@ -1,0 +1,70 @@
+"""Models, layers and lists of neurons."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.domain.explanations import Metric, Protocol, Sample
+from app.store import models as stored_models
+from app.store import neurons as stored_neurons
+from app.store.rows import NeuronSort
+from app.web.api import convert
+from app.web.api.schemas import LayerOut, ListOf, ModelOut, NeuronLine, PageOf
+from app.web.dependencies import StoreDep
+
+router = APIRouter(tags=["models"])
+
+
+@router.get("/models")
+def list_models(store: StoreDep) -> ListOf[ModelOut]:
+    """All models in the store."""
+    with store.session() as session:
+        return ListOf(items=[convert.model(row) for row in stored_models.models(session)])
+
+
+@router.get("/models/{model}")
+def get_model(store: StoreDep, model: str) -> ModelOut:
+    """One model with its collection."""
+    with store.session() as session:
+        return convert.model(stored_models.model(session, model))
+
+
+@router.get("/models/{model}/layers")
+def list_layers(store: StoreDep, model: str) -> ListOf[LayerOut]:
+    """A model's collected layers; empty until its collection is complete."""
+    with store.session() as session:
+        return ListOf(items=[convert.layer(row) for row in stored_models.layers(session, model)])
+
+
+@router.get("/models/{model}/layers/{layer}")
+def get_layer(store: StoreDep, model: str, layer: str) -> LayerOut:
+    """One layer."""
+    with store.session() as session:
+        return convert.layer(stored_models.layer(session, model, layer))
+
+
+@router.get("/models/{model}/layers/{layer}/neurons")
+def list_neurons(
+    store: StoreDep,
+    model: str,
+    layer: str,
+    sort: NeuronSort = NeuronSort.INDEX,
+    descending: bool = False,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    protocol: Protocol = Protocol.HELDOUT_FULL,
+    metric: Metric = Metric.CORRELATION,
+    sample: Sample = Sample.TOP_AND_RANDOM,
+) -> PageOf[NeuronLine]:
+    """A page of the layer's neurons. `protocol`, `metric` and `sample` choose the score that is shown."""
+    with store.session() as session:
+        page = stored_neurons.page(
+            session, model, layer, sort, descending, cursor, limit, protocol, metric, sample
+        )
+    vocabulary = stored_models.cached_vocabulary(store, model)
+    return PageOf(
+        items=[convert.neuron_line(row, vocabulary) for row in page.items],
+        next=page.next,
+        previous=page.previous,
+        total=page.total,
+    )

@@ -1,0 +1,105 @@
+"""One neuron: statistics, activation records, explanations, and asking for another explanation."""
+
+from fastapi import APIRouter
+
+from app.domain.explanations import CutOff, ExplainOptions, ScaleMaximum, ScoreOptions
+from app.domain.neurons import NeuronRef
+from app.errors import BadInput
+from app.store import excerpts as stored_excerpts
+from app.store import explanations as stored_explanations
+from app.store import models as stored_models
+from app.store import neurons as stored_neurons
+from app.web.api import convert
+from app.web.api.schemas import (
+    ExplainIn,
+    ExplanationOut,
+    JobStarted,
+    ListOf,
+    NeuronOut,
+    RecordOut,
+    ScoreIn,
+    StatisticsOut,
+)
+from app.web.dependencies import JobsDep, StoreDep
+
+router = APIRouter(tags=["neurons"], prefix="/models/{model}/layers/{layer}/neurons/{index}")
+
+
+def score_options(request: ScoreIn) -> ScoreOptions:
+    """The request as the jobs take it."""
+    return ScoreOptions(request.simulator, request.endpoint, request.protocol, request.seed)
+
+
+def explain_options(request: ExplainIn) -> ExplainOptions:
+    """The request as the jobs take it. Raises BadInput for a cut-off or a scale that does not exist."""
+    try:
+        cut_off, maximum = CutOff(request.cut_off), ScaleMaximum(request.scale_maximum)
+    except ValueError as error:
+        choices = ", ".join([*CutOff, *ScaleMaximum])
+        raise BadInput(f"{error}. There are: {choices}.") from error
+    return ExplainOptions(request.method, request.polarity, request.explainer, cut_off, maximum, request.seed)
+
+
+@router.get("")
+def get_neuron(store: StoreDep, model: str, layer: str, index: int) -> NeuronOut:
+    """Statistics, histogram, top tokens and explanations with their scores."""
+    ref = NeuronRef(model, layer, index)
+    with store.session() as session:
+        statistics = stored_neurons.statistics(session, ref)
+        position0 = stored_neurons.position0(session, ref)
+        histogram = stored_neurons.histogram(session, ref)
+        tokens = stored_neurons.top_tokens(session, ref)
+        explanations = stored_explanations.of_neuron(session, ref)
+    vocabulary = stored_models.cached_vocabulary(store, model)
+    return NeuronOut(
+        model=model,
+        layer=layer,
+        index=index,
+        statistics=convert.statistics(statistics, position0),
+        histogram=convert.histogram(histogram),
+        top_tokens=convert.top_tokens(vocabulary, tokens),
+        explanations=[convert.explanation(row) for row in explanations],
+    )
+
+
+@router.get("/statistics")
+def get_statistics(store: StoreDep, model: str, layer: str, index: int) -> StatisticsOut:
+    """The neuron's statistics alone."""
+    ref = NeuronRef(model, layer, index)
+    with store.session() as session:
+        return convert.statistics(
+            stored_neurons.statistics(session, ref), stored_neurons.position0(session, ref)
+        )
+
+
+@router.get("/records")
+def list_records(store: StoreDep, model: str, layer: str, index: int) -> ListOf[RecordOut]:
+    """All activation records that are kept for the neuron, with their split, kind and source."""
+    ref = NeuronRef(model, layer, index)
+    with store.session() as session:
+        stored_models.layer(session, model, layer)
+        excerpts = stored_excerpts.ExcerptCache.get(store, model)
+        records = stored_neurons.records(session, excerpts, ref)
+        documents = stored_excerpts.documents(session, model)
+    vocabulary = stored_models.cached_vocabulary(store, model)
+    return ListOf(items=convert.records(records, vocabulary, documents))
+
+
+@router.get("/explanations")
+def list_explanations(store: StoreDep, model: str, layer: str, index: int) -> ListOf[ExplanationOut]:
+    """All explanations of the neuron, newest first, the failed ones too."""
+    with store.session() as session:
+        rows = stored_explanations.of_neuron(session, NeuronRef(model, layer, index))
+    return ListOf(items=[convert.explanation(row) for row in rows])
+
+
+@router.post("/explanations", status_code=202)
+def explain(
+    jobs: JobsDep, store: StoreDep, model: str, layer: str, index: int, request: ExplainIn
+) -> JobStarted:
+    """Start a job that explains the neuron and, where `score` says how, scores what comes out."""
+    ref = NeuronRef(model, layer, index)
+    with store.session() as session:
+        stored_neurons.statistics(session, ref)
+    score = None if request.score is None else score_options(request.score)
+    return JobStarted(job_id=jobs.enqueue_explain(ref, explain_options(request), score, author="api"))
