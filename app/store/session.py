@@ -1,24 +1,175 @@
-"""Opening the store."""
+"""Opening the store and talking to it in transactions, on SQLite and PostgreSQL alike.
+
+Several processes share a store (`serve`, workers, the command line). On SQLite a session begins as a reader of one
+consistent snapshot; its first write (`writing`) ends that snapshot and takes the write lock at once (BEGIN IMMEDIATE) until the
+session ends, so that no two writers can block each other for good. Waiting for the lock is bounded by `BUSY_SECONDS`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection as Session
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from app.domain.vocabulary import Vocabulary
+from app.errors import StoreError
+from app.store import failures, migrate
+from app.store.rows import StoredExcerpts
+
+Session: TypeAlias = Connection
+
+BUSY_SECONDS = 15.0
+# Rows of 9 KB (64 records) waste 45 % of 16 KB pages, which hold one each; here they spill into overflow pages that are full.
+PAGE_BYTES = 4096
+CACHE_KIB = 8192  # a connection
+JOURNAL_LIMIT_BYTES = 64 << 20
 
 
 class Store:
+    """One database. Safe to share between threads; every thread uses sessions of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        # What is read once and kept in memory: see excerpts.ExcerptCache and models.cached_vocabulary.
+        self.lock = Lock()
+        self.excerpts: dict[str, StoredExcerpts] = {}
+        self.vocabularies: dict[str, tuple[int, Vocabulary]] = {}
+
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> "Store":
-        raise NotImplementedError
+        """Open the store and bring it to this version's form.
+
+        Raises StoreError in one line: not reachable, from a newer version, not a store, or (without `create`) not there.
+        """
+        address = _address(url)
+        shown = address.render_as_string(hide_password=True)
+        if address.get_backend_name() == "sqlite":
+            _prepare_file(address, create)
+        engine = _engine(address)
+        try:
+            if address.get_backend_name() == "sqlite":
+                _use_wal(engine)
+            migrate.to_head(engine, create=create)
+        except SQLAlchemyError as error:
+            engine.dispose()
+            raise failures.translate(error, shown, BUSY_SECONDS) from error
+        except StoreError:
+            engine.dispose()
+            raise
+        return cls(engine)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        raise NotImplementedError
-        yield
+        """One transaction: committed at the end, rolled back on any exception. Keep it short."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, *failures.driver_errors(self.engine)) as error:
+            raise failures.translate(error, self.url, BUSY_SECONDS) from error
 
     def close(self) -> None:
-        raise NotImplementedError
+        """Give all connections back."""
+        self.engine.dispose()
 
     @property
     def dialect(self) -> str:
-        raise NotImplementedError
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @property
+    def url(self) -> str:
+        """The address, without its password."""
+        return self.engine.url.render_as_string(hide_password=True)
+
+
+def writing(s: Session) -> None:
+    """To be called before every write: take SQLite's write lock now, not in the middle of a transaction."""
+    if s.dialect.name != "sqlite" or s.info.get("writing"):
+        return
+    raw = s.connection.driver_connection
+    if raw is None:
+        raise StoreError("the store's connection is gone: try again")
+    raw.execute("COMMIT")
+    raw.execute("BEGIN IMMEDIATE")
+    s.info["writing"] = True
+
+
+def _address(url: str) -> URL:
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise StoreError(
+            "the store's address cannot be read: use sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+        ) from None
+    if address.drivername in ("postgres", "postgresql"):
+        address = address.set(drivername="postgresql+psycopg")
+    if address.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise StoreError(
+            f"no store is kept in {address.drivername}: use sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+        )
+    return address
+
+
+def _prepare_file(address: URL, create: bool) -> None:
+    if not address.database or address.database == ":memory:":
+        raise StoreError("a store in memory cannot be shared between processes: name a file, as in sqlite:///data/x.sqlite")
+    file = Path(address.database)
+    if not create and not file.exists():
+        raise StoreError(f"there is no store at {file}: start `neuronarium serve` or `neuronarium collect` first")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {file.parent} for the store: {error.strerror}") from error
+
+
+def _engine(address: URL) -> Engine:
+    if address.get_backend_name() == "postgresql":
+        try:
+            return create_engine(address, pool_pre_ping=True, pool_size=8, max_overflow=32)
+        except ImportError as error:
+            raise StoreError("PostgreSQL needs its driver: pip install 'neuronarium[postgres]'") from error
+    engine = create_engine(
+        address,
+        pool_size=8,
+        max_overflow=32,
+        connect_args={"isolation_level": None, "timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(raw: Any, _record: Any) -> None:
+        for pragma in (
+            f"page_size={PAGE_BYTES}",  # matters before the first page is written only
+            f"busy_timeout={int(BUSY_SECONDS * 1000)}",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"cache_size=-{CACHE_KIB}",
+            f"journal_size_limit={JOURNAL_LIMIT_BYTES}",
+            "temp_store=MEMORY",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.info["writing"] = False
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _use_wal(engine: Engine) -> None:
+    """Write-ahead logging stays with the file; asked for outside any transaction."""
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        try:
+            mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        except failures.driver_errors(engine) as error:
+            raise failures.translate(error, str(engine.url.database), BUSY_SECONDS) from error
+        if mode != "wal":
+            raise StoreError(f"the folder of {engine.url.database} takes no shared files: put the store on a local disk")
+    finally:
+        raw.close()

@@ -1,0 +1,251 @@
+"""A neuron's exemplars as one packed row, and its inverse.
+
+    header  version u8, flags u8, scale exponent i16, histogram width u8, 0, slots u16, tokens u16, bins u16
+    floats  7 or (with sign shares) 11 float32: see `_FLOATS`
+    counts  histogram, as narrow unsigned integers as its largest count allows
+    filled  one bit a slot: 1 where the slot holds a record; the rest has R rows, one a record
+    ids     [R] excerpt ordinals, u16 or (where one does not fit) u32
+    block   [R, T] float16: activation / 2**exponent
+    gates   [R, ceil(T / 8)] one bit a token, gated MLPs only
+
+All little-endian. With 64 records of 64 tokens that is 128 + 2 (+ 8) bytes a record and some 200 a neuron.
+
+A float16 holds 11 significant bits between 6e-5 and 65504. The exponent is 0 for a neuron whose largest |activation| lies in
+[`SMALLEST`, `LARGEST`]; outside of it, values are divided by the power of two that brings the largest into [16384, 32768).
+Division by a power of two is exact, so either way a value comes back as the nearest float16 times that power.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.collection import LayerResult
+from app.domain.neurons import Bool, Float32, Histogram, Int32, UInt8
+from app.errors import BadInput, StoreError
+
+VERSION = 1
+SMALLEST = 2.0**-4  # below, float16's smallest step (6e-8) would no longer be small beside the largest value
+LARGEST = 65504.0
+_TOP_EXPONENT = 15  # scaled maxima lie in [2**14, 2**15)
+
+_GATED, _WIDE_IDS, _POSITION0, _SHARES = 1, 2, 4, 8
+_HEADER = struct.Struct("<BBhBxHHH")
+_FLOATS = (
+    "explain_maximum",
+    "explain_minimum",
+    "token_q99",
+    "token_q01",
+    "excerpt_max_q99",
+    "histogram_low",
+    "histogram_high",
+)
+_COUNT_TYPES = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
+
+
+@dataclass(frozen=True, eq=False)
+class Exemplars:
+    """A neuron's records as they lie in the store. R records of T tokens, S slots."""
+
+    slots: NDArray[np.intp]  # [R] which of the part's slots each record fills
+    excerpts: Int32  # [R]
+    activations: Float32  # [R, T]
+    gates: Bool | None  # [R, T]
+
+
+@dataclass(frozen=True, eq=False)
+class Particulars:
+    """What a packed row holds besides records."""
+
+    explain_maximum: float
+    explain_minimum: float
+    token_q99: float
+    token_q01: float
+    excerpt_max_q99: float
+    histogram: Histogram
+    sign_shares: tuple[float, float, float, float] | None
+    position0: bool
+
+
+def encode_layer(result: LayerResult) -> Iterator[bytes]:
+    """One packed row for each neuron of a layer, in order. Raises BadInput for values that are not finite."""
+    n, slots, tokens = result.activations.shape
+    filled: Bool = result.excerpts >= 0  # [N, S]
+    exponents = _exponents(result.activations, filled)  # [N]
+    block = _scaled(result.activations, exponents)  # [N, S, T] float16
+    wide = bool((result.excerpts > 0xFFFF).any())
+    ids = result.excerpts.astype("<u4" if wide else "<u2")  # [N, S]; unfilled slots are not written
+    width = _width(int(result.histogram.max(initial=0)))
+    counts = result.histogram.astype(_COUNT_TYPES[width])  # [N, B]
+    floats = np.stack([getattr(result, name) for name in _FLOATS], axis=1).astype("<f4")  # [N, 7]
+    if result.sign_shares is not None:
+        floats = np.concatenate([floats, result.sign_shares.astype("<f4")], axis=1)  # [N, 11]
+    flags = (_GATED if result.gates is not None else 0) | (_WIDE_IDS if wide else 0)
+    flags |= _SHARES if result.sign_shares is not None else 0
+    bits = np.packbits(filled, axis=1)  # [N, ceil(S / 8)]
+    whole = bool(filled.all())
+    for i in range(n):
+        keep = slice(None) if whole else filled[i]
+        head = _HEADER.pack(
+            VERSION,
+            flags | (_POSITION0 if result.position0[i] else 0),
+            int(exponents[i]),
+            width,
+            slots,
+            tokens,
+            counts.shape[1],
+        )
+        pieces = [head, floats[i].tobytes(), counts[i].tobytes(), bits[i].tobytes()]
+        pieces += [ids[i, keep].tobytes(), block[i, keep].tobytes()]
+        if result.gates is not None:
+            pieces.append(result.gates[i, keep].tobytes())
+        yield b"".join(pieces)
+
+
+def decode_records(data: bytes) -> Exemplars:
+    """The records of a packed row."""
+    flags, exponent, _, slots, tokens, at = _open(data)
+    filled = np.unpackbits(np.frombuffer(data, np.uint8, (slots + 7) // 8, at), count=slots)
+    rows = np.flatnonzero(filled)  # [R]
+    at += (slots + 7) // 8
+    r = len(rows)
+    kind = np.dtype("<u4") if flags & _WIDE_IDS else np.dtype("<u2")
+    excerpts = np.frombuffer(data, kind, r, at).astype(np.int32)  # [R]
+    at += r * kind.itemsize
+    block = np.frombuffer(data, "<f2", r * tokens, at).reshape(r, tokens).astype(np.float32)  # [R, T]
+    at += r * tokens * 2
+    if exponent:
+        block = np.ldexp(block, exponent)
+    gates: Bool | None = None
+    if flags & _GATED:
+        width = (tokens + 7) // 8
+        packed = np.frombuffer(data, np.uint8, r * width, at).reshape(r, width)
+        gates = np.unpackbits(packed, axis=1, count=tokens).view(np.bool_)  # [R, T]
+    return Exemplars(rows, excerpts, block, gates)
+
+
+def decode_particulars(data: bytes) -> Particulars:
+    """Everything of a packed row but its records."""
+    flags, _, bins, slots, _, at = _open(data)
+    n_floats = 11 if flags & _SHARES else 7
+    floats = [float(x) for x in np.frombuffer(data, "<f4", n_floats, _HEADER.size)]
+    width = data[4]
+    start = at - bins * width
+    counts = np.frombuffer(data, _COUNT_TYPES[width], bins, start).astype(np.uint32)
+    shares = (floats[7], floats[8], floats[9], floats[10]) if flags & _SHARES else None
+    return Particulars(
+        *floats[:5],
+        histogram=Histogram(floats[5], floats[6], counts),
+        sign_shares=shares,
+        position0=bool(flags & _POSITION0),
+    )
+
+
+def _open(data: bytes) -> tuple[int, int, int, int, int, int]:
+    """(flags, exponent, bins, slots, tokens, offset of the filled bits)."""
+    version, flags, exponent, width, slots, tokens, bins = _HEADER.unpack_from(data)
+    if version != VERSION:
+        raise StoreError(f"a neuron's records have form {version}, which this version does not know: update Neuronarium")
+    at = _HEADER.size + (44 if flags & _SHARES else 28) + bins * width
+    return flags, exponent, bins, slots, tokens, at
+
+
+def _exponents(activations: NDArray[np.floating], filled: Bool) -> NDArray[np.int64]:
+    """The power of two of every neuron, [N]."""
+    high = activations.max(axis=2, initial=0.0)  # [N, S]
+    low = activations.min(axis=2, initial=0.0)  # [N, S]
+    peaks = np.where(filled, np.maximum(high, -low), 0).max(axis=1, initial=0.0).astype(np.float64)  # [N]
+    if not np.isfinite(peaks).all():
+        at = int(np.flatnonzero(~np.isfinite(peaks))[0])
+        raise BadInput(f"neuron {at} has an activation that is not a finite number: collect in float32")
+    _, exponents = np.frexp(peaks)  # peak = m * 2**e, m in [0.5, 1)
+    inside = (peaks == 0) | ((peaks >= SMALLEST) & (peaks <= LARGEST))
+    return np.where(inside, 0, exponents - _TOP_EXPONENT).astype(np.int64)
+
+
+def _scaled(activations: NDArray[np.floating], exponents: NDArray[np.int64]) -> NDArray[np.float16]:
+    """[N, S, T] as float16 after division by each neuron's power of two."""
+    block = activations.astype("<f2")
+    outside = np.flatnonzero(exponents)
+    if len(outside):
+        wide = np.ldexp(activations[outside].astype(np.float64), -exponents[outside, None, None])
+        block[outside] = wide.astype("<f2")
+    return block
+
+
+def _width(largest: int) -> int:
+    return 1 if largest <= 0xFF else 2 if largest <= 0xFFFF else 4
+
+
+def pack_excerpts(tokens: Int32, documents: Int32, splits: UInt8, starts: Int32) -> bytes:
+    """A run of E excerpts: E u32, T u16, bytes a token id u8, then the four arrays. Ids take two bytes where all fit."""
+    wide = bool(tokens.max(initial=0) > 0xFFFF)
+    head = struct.pack("<IHB", tokens.shape[0], tokens.shape[1], 4 if wide else 2)
+    ids = tokens.astype("<u4" if wide else "<u2")
+    return head + b"".join(
+        (ids.tobytes(), documents.astype("<i4").tobytes(), splits.tobytes(), starts.astype("<i4").tobytes())
+    )
+
+
+def unpack_excerpts(data: bytes) -> tuple[Int32, Int32, UInt8, Int32]:
+    """(tokens [E, T], documents [E], splits [E], starts [E]) of a packed run."""
+    e, t, width = struct.unpack_from("<IHB", data)
+    at = 7
+    ids = np.frombuffer(data, "<u4" if width == 4 else "<u2", e * t, at).astype(np.int32).reshape(e, t)
+    at += e * t * width
+    documents = np.frombuffer(data, "<i4", e, at).astype(np.int32)
+    splits = np.frombuffer(data, np.uint8, e, at + 4 * e).copy()
+    starts = np.frombuffer(data, "<i4", e, at + 5 * e).astype(np.int32)
+    return ids, documents, splits, starts
+
+
+_TOKEN = np.dtype([("id", "<i4"), ("mean", "<f4"), ("count", "<i4")])
+
+
+def pack_tokens(ids: Int32, means: Float32, counts: NDArray[np.integer]) -> bytes:
+    """Top tokens, 12 bytes each; entries with id -1 are left out."""
+    keep = ids >= 0
+    packed = np.empty(int(keep.sum()), _TOKEN)
+    packed["id"], packed["mean"], packed["count"] = ids[keep], means[keep], counts[keep]
+    return packed.tobytes()
+
+
+def unpack_tokens(data: bytes) -> tuple[Int32, Float32, NDArray[np.int32]]:
+    """(ids, means, counts), each [K]."""
+    packed = np.frombuffer(data, _TOKEN)
+    return packed["id"].copy(), packed["mean"].copy(), packed["count"].copy()
+
+
+def pack_simulation(excerpts: Int32, expected: Float32) -> bytes:
+    """R u32, T u32, excerpt ordinals i4, expected activations f4: exact, so that scores can be computed again."""
+    r, t = expected.shape
+    return struct.pack("<II", r, t) + excerpts.astype("<i4").tobytes() + expected.astype("<f4").tobytes()
+
+
+def unpack_simulation(data: bytes) -> tuple[Int32, Float32]:
+    """(excerpts [R], expected [R, T])."""
+    r, t = struct.unpack_from("<II", data)
+    excerpts = np.frombuffer(data, "<i4", r, 8).astype(np.int32)
+    return excerpts, np.frombuffer(data, "<f4", r * t, 8 + 4 * r).astype(np.float32).reshape(r, t)
+
+
+def pack_vocabulary(pieces: tuple[bytes, ...], special: frozenset[int]) -> bytes:
+    """Tokens u32, specials u32, the special ids u4, the length of every token u4, all bytes in a row."""
+    lengths = np.fromiter((len(piece) for piece in pieces), "<u4", len(pieces))
+    ids = np.array(sorted(special), "<u4")
+    return struct.pack("<II", len(pieces), len(ids)) + ids.tobytes() + lengths.tobytes() + b"".join(pieces)
+
+
+def unpack_vocabulary(data: bytes) -> tuple[tuple[bytes, ...], frozenset[int]]:
+    """(pieces, special ids)."""
+    n, n_special = struct.unpack_from("<II", data)
+    special = frozenset(np.frombuffer(data, "<u4", n_special, 8).tolist())
+    lengths = np.frombuffer(data, "<u4", n, 8 + 4 * n_special)
+    ends = (np.cumsum(lengths, dtype=np.int64) + 8 + 4 * n_special + 4 * n).tolist()
+    pieces, at = [], 8 + 4 * n_special + 4 * n
+    for end in ends:
+        pieces.append(data[at:end])
+        at = end
+    return tuple(pieces), special
