@@ -169,6 +169,7 @@ class Simulated:
     excerpts: Int32  # [R]
     expected: Float32  # [R, T]
     usage: Usage = field(default_factory=Usage)
+    parameters_json: str = "{}"  # prompt version, scale and whatever else decided the values
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.expected).all():
