@@ -1,74 +1,72 @@
-"""`token_lookup`: the explanation that needs no language model, mean activation by token."""
+"""`token_lookup`: the explanation that needs no language model, mean activation by token.
+
+It speaks for the positive polarity, with signed means: the correlation of -prediction with -activation is the same
+number, so a second statement for the negative polarity would score alike. Means come from stored explain records,
+which are top-heavy (and an excerpt kept both as top and at random counts twice): they are no means over all text.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.collection import ExcerptTable, LayerResult
-from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
-from app.domain.neurons import Bool, Float32, Float64, Int32, UInt8
+from app.domain.layer_lookup import STATES, TOP_TOKENS, LayerLookup, LayerScores, lookup_layer
+from app.domain.neurons import Float32, Int32, Records, Split
+from app.domain.protocols import BILLS_EXPLAIN_TOP
 
-STATES = tuple(State)  # code of a state = its index here
-TOP_TOKENS = 8
+__all__ = [
+    "STATES", "TOP_TOKENS", "LayerLookup", "LayerScores", "TokenMeans", "lookup_layer", "lookup_records", "token_means"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class TokenMeans:
-    """Mean activation by token, U distinct tokens."""
+    """Mean activation by token. U distinct tokens."""
 
-    ids: Int32  # [U] ascending
-    means: Float32  # [U]
-    counts: Int32  # [U]
-    fallback: float
+    ids: Int32  # [U] ascending; in what `top` gives, strongest first
+    means: Float32  # [U] signed
+    counts: Int32  # [U] tokens behind each mean
+    fallback: float  # mean over all tokens, for a token never seen
 
     def predict(self, tokens: NDArray[np.integer]) -> Float32:
-        raise NotImplementedError
+        """Expected activations of any token array, same shape: in the neuron's own units, signed."""
+        if not len(self.ids):
+            return np.full(tokens.shape, self.fallback, np.float32)
+        place = np.minimum(np.searchsorted(self.ids, tokens), len(self.ids) - 1)
+        return np.where(self.ids[place] == tokens, self.means[place], np.float32(self.fallback))
 
     def top(self, n: int = TOP_TOKENS) -> "TokenMeans":
-        raise NotImplementedError
+        """The n tokens with the highest means, strongest first; of equal means the lower id first. Only to show."""
+        rows = np.lexsort((self.ids, -self.means))[:n]
+        return TokenMeans(self.ids[rows], self.means[rows], self.counts[rows], self.fallback)
+
+
+def lookup_records(records: Records) -> Records:
+    """The records whose means `token_lookup` takes: all of the explain split, or BILLS' explain ranks if imported."""
+    if (records.splits == Split.UNSPLIT).any():
+        top = np.flatnonzero((records.splits == Split.UNSPLIT) & (records.kinds == 0))
+        return records.take(top[[rank for rank in BILLS_EXPLAIN_TOP if rank < len(top)]])
+    return records.where(splits=(Split.EXPLAIN,))
 
 
 def token_means(
     tokens: NDArray[np.integer], activations: Float32, *, position0: bool = False
 ) -> TokenMeans:
-    raise NotImplementedError
+    """Means by token over records [R, T]. `position0` (Statistics.position0) leaves out every first token.
 
-
-@dataclass(frozen=True, eq=False)
-class LayerScores:
-    """One metric of one protocol and sample over a whole layer, N neurons."""
-
-    protocol: Protocol
-    sample: Sample
-    metric: Metric
-    states: UInt8  # [N] index into STATES
-    values: Float64  # [N] NaN where the state is not OK
-    low: Float64  # [N] NaN where there is no interval
-    high: Float64  # [N]
-    n_records: Int32  # [N]
-    n_documents: Int32  # [N]
-    n_tokens: Int32  # [N]
-    indicative: Bool  # [N]
-    parameters_json: str  # the same for all neurons
-
-    def at(self, index: int) -> ScoreValue:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, eq=False)
-class LayerLookup:
-    """What token lookup says of every neuron of a layer, N neurons."""
-
-    layer: int
-    slug: str
-    token_ids: Int32  # [N, 8] by falling mean, -1 where there are fewer
-    token_means: Float32  # [N, 8]
-    token_counts: Int32  # [N, 8]
-    fallback: Float32  # [N] mean over the explain records, for tokens never seen there
-    excerpts: Int32  # [N, X] excerpts of the explain split that the means are from, -1 unfilled
-    scores: tuple[LayerScores, ...]  # heldout-full and heldout-5+5 x top-and-random and random-only
-
-
-def lookup_layer(result: LayerResult, excerpts: ExcerptTable, seed: int) -> LayerLookup:
-    raise NotImplementedError
+    No record at all gives a fallback of 0 and no token. Raises ValueError for a value that is not finite.
+    """
+    if tokens.shape != activations.shape:
+        raise ValueError(f"tokens {tokens.shape} do not fit activations {activations.shape}")
+    if not np.isfinite(activations).all():
+        raise ValueError("token means of a value that is not finite")
+    first = int(position0)
+    flat, values = tokens[:, first:].ravel(), activations[:, first:].ravel().astype(np.float64)
+    ids, place, counts = np.unique(flat, return_inverse=True, return_counts=True)
+    sums = np.bincount(place, weights=values, minlength=len(ids))
+    # bincount adds up in text order, here and in `lookup_layer`, so that both give the same bits
+    total = float(np.bincount(np.zeros(len(values), np.intp), weights=values, minlength=1)[0])
+    fallback = float(np.float32(total / len(values))) if len(values) else 0.0
+    return TokenMeans(
+        ids.astype(np.int32), (sums / counts).astype(np.float32), counts.astype(np.int32), fallback
+    )
