@@ -2,8 +2,8 @@
 
 from app.web import login, preferences
 from app.web.api import router as api
+from app.web.pages import go, home, jobs, layer, model, neuron, neuron_actions
 from app.web.pages import help as help_page
-from app.web.pages import home, jobs, layer, model, neuron, neuron_actions
 
 ROUTERS = (
     preferences.router,
@@ -11,6 +11,7 @@ ROUTERS = (
     help_page.router,
     api,
     home.router,
+    go.router,
     jobs.router,
     neuron_actions.router,
     neuron.router,
