@@ -1,0 +1,43 @@
+"""The ledger as the client sees it, and one in memory for tries and tests of other parts.
+
+The durable one is kept by `store`; `jobs` hands it over.
+"""
+
+from typing import Protocol
+
+from app.domain.ledger import LedgerEntry, Outcome
+
+
+class Ledger(Protocol):
+    """Where every try of every call is written down."""
+
+    def lookup(self, key: str) -> LedgerEntry | None:
+        """The OK entry of this request key, or None."""
+
+    def record(self, entry: LedgerEntry) -> None:
+        """Write one try down, durably, before returning."""
+
+    def spent(self) -> float:
+        """US dollars of all entries."""
+
+
+class MemoryLedger:
+    """A ledger that lives as long as its process."""
+
+    def __init__(self) -> None:
+        self.entries: list[LedgerEntry] = []
+
+    def lookup(self, key: str) -> LedgerEntry | None:
+        """The OK entry of this request key, or None."""
+        for entry in self.entries:
+            if entry.request_key == key and entry.outcome is Outcome.OK:
+                return entry
+        return None
+
+    def record(self, entry: LedgerEntry) -> None:
+        """Keep one try."""
+        self.entries.append(entry)
+
+    def spent(self) -> float:
+        """US dollars of all entries."""
+        return sum(entry.cost_usd for entry in self.entries)

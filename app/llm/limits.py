@@ -1,0 +1,135 @@
+"""How many requests run at once and how many start in a minute, per endpoint and process; and money promised.
+
+Workers run several event loops in one process, so nothing here belongs to a loop: a waiter is woken in its own.
+"""
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from app.errors import Refused
+from app.settings import Endpoint
+
+MINUTE_S = 60.0
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Gate:
+    """Lets at most `concurrency` through at once and at most `per_minute` in any minute, first come first served."""
+
+    def __init__(self, concurrency: int, per_minute: int | None) -> None:
+        self.concurrency = concurrency
+        self.per_minute = per_minute
+        self._inside = 0
+        self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
+        self._starts: deque[float] = deque()
+        self._lock = threading.Lock()
+
+    @asynccontextmanager
+    async def entered(
+        self, sleep: Sleep = asyncio.sleep, clock: Callable[[], float] = time.monotonic
+    ) -> AsyncIterator[None]:
+        """Hold one place. Waits for a free one, then for the minute's bound."""
+        await self._enter()
+        try:
+            wait = self._book(clock())
+            if wait > 0:
+                await sleep(wait)
+            yield
+        finally:
+            self._leave()
+
+    async def _enter(self) -> None:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            if self._inside < self.concurrency and not self._waiting:
+                self._inside += 1
+                return
+            turn: asyncio.Future[None] = loop.create_future()
+            self._waiting.append((loop, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            with self._lock:
+                given = (loop, turn) not in self._waiting
+                if not given:
+                    self._waiting.remove((loop, turn))
+            if given:  # the place was ours already: pass it on
+                self._leave()
+            raise
+
+    def _leave(self) -> None:
+        """Free a place; whoever waits longest has it before anybody new can ask."""
+        with self._lock:
+            self._inside -= 1
+            while self._waiting and self._inside < self.concurrency:
+                loop, turn = self._waiting.popleft()
+                try:
+                    loop.call_soon_threadsafe(_wake, turn)
+                except RuntimeError:  # that loop is closed: its waiter is gone
+                    continue
+                self._inside += 1
+
+    def _book(self, now: float) -> float:
+        """Seconds until the next start that keeps the minute's bound; the start is booked."""
+        if self.per_minute is None:
+            return 0.0
+        with self._lock:
+            start = now
+            if len(self._starts) >= self.per_minute:
+                start = max(now, self._starts[-self.per_minute] + MINUTE_S)
+            self._starts.append(start)
+            while len(self._starts) > self.per_minute:
+                self._starts.popleft()
+            return start - now
+
+
+def _wake(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_result(None)
+
+
+_gates: dict[tuple[str, str], Gate] = {}
+_gates_lock = threading.Lock()
+
+
+def gate_of(endpoint: Endpoint) -> Gate:
+    """The one gate of this endpoint in this process; its bounds follow the settings last given."""
+    with _gates_lock:
+        key = (endpoint.name, endpoint.base_url)
+        gate = _gates.setdefault(key, Gate(endpoint.concurrency, endpoint.requests_per_minute))
+        gate.concurrency = endpoint.concurrency
+        gate.per_minute = endpoint.requests_per_minute
+        return gate
+
+
+class Promises:
+    """Money that requests under way may still cost, so that many at once cannot pass the cap together."""
+
+    def __init__(self) -> None:
+        self._promised = 0.0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def held(self, worst: float, spent: Callable[[], float], cap: float | None) -> Iterator[None]:
+        """Hold `worst` dollars while a request is under way; raises Refused where the cap could be passed."""
+        with self._lock:
+            if cap is not None and worst > 0:
+                already = spent() + self._promised
+                if already + worst > cap:
+                    raise Refused(
+                        f"Refused before sending: this request could cost ${worst:.4f}, and ${already:.4f} of the "
+                        f"spending cap of ${cap:.2f} is spent or under way. Raise spending_cap_usd to go on."
+                    )
+            self._promised += worst
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._promised -= worst
+
+
+promises = Promises()

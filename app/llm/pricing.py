@@ -1,0 +1,53 @@
+"""Token counts where no tokenizer is at hand (estimates, named so), and prices."""
+
+import re
+from collections.abc import Sequence
+
+from app.llm.messages import Message
+from app.settings import Endpoint
+
+PER_MESSAGE = 4  # role and marks around each message
+PER_CHAT = 3  # the beginning of the answer
+MARGIN = 1.3  # what an estimate is raised by where it must not be too low
+
+_PARTS = re.compile(r"[A-Za-z]+|[0-9]+|\n+|\s+|[!-/:-@\[-`{-~]+|[^\x00-\x7f]+")
+
+
+def estimate_tokens(text: str) -> int:
+    """About how many tokens a byte-level BPE of 30,000 to 200,000 entries makes of a text.
+
+    Words take one token up to nine letters and one more for every six; digits one each; marks one for two; a space
+    belongs to the word after it; other scripts one token for 2.5 bytes. Measured in tests/llm against a real one.
+    """
+    total = 0.0
+    for match in _PARTS.finditer(text):
+        part = match.group()
+        first = part[0]
+        if first.isascii() and first.isalpha():
+            total += 1 + max(0, len(part) - 4) // 6
+        elif first.isascii() and first.isdigit():
+            total += len(part)
+        elif first == "\n":
+            total += 1
+        elif first.isspace():
+            total += 1 if len(part) > 1 or first != " " else 0
+        elif first.isascii():
+            total += (len(part) + 1) // 2
+        else:
+            total += len(part.encode("utf-8", "replace")) / 2.5
+    return round(total)
+
+
+def estimate_chat(messages: Sequence[Message]) -> int:
+    """The estimate for a whole chat, with the marks that a chat template adds."""
+    return PER_CHAT + sum(PER_MESSAGE + estimate_tokens(m.content) for m in messages)
+
+
+def price(endpoint: Endpoint, tokens_in: float, tokens_out: float) -> float:
+    """US dollars at the endpoint's prices."""
+    return (tokens_in * endpoint.price_in + tokens_out * endpoint.price_out) / 1e6
+
+
+def worst_price(endpoint: Endpoint, estimated_in: int, max_tokens: int) -> float:
+    """What a request may cost at most: its estimate raised by `MARGIN`, and every token that it may answer."""
+    return price(endpoint, estimated_in * MARGIN, max_tokens)
