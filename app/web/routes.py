@@ -2,7 +2,7 @@
 
 from app.web import login, preferences
 from app.web.api import router as api
-from app.web.pages import go, home, jobs, layer, model, neuron, neuron_actions
+from app.web.pages import api_reference, go, home, jobs, layer, model, neuron, neuron_actions
 from app.web.pages import help as help_page
 
 ROUTERS = (
@@ -10,6 +10,7 @@ ROUTERS = (
     login.router,
     help_page.router,
     api,
+    api_reference.router,
     home.router,
     go.router,
     jobs.router,

@@ -13,6 +13,7 @@ from app.store.rows import ExplanationRow, JobRow, JobState, ModelSummary, Score
 from app.web import charts
 from app.web.contexts import Chrome
 from app.web.dependencies import SettingsDep, StoreDep
+from app.web.job_views import JobView, view
 from app.web.measures import DEFAULT, Measure
 from app.web.rendering import chrome, page
 
@@ -39,7 +40,7 @@ class HomePage:
 
     chrome: Chrome
     models: tuple[ModelSummary, ...]
-    running: tuple[JobRow, ...]
+    running: tuple[JobView, ...]
     failed: tuple[JobRow, ...]
     recent: tuple[RecentLine, ...]
     neurons: int
@@ -80,7 +81,7 @@ def show(request: Request, store: StoreDep, settings: SettingsDep) -> HTMLRespon
     context = HomePage(
         chrome=chrome(request, "Neurons of language models", "browse"),
         models=tuple(models),
-        running=tuple(running),
+        running=tuple(view(row) for row in running[::-1]),
         failed=tuple(job for job in failed if not models or job.kind == "collect"),
         recent=tuple(recent_line(row) for row in recent),
         neurons=sum(model.neurons for model in models),

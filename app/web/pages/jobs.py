@@ -1,5 +1,189 @@
-"""Addresses of this page are added by its owner."""
+"""Jobs: the queue with progress, rate, time left and cost; one job with its calls; cancel, retry, and following live."""
 
-from fastapi import APIRouter
+import asyncio
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
 
-router = APIRouter()
+import orjson
+from fastapi import APIRouter, Depends, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.domain.ledger import LedgerEntry
+from app.jobs.watch import Rate
+from app.store import Store
+from app.store import jobs as stored_jobs
+from app.store import ledger as stored_ledger
+from app.store import workers as stored_workers
+from app.store.rows import JobRow, JobState, WorkerRow
+from app.web.contexts import Chrome
+from app.web.dependencies import JobsDep, StoreDep
+from app.web.job_views import JobView, view
+from app.web.rendering import chrome, page, render
+
+router = APIRouter(include_in_schema=False)
+
+POLL_S = 0.5
+ENDED_SHOWN = 50
+RUNNING_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class JobPart:
+    """`_job.html`: one job as a list shows it."""
+
+    job: JobView
+
+
+@dataclass(frozen=True)
+class RunningPart:
+    """`_running.html`: everything that waits or runs."""
+
+    running: tuple[JobView, ...]
+
+
+@dataclass(frozen=True)
+class JobsPage:
+    """`jobs.html`."""
+
+    chrome: Chrome
+    running: tuple[JobView, ...]
+    ended: tuple[JobView, ...]
+    workers: tuple[WorkerRow, ...]
+    spent: float
+
+
+@dataclass(frozen=True)
+class JobPage:
+    """`job.html`."""
+
+    chrome: Chrome
+    job: JobView
+    calls: tuple[LedgerEntry, ...]
+    parameters: str
+    neuron: str | None  # address of the neuron that the job is about
+    retry_of: str
+
+
+def running_rows(store: Store) -> list[JobRow]:
+    """What waits or runs, oldest first: the order in which it will be done."""
+    with store.session() as session:
+        rows = stored_jobs.list_jobs(session, JobState.RUNNING, JobState.QUEUED, limit=RUNNING_SHOWN)
+    return rows[::-1]
+
+
+def neuron_address(row: JobRow) -> str | None:
+    """The page of the neuron that a job is about, from its parameters or its result."""
+    for text in (row.parameters_json, row.result_json):
+        try:
+            value = orjson.loads(text) if text else None
+        except orjson.JSONDecodeError:
+            continue
+        ref = value.get("ref") if isinstance(value, dict) else None
+        if isinstance(ref, dict) and {"model", "layer", "index"} <= ref.keys():
+            return f"/m/{ref['model']}/{ref['layer']}/{ref['index']}"
+    return f"/m/{row.model}" if row.model and row.state is JobState.DONE else None
+
+
+def parameter(row: JobRow, name: str) -> str:
+    """One parameter of a job as text; empty where there is none."""
+    try:
+        value = orjson.loads(row.parameters_json) if row.parameters_json else None
+    except orjson.JSONDecodeError:
+        return ""
+    return str(value.get(name) or "") if isinstance(value, dict) else ""
+
+
+@router.get("/jobs")
+def show_all(request: Request, store: StoreDep) -> HTMLResponse:
+    """The queue and what has ended."""
+    with store.session() as session:
+        ended = stored_jobs.list_jobs(
+            session, JobState.DONE, JobState.FAILED, JobState.CANCELLED, limit=ENDED_SHOWN
+        )
+        workers = stored_workers.alive(session)
+        spent = stored_ledger.spent(session)
+    context = JobsPage(
+        chrome=chrome(request, "Jobs", "jobs"),
+        running=tuple(view(row) for row in running_rows(store)),
+        ended=tuple(view(row) for row in ended),
+        workers=tuple(workers),
+        spent=spent,
+    )
+    return page("jobs.html", context)
+
+
+@router.get("/jobs/events", response_class=EventSourceResponse)
+async def follow_all(store: StoreDep) -> AsyncIterable[ServerSentEvent]:
+    """The running jobs as HTML whenever something changes; a close event when one has ended or none is left."""
+    rates: dict[str, Rate] = {}
+    before: list[JobRow] | None = None
+    while True:
+        rows = await asyncio.to_thread(running_rows, store)
+        if before is not None and {row.id for row in before} - {row.id for row in rows}:
+            break
+        if rows != before:
+            for row in rows:
+                rates.setdefault(row.id, Rate()).update(row)
+            views = tuple(view(row, rates[row.id]) for row in rows)
+            yield ServerSentEvent(raw_data=render("_running.html", RunningPart(views)))
+            before = rows
+        if not rows:
+            break
+        await asyncio.sleep(POLL_S)
+    yield ServerSentEvent(raw_data="ended", event="close")
+
+
+@router.get("/jobs/{job_id}")
+def show(request: Request, store: StoreDep, job_id: str) -> HTMLResponse:
+    """One job: what was asked, how far it is, what it called, and why it failed if it did."""
+    with store.session() as session:
+        row = stored_jobs.get(session, job_id)
+        calls = stored_ledger.of_job(session, job_id)
+    text = orjson.dumps(orjson.loads(row.parameters_json or "{}"), option=orjson.OPT_INDENT_2).decode()
+    context = JobPage(
+        chrome=chrome(request, row.title, "jobs"),
+        job=view(row),
+        calls=tuple(calls),
+        parameters=text,
+        neuron=neuron_address(row),
+        retry_of=parameter(row, "retry_of"),
+    )
+    return page("job.html", context)
+
+
+def existing(store: StoreDep, job_id: str) -> str:
+    """The id of a job that exists, so that an unknown one is a 404 and not an empty stream."""
+    with store.session() as session:
+        return stored_jobs.get(session, job_id).id
+
+
+@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+async def follow(jobs: JobsDep, job_id: str = Depends(existing)) -> AsyncIterable[ServerSentEvent]:
+    """One job as HTML at every change; a close event at its end."""
+    rate = Rate()
+    async for row in jobs.watch(job_id):
+        rate.update(row)
+        yield ServerSentEvent(raw_data=render("_job.html", JobPart(view(row, rate))))
+    yield ServerSentEvent(raw_data="ended", event="close")
+
+
+def back(request: Request, job_id: str) -> Response:
+    """After a form: to the job's page; htmx is told to go there."""
+    address = f"/jobs/{job_id}"
+    if "hx-request" in request.headers:
+        return Response(status_code=204, headers={"HX-Redirect": address})
+    return RedirectResponse(address, 303)
+
+
+@router.post("/jobs/{job_id}/cancel")
+def cancel(request: Request, jobs: JobsDep, job_id: str) -> Response:
+    """Stop it; what is stored stays."""
+    jobs.cancel(job_id)
+    return back(request, job_id)
+
+
+@router.post("/jobs/{job_id}/retry")
+def retry(request: Request, jobs: JobsDep, job_id: str) -> Response:
+    """The same again, as a new job."""
+    return back(request, jobs.retry(job_id))
