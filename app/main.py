@@ -2,24 +2,23 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from app.errors import AppError, NotFound, Refused
+from app.jobs.service import Jobs
 from app.settings import Settings
 from app.store import Store
 from app.web import errors, login
 from app.web.counters import RunningJobs
 from app.web.middleware import ConditionalAnswers, Guard, SecurityHeaders, is_loopback
-from app.web.rendering import STATIC, VENDOR
+from app.web.model_cache import ModelCache
+from app.web.rendering import STATIC, VENDOR_FILES, vendor_file
 from app.web.routes import ROUTERS
-
-if TYPE_CHECKING:
-    from app.jobs.service import Jobs
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -27,19 +26,20 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 class CachedStatic(StaticFiles):
     """Static files that may be kept for good when asked for by the mark of their content (`?v=`)."""
 
-    async def get_response(self, path: str, scope: dict[str, object]) -> Response:  # type: ignore[override]
-        response = await super().get_response(path, scope)  # type: ignore[arg-type]
-        query = scope.get("query_string")
-        response.headers["cache-control"] = FOR_GOOD if isinstance(query, bytes) and b"v=" in query else "no-cache"
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = FOR_GOOD if b"v=" in scope["query_string"] else "no-cache"
         return response
 
 
 async def vendor(name: str, v: str = "") -> Response:
     """A file of an npm package, from a fixed list."""
-    file = VENDOR.get(name)
-    if file is None or not file.is_file():
-        raise NotFound(f"No such file is served. There is: {', '.join(VENDOR)}.")
-    return FileResponse(file, media_type="text/javascript", headers={"cache-control": FOR_GOOD if v else "no-cache"})
+    file = vendor_file(name)
+    if file is None:
+        raise NotFound(f"No such file is served. There is: {', '.join(VENDOR_FILES)}.")
+    return FileResponse(
+        file, media_type="text/javascript", headers={"cache-control": FOR_GOOD if v else "no-cache"}
+    )
 
 
 def error_answer(request: Request, error: AppError) -> Response:
@@ -47,7 +47,7 @@ def error_answer(request: Request, error: AppError) -> Response:
     return errors.answer(request, error.status, str(error))
 
 
-def create_app(settings: Settings, store: Store | None = None, jobs: "Jobs | None" = None) -> FastAPI:
+def create_app(settings: Settings, store: Store | None = None, jobs: Jobs | None = None) -> FastAPI:
     """The whole web application.
 
     `store` and `jobs` are opened from the settings when not given; what was opened here is closed at shutdown.
@@ -62,10 +62,7 @@ def create_app(settings: Settings, store: Store | None = None, jobs: "Jobs | Non
         )
     opened = store is None
     store = Store.open(settings.store_url) if store is None else store
-    if jobs is None:
-        from app.jobs.service import Jobs  # late: a viewer in a test needs no job engine
-
-        jobs = Jobs(settings, store)
+    jobs = Jobs(settings, store) if jobs is None else jobs
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -85,6 +82,7 @@ def create_app(settings: Settings, store: Store | None = None, jobs: "Jobs | Non
     app.state.settings = settings
     app.state.store = store
     app.state.jobs = jobs
+    app.state.facts = ModelCache(store)
     app.state.running_jobs = RunningJobs(store)
     app.state.credentials = login.credentials(settings) if walled else None
     errors.install(app)

@@ -4,17 +4,14 @@ Async on purpose: FastAPI sends a plain `def` dependency through the thread pool
 A handler opens its own session (`with store.session() as session`), so that it is one thread's from end to end.
 """
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from app.jobs.service import Jobs
 from app.settings import Settings
 from app.store import Store
-
-if TYPE_CHECKING:
-    from app.jobs.service import Jobs
-else:
-    Jobs = object
+from app.web.model_cache import ModelCache
 
 
 async def get_settings(request: Request) -> Settings:
@@ -26,9 +23,14 @@ async def get_store(request: Request) -> Store:
 
 
 async def get_jobs(request: Request) -> Jobs:
-    return cast("Jobs", request.app.state.jobs)
+    return cast(Jobs, request.app.state.jobs)
+
+
+async def get_facts(request: Request) -> ModelCache:
+    return cast(ModelCache, request.app.state.facts)
 
 
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 StoreDep = Annotated[Store, Depends(get_store)]
 JobsDep = Annotated[Jobs, Depends(get_jobs)]
+FactsDep = Annotated[ModelCache, Depends(get_facts)]

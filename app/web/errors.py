@@ -25,7 +25,9 @@ _HEADLINES = {
     502: "The language model did not help",
     503: "The store cannot be used",
 }
-UNEXPECTED = "Something went wrong here that was not foreseen. The server's log says what; nothing was half-written."
+UNEXPECTED = (
+    "Something went wrong here that was not foreseen. The server's log says what; nothing was half-written."
+)
 
 
 def wants_json(request: Request) -> bool:

@@ -137,11 +137,18 @@ def log_in(
     if known is None:
         raise Refused("This server listens on loopback only and needs no login.")
     if not known.match(username, password):
-        context = LoginPage(chrome(request, "Log in"), local_path(next), "That name and password do not match.")
+        context = LoginPage(
+            chrome(request, "Log in"), local_path(next), "That name and password do not match."
+        )
         return page("login.html", context, 401)
     response = RedirectResponse(local_path(next), 303)
     response.set_cookie(
-        COOKIE, known.session(), max_age=LIFETIME_S, httponly=True, samesite="lax", secure=request.url.scheme == "https"
+        COOKIE,
+        known.session(),
+        max_age=LIFETIME_S,
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
     )
     return response
 

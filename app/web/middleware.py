@@ -84,7 +84,9 @@ class Guard:
     no browsers send neither and are let through.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: frozenset[str], any_address: bool, answer: ErrorAnswer) -> None:
+    def __init__(
+        self, app: ASGIApp, *, hosts: frozenset[str], any_address: bool, answer: ErrorAnswer
+    ) -> None:
         self.app = app
         self.hosts = hosts | LOCAL_NAMES
         self.any_address = any_address
@@ -121,7 +123,11 @@ class Guard:
         else:
             origin = headers.get("origin")
             foreign = origin is not None and (origin == "null" or urlsplit(origin).netloc != host)
-        return Refused("This change was asked for by another site's page, so it was not made.") if foreign else None
+        return (
+            Refused("This change was asked for by another site's page, so it was not made.")
+            if foreign
+            else None
+        )
 
 
 class UnknownHost(BadInput):
@@ -150,8 +156,10 @@ class ConditionalAnswers:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=list(message["headers"]))
                 whole = "content-length" in headers and "etag" not in headers
-                if message["status"] == 200 and whole and headers.get("content-type", "").startswith(
-                    ("text/html", "application/json")
+                if (
+                    message["status"] == 200
+                    and whole
+                    and headers.get("content-type", "").startswith(("text/html", "application/json"))
                 ):
                     held = message
                     return

@@ -19,7 +19,9 @@ def local_path(target: str) -> str:
 
 
 @router.post("/theme")
-def set_theme(theme: Annotated[Literal["light", "dark", "system"], Form()], back: Annotated[str, Form()] = "/") -> Response:
+def set_theme(
+    theme: Annotated[Literal["light", "dark", "system"], Form()], back: Annotated[str, Form()] = "/"
+) -> Response:
     """Chooses light, dark, or whatever the system says, and goes back to the page."""
     response = RedirectResponse(local_path(back), 303)
     if theme == "system":

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -20,20 +19,29 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 STATIC = ROOT / "static"
-# Files of npm packages that pages may load, by the name they are served under. Nothing else of node_modules is served.
-VENDOR = {
-    "htmx.min.js": ROOT / "node_modules" / "htmx.org" / "dist" / "htmx.min.js",
-    "hx-sse.min.js": ROOT / "node_modules" / "htmx.org" / "dist" / "ext" / "hx-sse.min.js",
+# Where set-up puts npm's packages, or where a plain `npm ci` does.
+NODE_MODULES = (ROOT / "data" / "npm" / "node_modules", ROOT / "node_modules")
+# Files of npm packages that pages may load, by the name they are served under. Nothing else there is served.
+VENDOR_FILES = {
+    "htmx.min.js": Path("htmx.org/dist/htmx.min.js"),
+    "hx-sse.min.js": Path("htmx.org/dist/ext/hx-sse.min.js"),
 }
 THEMES = ("light", "dark")
+
+
+def vendor_file(name: str) -> Path | None:
+    """An allowed file of an npm package, None where it is not allowed or not installed."""
+    inside = VENDOR_FILES.get(name)
+    if inside is None:
+        return None
+    return next((folder / inside for folder in NODE_MODULES if (folder / inside).is_file()), None)
 
 
 @cache
 def static_url(path: str) -> str:
     """Address of a static file with a mark of its content, so that it may be cached for good."""
-    name = path.removeprefix("vendor/")
-    file = VENDOR[name] if path.startswith("vendor/") else STATIC / path
-    if not file.is_file():
+    file = vendor_file(path.removeprefix("vendor/")) if path.startswith("vendor/") else STATIC / path
+    if file is None or not file.is_file():
         return f"/static/{path}"
     return f"/static/{path}?v={hashlib.blake2b(file.read_bytes(), digest_size=6).hexdigest()}"
 
@@ -79,6 +87,3 @@ def chrome(request: Request, title: str, section: str = "") -> Chrome:
         here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         login=request.scope.get("neuronarium.login", False),
     )
-
-
-__all__ = ["ENVIRONMENT", "STATIC", "VENDOR", "Markup", "chrome", "page", "render", "static_url"]

@@ -1,5 +1,189 @@
-"""Follows."""
+"""Asking again from the neuron page: dry run, explain, score, and the job's progress with its result in place."""
 
-from fastapi import APIRouter
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.domain.explanations import (
+    CutOff,
+    ExplainOptions,
+    Method,
+    Protocol,
+    ScaleMaximum,
+    ScoreOptions,
+    SimulatorName,
+)
+from app.domain.neurons import NeuronRef, Polarity, Split
+from app.errors import AppError, NotFound
+from app.jobs.service import ASKING_SIMULATORS
+from app.store import explanations, jobs, neurons
+from app.web.dependencies import FactsDep, JobsDep, StoreDep
+from app.web.explanation_items import explanation_list, path_of
+from app.web.live import live
+from app.web.neuron_contexts import LiveFragment, PreviewPage, ProblemFragment, ResultFragment
+from app.web.neuron_view import View
+from app.web.previews import preview_of
+from app.web.rendering import chrome, page, render
 
 router = APIRouter(include_in_schema=False)
+SEED_LIMIT = 2**31 - 1
+Seed = Annotated[int, Form(ge=0, le=SEED_LIMIT)]
+
+
+def is_htmx(request: Request) -> bool:
+    """Whether a fragment is wanted."""
+    return "hx-request" in request.headers
+
+
+async def explain_options(
+    method: Method = Method.SUMMARY,
+    polarity: Polarity = Polarity.POSITIVE,
+    explainer: Annotated[str, Query(max_length=200)] = "",
+    cut_off: CutOff = CutOff.TOKEN_Q99,
+    scale_maximum: ScaleMaximum = ScaleMaximum.SHOWN,
+    seed: Annotated[int, Query(ge=0, le=SEED_LIMIT)] = 0,
+) -> ExplainOptions:
+    """What the query string of a dry run asks for; the form's other fields are not its business."""
+    return ExplainOptions(method, polarity, explainer, cut_off, scale_maximum, seed)
+
+
+@router.get("/m/{model}/{layer}/{index:int}/preview")
+def show_preview(
+    request: Request,
+    model: str,
+    layer: str,
+    index: int,
+    options: Annotated[ExplainOptions, Depends(explain_options)],
+    store: StoreDep,
+    jobs_: JobsDep,
+    facts_of: FactsDep,
+) -> HTMLResponse:
+    """The dry run: the exact prompt, its tokens and its price. Nothing is sent anywhere."""
+    ref = NeuronRef(model, layer, index)
+    facts = facts_of.get(model)
+    with store.session() as session:
+        records = neurons.records(session, facts.excerpts, ref)
+        statistics = neurons.statistics(session, ref)
+    fragment = preview_of(records, statistics, facts.vocabulary, options, jobs_.endpoints())
+    here = path_of(ref)
+    name = f"{facts.layer(layer).ordinal}:{index} in {facts.card.name}"
+    context = PreviewPage(chrome(request, f"Dry run for {name}", "browse"), here, name, fragment)
+    return page("_preview.html" if is_htmx(request) else "preview.html", context)
+
+
+@router.post("/m/{model}/{layer}/{index:int}/explain")
+def explain(
+    request: Request,
+    model: str,
+    layer: str,
+    index: int,
+    store: StoreDep,
+    jobs_: JobsDep,
+    method: Annotated[Method, Form()],
+    polarity: Annotated[Polarity, Form()] = Polarity.POSITIVE,
+    explainer: Annotated[str, Form(max_length=200)] = "",
+    cut_off: Annotated[CutOff, Form()] = CutOff.TOKEN_Q99,
+    scale_maximum: Annotated[ScaleMaximum, Form()] = ScaleMaximum.SHOWN,
+    seed: Seed = 0,
+    simulator: Annotated[str, Form(max_length=40)] = "",
+    endpoint: Annotated[str, Form(max_length=200)] = "",
+    protocol: Annotated[Protocol, Form()] = Protocol.HELDOUT_FULL,
+) -> Response:
+    """Starts an explanation, and its score unless no simulator was chosen."""
+    ref = NeuronRef(model, layer, index)
+    lookup = method is Method.TOKEN_LOOKUP
+    options = ExplainOptions(method, polarity, "" if lookup else explainer, cut_off, scale_maximum, seed)
+    score = score_options(simulator, endpoint, protocol, seed) if simulator else None
+    return started(request, store, path_of(ref), jobs_.enqueue_explain(ref, options, score, author="web"))
+
+
+@router.post("/m/{model}/{layer}/{index:int}/score")
+def score_here(
+    request: Request,
+    model: str,
+    layer: str,
+    index: int,
+    store: StoreDep,
+    jobs_: JobsDep,
+    explanation: Annotated[int, Form(ge=0)],
+    simulator: Annotated[str, Form(max_length=40)] = SimulatorName.LOCAL,
+    endpoint: Annotated[str, Form(max_length=200)] = "",
+    protocol: Annotated[Protocol, Form()] = Protocol.HELDOUT_FULL,
+    seed: Seed = 0,
+) -> Response:
+    """Scores one of this neuron's explanations again."""
+    ref = NeuronRef(model, layer, index)
+    with store.session() as session:
+        if explanations.get(session, explanation).ref != ref:
+            raise NotFound("This neuron has no such explanation.")
+    job = jobs_.enqueue_score(explanation, score_options(simulator, endpoint, protocol, seed), author="web")
+    return started(request, store, path_of(ref), job)
+
+
+@router.post("/explanations/{explanation}/score")
+def score(
+    request: Request,
+    explanation: int,
+    store: StoreDep,
+    jobs_: JobsDep,
+    simulator: Annotated[str, Form(max_length=40)] = SimulatorName.LOCAL,
+    endpoint: Annotated[str, Form(max_length=200)] = "",
+    protocol: Annotated[Protocol, Form()] = Protocol.HELDOUT_FULL,
+    seed: Seed = 0,
+) -> Response:
+    """Scores an explanation again, wherever it is shown."""
+    with store.session() as session:
+        ref = explanations.get(session, explanation).ref
+    job = jobs_.enqueue_score(explanation, score_options(simulator, endpoint, protocol, seed), author="web")
+    return started(request, store, path_of(ref), job)
+
+
+def score_options(simulator: str, endpoint: str, protocol: Protocol, seed: int) -> ScoreOptions:
+    """Raises NotFound for a simulator that does not exist."""
+    try:
+        chosen = SimulatorName(simulator)
+    except ValueError as error:
+        there = ", ".join(SimulatorName)
+        raise NotFound(f"There is no simulator “{simulator}”. There is: {there}.") from error
+    return ScoreOptions(chosen, endpoint if chosen in ASKING_SIMULATORS else "", protocol, seed)
+
+
+def started(request: Request, store: StoreDep, here: str, job_id: str) -> Response:
+    """The job's panel for htmx; for everyone else the neuron's page that follows the job."""
+    if not is_htmx(request):
+        return RedirectResponse(f"{here}?job={job_id}#live", 303)
+    with store.session() as session:
+        job = jobs.get(session, job_id)
+    return HTMLResponse(render("_live.html", LiveFragment(live(job, here))))
+
+
+@router.get("/m/{model}/{layer}/{index:int}/live/{job}", response_class=EventSourceResponse)
+async def follow(
+    model: str, layer: str, index: int, job: str, store: StoreDep, jobs_: JobsDep, facts_of: FactsDep
+) -> AsyncIterator[ServerSentEvent]:
+    """The job's progress as fragments; at its end the neuron's new explanations, and a close event."""
+    ref = NeuronRef(model, layer, index)
+    here = path_of(ref)
+
+    def result() -> str:
+        facts = facts_of.get(model)
+        with store.session() as session:
+            rows = explanations.of_neuron(session, ref)
+        imported = bool((facts.excerpts.splits == Split.UNSPLIT).any())
+        listed = explanation_list(ref, rows, View(job=job), jobs_.endpoints(), imported, oob=True)
+        return render("_explanations.html", ResultFragment(listed))
+
+    try:
+        async for row in jobs_.watch(job):
+            html = render("_progress.html", LiveFragment(live(row, here)))
+            if row.state.ended:
+                html += await to_thread.run_sync(result)
+            yield ServerSentEvent(raw_data=html)
+    except AppError as error:
+        # The stream has begun, so the error can no longer become an answer of its own.
+        yield ServerSentEvent(raw_data=render("_problem.html", ProblemFragment(str(error))))
+    yield ServerSentEvent(event="close", raw_data="end")

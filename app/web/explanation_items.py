@@ -1,0 +1,173 @@
+"""Stored explanations and scores -> what stands beside them on the neuron page."""
+
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup
+
+from app.domain.explanations import Method, Metric, Protocol, Sample, SimulatorName, State
+from app.domain.neurons import NeuronRef, Polarity
+from app.jobs.service import ASKING_SIMULATORS
+from app.settings import Endpoint
+from app.store.rows import ExplanationRow, ScoreRow
+from app.web import charts, wording
+from app.web.formats import moment, number, plural, seconds, usd
+from app.web.neuron_contexts import Choice, ExplainForm, ExplanationItem, ExplanationList, Shown
+from app.web.neuron_view import Show, View
+
+
+def path_of(ref: NeuronRef) -> str:
+    """Address of a neuron's page."""
+    return f"/m/{ref.model}/{ref.layer}/{ref.index}"
+
+
+def main_sample(protocol: Protocol) -> Sample:
+    """The sample whose correlation stands beside an explanation."""
+    return Sample.POPULATION if protocol is Protocol.POPULATION else Sample.TOP_AND_RANDOM
+
+
+def pick(scores: Iterable[ScoreRow], protocol: Protocol, sample: Sample) -> ScoreRow | None:
+    """The newest correlation of this protocol and sample, a defined one if there is any."""
+    mine = [
+        row
+        for row in scores
+        if row.value.metric is Metric.CORRELATION
+        and row.value.protocol is protocol
+        and row.value.sample is sample
+    ]
+    defined = [row for row in mine if row.value.state is State.OK]
+    return max(defined or mine, key=lambda row: row.id, default=None)
+
+
+def shown(scores: Sequence[ScoreRow], protocol: Protocol) -> tuple[Shown, ScoreRow | None]:
+    """The score of one protocol as it is shown, and its row."""
+    row = pick(scores, protocol, main_sample(protocol))
+    if row is None:
+        others = sorted({s.value.protocol.value for s in scores})
+        words = "not scored yet" if not others else f"no {protocol} score; there is {', '.join(others)}"
+        return Shown(None, Markup(""), words, "", False, ""), None
+    score = row.value
+    also = ""
+    if protocol is not Protocol.POPULATION:
+        alone = pick([s for s in scores if s.simulator == row.simulator], protocol, Sample.RANDOM_ONLY)
+        if alone is not None:
+            value = alone.value.value
+            also = f"random only: {number(value) if value is not None else 'undefined'}"
+    if score.value is None:
+        return Shown(None, Markup(""), wording.STATES[score.state], also, False, score.reason), row
+    line = charts.interval(score.value, score.low, score.high)
+    words = f"correlation, {plural(score.n_records, 'record')}"
+    return Shown(score.value, line, words, also, score.indicative, ""), row
+
+
+def item(row: ExplanationRow, view: View) -> ExplanationItem:
+    """One explanation of the list."""
+    score, of = shown(row.scores, view.protocol)
+    made = row.provenance
+    usage = ""
+    if made.usage.calls:
+        tokens = made.usage.tokens_in + made.usage.tokens_out
+        usage = f"{plural(tokens, 'token')}, {usd(made.usage.cost_usd)}, {seconds(made.usage.seconds)}"
+    scored_by = ""
+    if of is not None:
+        scored_by = wording.name(of.simulator) + (f" · {of.endpoint}" if of.endpoint else "")
+    compare = ""
+    if row.method == Method.TOKEN_LOOKUP or any(s.simulation_id is not None for s in row.scores):
+        compare = path_of(row.ref) + view.query(
+            show=Show.COMPARE,
+            explanation=row.id,
+            simulation=of.simulation_id if of else None,
+            excerpt=None,
+            job="",
+        )
+    return ExplanationItem(
+        row.id,
+        row.text,
+        row.state is not State.OK,
+        row.reason,
+        row.polarity is Polarity.NEGATIVE,
+        wording.name(row.method),
+        "" if made.explainer in ("", "none") else made.explainer,
+        scored_by,
+        moment(row.created_at),
+        row.created_at.isoformat(timespec="seconds"),
+        made.author,
+        usage,
+        score,
+        False,
+        bool(view.job) and row.job_id == view.job,
+        compare,
+        row.job_id or "",
+    )
+
+
+def explanation_list(
+    ref: NeuronRef,
+    rows: Sequence[ExplanationRow],
+    view: View,
+    endpoints: Sequence[Endpoint],
+    imported: bool = False,
+    oob: bool = False,
+) -> ExplanationList:
+    """The list: defined scores first, best on top; then those without; failed ones last."""
+    items = [item(row, view) for row in rows]
+    # Stable sorts keep the newest first among equals.
+    items.sort(key=lambda i: (i.failed, i.score.value is None, -(i.score.value or 0.0)))
+    if items and items[0].score.value is not None:
+        items[0] = items[0]._replace(best=True)
+    used = {score.value.protocol for row in rows for score in row.scores} | {view.protocol}
+    here = path_of(ref)
+    protocols = tuple(
+        Choice(wording.PROTOCOLS[p], here + view.query(protocol=p), p is view.protocol, p.value)
+        for p in Protocol
+        if p in used
+    )
+    return ExplanationList(
+        tuple(items),
+        protocols if len(protocols) > 1 else (),
+        wording.CAVEATS[view.protocol] if items else "",
+        False,
+        here,
+        simulator_choices(endpoints),
+        endpoint_choices(endpoints),
+        protocol_choices(view.protocol, imported),
+        oob,
+    )
+
+
+def simulator_choices(endpoints: Sequence[Endpoint]) -> tuple[Choice, ...]:
+    """Simulators that can predict from a statement here."""
+    names = [SimulatorName.LOCAL, *(ASKING_SIMULATORS if endpoints else ())]
+    return tuple(Choice(wording.SIMULATORS[n], n.value, n is SimulatorName.LOCAL) for n in names)
+
+
+def endpoint_choices(endpoints: Sequence[Endpoint]) -> tuple[Choice, ...]:
+    """Language models by endpoint."""
+    return tuple(Choice(f"{e.name} · {e.model}", e.name, i == 0) for i, e in enumerate(endpoints))
+
+
+def protocol_choices(current: Protocol, imported: bool) -> tuple[Choice, ...]:
+    """Protocols that fit the data: imported data has no documents to hold out."""
+    fitting = [p for p in Protocol if (p is Protocol.BILLS_5_5) == imported]
+    chosen = current if current in fitting else fitting[0]
+    ordered = sorted(fitting, key=list(wording.PROTOCOLS).index)
+    return tuple(Choice(wording.PROTOCOLS[p], p.value, p is chosen) for p in ordered)
+
+
+def explain_form(ref: NeuronRef, view: View, endpoints: Sequence[Endpoint], imported: bool) -> ExplainForm:
+    """Explain again: what may be chosen, with its defaults."""
+    simulators = simulator_choices(endpoints)
+    return ExplainForm(
+        path_of(ref),
+        tuple(
+            Choice(words, m.value, i == 0)
+            for i, (m, words) in enumerate(wording.METHODS.items())
+            if endpoints or m is Method.TOKEN_LOOKUP
+        ),
+        endpoint_choices(endpoints),
+        tuple(Choice(p.value, p.value, p is Polarity.POSITIVE) for p in Polarity),
+        (*simulators, Choice("do not score", "", False)),
+        endpoint_choices(endpoints),
+        protocol_choices(view.protocol, imported),
+        tuple(Choice(words, c.value, i == 0) for i, (c, words) in enumerate(wording.CUT_OFFS.items())),
+        tuple(Choice(words, m.value, i == 0) for i, (m, words) in enumerate(wording.MAXIMA.items())),
+    )

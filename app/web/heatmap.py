@@ -1,0 +1,170 @@
+"""Excerpts as heatmaps, made here and not in a template: a token costs one gather and its share of one join.
+
+Every token is one `<bdi>`, so that the n-th `<bdi>` of an excerpt has the n-th value, and no right-to-left or
+unbalanced token disturbs its neighbours. The vocabulary is made visible and escaped once per model; nothing a
+token holds reaches the page in another way. Colours are classes `a-8 … a8`; all values travel exactly, as hex.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from app.domain.neurons import Bool, Float32, Int32
+from app.domain.vocabulary import Vocabulary
+
+LEVELS = 8
+REACH = 10  # tokens that a window may grow by on either side to end at a word's boundary
+BEFORE_PEAK, AFTER_PEAK = 8, 3  # tokens around the peak that make two excerpts duplicates when equal
+NEWLINE, TAB = '<i class="nl">↵</i>', '<i class="nl">⇥</i>'
+
+Strings = NDArray[np.object_]
+Indices = NDArray[np.intp]
+_OPEN = {level: f'<bdi class="a{level}">' for level in range(-LEVELS, LEVELS + 1) if level}
+_OPEN[0] = "<bdi>"
+_OPEN_PEAK = {level: f'<bdi class="a{level} pk">' for level in range(-LEVELS, LEVELS + 1)}
+
+
+class Palette(NamedTuple):
+    """A vocabulary as HTML, by token id. V tokens."""
+
+    plain: Strings  # [V] the whole token, unpainted
+    leads: Strings  # [V] leading spaces, which are never painted
+    bodies: Strings  # [V] the rest with its closing tag
+    starts_word: Bool  # [V] the token begins with a blank, or is one
+
+    def __len__(self) -> int:
+        return len(self.plain)
+
+
+@lru_cache(maxsize=16)
+def palette(vocabulary: Vocabulary, breaks: bool = False) -> Palette:
+    """The vocabulary as HTML, once per model; `breaks` says whether a newline also breaks the line."""
+    size = len(vocabulary)
+    plain, leads, bodies = (np.empty(size, object) for _ in range(3))
+    starts_word = np.zeros(size, np.bool_)
+    newline = NEWLINE + "\n" if breaks else NEWLINE
+    for i, shown in enumerate(vocabulary.shown):
+        body = shown.lstrip(" ") or shown
+        lead = shown[: len(shown) - len(body)]
+        html = escape(body)
+        if "\n" in html or "\t" in html:
+            html = html.replace("\n", newline).replace("\t", TAB)
+        starts_word[i] = shown[:1] in (" ", "\n", "\t")
+        leads[i] = lead
+        bodies[i] = f"{html}</bdi>"
+        plain[i] = f"{lead}<bdi>{html}</bdi>"
+    return Palette(plain, leads, bodies, starts_word)
+
+
+@dataclass(frozen=True)
+class Painted:
+    """One excerpt, painted."""
+
+    html: Markup
+    values: str  # all T values as hex of big-endian floats, also those outside the window
+    wide: bool  # those floats have 32 bits, not 16
+    first: int  # index of the first token shown
+    cut_before: bool
+    cut_after: bool
+
+
+def peaks(activations: Float32, sign: int = 1) -> Indices:
+    """Where each excerpt is strongest (sign 1) or most negative (sign -1). activations [R, T] -> [R]."""
+    return np.argmax(activations * sign, axis=1) if len(activations) else np.zeros(0, np.intp)
+
+
+def levels(activations: Float32, maxima: Float32) -> NDArray[np.int8]:
+    """Steps of colour, -8 to 8. activations [R, T], maxima [R] > 0 where anything is painted -> [R, T]."""
+    safe = np.where(maxima > 0, maxima, 1).astype(np.float64)[:, None]  # [R, 1]
+    return np.clip(np.rint(activations * (LEVELS / safe)), -LEVELS, LEVELS).astype(np.int8)
+
+
+def windows(starts: Bool, at: Indices, around: int | None) -> Indices:
+    """First and one past the last token to show. starts [R, T]: a word begins here; at [R] -> [R, 2].
+
+    A window grows by at most REACH tokens to where a word begins and ends.
+    """
+    rows, width = starts.shape
+    out = np.empty((rows, 2), np.intp)
+    for r in range(rows):
+        if around is None:
+            out[r] = 0, width
+            continue
+        low, high = max(0, int(at[r]) - around), min(width, int(at[r]) + around + 1)
+        edges = np.flatnonzero(starts[r])
+        before = edges[(edges <= low) & (edges >= low - REACH)]
+        after = edges[(edges >= high) & (edges <= high + REACH)]
+        if low > 0:
+            low = int(before[-1]) if len(before) else (0 if low <= REACH else low)
+        if high < width:
+            high = int(after[0]) if len(after) else (width if width - high <= REACH else high)
+        out[r] = low, high
+    return out
+
+
+def paint(
+    colours: Palette,
+    tokens: Int32,
+    activations: Float32,
+    maxima: Float32,
+    at: Indices,
+    around: int | None = None,
+) -> list[Painted]:
+    """Excerpts as HTML. tokens, activations [R, T]; maxima [R]: the value of full colour; at [R]: the peaks.
+
+    `around` limits what is shown to that many tokens either side of the peak; all values are kept either way.
+    """
+    steps = levels(activations, maxima)  # [R, T]
+    pieces: list[list[str]] = colours.plain[tokens].tolist()  # [R][T]
+    painted_rows, painted_columns = np.nonzero(steps)
+    ids = tokens[painted_rows, painted_columns]
+    for r, c, step, lead, body in zip(
+        painted_rows.tolist(),
+        painted_columns.tolist(),
+        steps[painted_rows, painted_columns].tolist(),
+        colours.leads[ids].tolist(),
+        colours.bodies[ids].tolist(),
+        strict=True,
+    ):
+        pieces[r][c] = lead + _OPEN[step] + body
+    shown = windows(colours.starts_word[tokens], at, around)
+    values, wide = _hex(activations)
+    out: list[Painted] = []
+    for r, row in enumerate(pieces):
+        peak, token = int(at[r]), int(tokens[r, at[r]])
+        row[peak] = colours.leads[token] + _OPEN_PEAK[int(steps[r, peak])] + colours.bodies[token]
+        low, high = int(shown[r, 0]), int(shown[r, 1])
+        out.append(
+            Painted(Markup("".join(row[low:high])), values[r], wide, low, low > 0, high < len(row))  # noqa: S704
+        )
+    return out
+
+
+def _hex(activations: Float32) -> tuple[list[str], bool]:
+    """Values exactly, in 16 bits each where all of them fit (the store keeps float16), else in 32."""
+    with np.errstate(over="ignore"):
+        half = activations.astype(">f2")
+    wide = not np.array_equal(half.astype(np.float32), activations)
+    exact = activations.astype(">f4") if wide else half
+    return [row.tobytes().hex() for row in exact], wide
+
+
+def fold(tokens: Int32, at: Indices) -> list[list[int]]:
+    """Rows grouped by equal tokens around their peaks, in order of first appearance. tokens [R, T], at [R]."""
+    groups: dict[bytes, list[int]] = {}
+    for r, peak in enumerate(at.tolist()):
+        near = tokens[r, max(0, peak - BEFORE_PEAK) : peak + AFTER_PEAK + 1]
+        groups.setdefault(near.tobytes(), []).append(r)
+    return list(groups.values())
+
+
+def token_chip(colours: Palette, token: int) -> Markup:
+    """One token alone, for lists: its leading blank shown as an open box."""
+    lead = "␣" * len(colours.leads[token])
+    mark = f'<i class="nl">{lead}</i>' if lead else ""
+    return Markup(f"{mark}<bdi>{colours.bodies[token].replace(chr(10), '')}")  # noqa: S704

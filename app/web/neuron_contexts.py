@@ -1,0 +1,228 @@
+"""What the neuron page's templates are given."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from app.domain.neurons import Statistics
+from app.store.rows import JobRow
+from app.web.contexts import Chrome
+
+
+class Excerpt(NamedTuple):
+    """One exemplar."""
+
+    ordinal: int
+    html: Markup
+    values: str  # hex
+    wide: bool
+    gates: str  # hex of packed bits, empty where the model is not gated
+    first: int
+    cut_before: bool
+    cut_after: bool
+    peak: float
+    source: str  # the document's name
+    start: int  # index of the first token within its document
+    use: str  # what its document is used for: "explain", "dev", "held out"; empty for imported data
+    folded: int  # duplicates folded into this one
+    label: str  # "simulated", "actual" in comparisons, else empty
+
+
+class Section(NamedTuple):
+    """Exemplars of one kind."""
+
+    title: str
+    note: str
+    excerpts: tuple[Excerpt, ...]
+    more: str  # address that shows all of them, or empty
+    available: int
+
+
+class Value(NamedTuple):
+    """One token's value, for the list of an excerpt's values."""
+
+    position: int
+    token: Markup
+    value: float
+    gate: str  # "+", "−" or empty
+
+
+class Choice(NamedTuple):
+    """A link or an option of a form."""
+
+    label: str
+    value: str
+    current: bool
+    hint: str = ""
+
+
+class TopToken(NamedTuple):
+    """A token with the neuron's mean activation there."""
+
+    token: Markup
+    level: int
+    mean: float
+    seen: int
+
+
+class Share(NamedTuple):
+    """The share of one combination of signs of gate and input."""
+
+    key: str
+    name: str
+    share: float
+    offset: float  # sum of the shares before it
+
+
+class Shown(NamedTuple):
+    """A score as it stands beside an explanation."""
+
+    value: float | None
+    interval: Markup
+    words: str  # what it is, or why there is none
+    also: str  # the companion on random records
+    indicative: bool
+    reason: str
+
+
+class ExplanationItem(NamedTuple):
+    """One explanation in the neuron page's list."""
+
+    id: int
+    text: str
+    failed: bool
+    reason: str
+    negative: bool
+    method: str
+    explainer: str
+    scored_by: str
+    when: str
+    when_exact: str
+    author: str
+    usage: str
+    score: Shown
+    best: bool
+    fresh: bool
+    compare: str  # address of the comparison, empty where nothing was simulated
+    job_id: str
+
+
+@dataclass(frozen=True)
+class ExplanationList:
+    """`_explanations.html`."""
+
+    items: tuple[ExplanationItem, ...]
+    protocols: tuple[Choice, ...]
+    caveat: str
+    collecting: bool
+    here: str  # path of the neuron
+    simulators: tuple[Choice, ...]
+    endpoints: tuple[Choice, ...]
+    score_protocols: tuple[Choice, ...]
+    oob: bool  # replaces the list on a page that is open
+
+
+@dataclass(frozen=True)
+class ExplainForm:
+    """`_explain_form.html`."""
+
+    here: str
+    methods: tuple[Choice, ...]
+    explainers: tuple[Choice, ...]
+    polarities: tuple[Choice, ...]
+    simulators: tuple[Choice, ...]
+    endpoints: tuple[Choice, ...]
+    protocols: tuple[Choice, ...]
+    cut_offs: tuple[Choice, ...]
+    maxima: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Live:
+    """`_live.html`: a job under way or ended, followed by server-sent events."""
+
+    job: JobRow | None
+    events: str  # address of the stream, empty when the job has ended
+    here: str
+
+
+@dataclass(frozen=True)
+class PreviewFragment:
+    """`_preview.html`: what would be sent, and for how much."""
+
+    problem: str
+    free: bool
+    tokens: int
+    exact: bool
+    price_usd: float
+    endpoint: str
+    messages: tuple[tuple[str, str], ...]  # role, content
+
+
+@dataclass(frozen=True)
+class PreviewPage:
+    """`preview.html`: the same as a page of its own."""
+
+    chrome: Chrome
+    here: str
+    name: str
+    preview: PreviewFragment
+
+
+@dataclass(frozen=True)
+class NeuronPage:
+    """`neuron.html`."""
+
+    chrome: Chrome
+    model: str
+    model_name: str
+    layer: str
+    layer_ordinal: int
+    index: int
+    here: str
+    previous: int | None
+    next: int | None
+    above: str  # address in the layer above, or empty
+    below: str
+    statistics: Statistics
+    deviation: float
+    histogram: Markup
+    position0: bool
+    shares: tuple[Share, ...]
+    tabs: tuple[Choice, ...]
+    scales: tuple[Choice, ...]
+    contexts: tuple[Choice, ...]
+    breaks: Choice
+    duplicates: Choice
+    sections: tuple[Section, ...]
+    values: tuple[Value, ...]
+    values_note: str
+    top_tokens: tuple[TopToken, ...]
+    explanations: ExplanationList
+    chosen: int | None  # the explanation that "score again" begins with
+    form: ExplainForm
+    live: Live
+    carried: str  # what of the view goes along to a neighbour
+    api: str
+
+
+@dataclass(frozen=True)
+class LiveFragment:
+    """`_live.html` and `_progress.html` on their own."""
+
+    live: Live
+
+
+@dataclass(frozen=True)
+class ResultFragment:
+    """`_explanations.html` on its own, replacing the list of an open page."""
+
+    explanations: ExplanationList
+
+
+@dataclass(frozen=True)
+class ProblemFragment:
+    """`_problem.html`: an error inside a stream that has begun."""
+
+    message: str

@@ -1,0 +1,74 @@
+"""States, methods and measures in the words that pages use."""
+
+from app.domain.explanations import (
+    CutOff,
+    Method,
+    Metric,
+    Protocol,
+    Sample,
+    ScaleMaximum,
+    SimulatorName,
+    State,
+)
+
+STATES = {
+    State.OK: "",
+    State.FAILED: "could not be computed",
+    State.CONSTANT_PREDICTION: "undefined: the prediction is the same everywhere",
+    State.CONSTANT_ACTUAL: "undefined: the neuron is the same everywhere",
+    State.TOO_FEW_ACTIVE: "undefined: too few active tokens",
+    State.TOO_FEW_RECORDS: "undefined: too few records",
+    State.NO_CALIBRATION: "undefined: nothing to calibrate on",
+}
+METHODS = {
+    Method.SUMMARY: "Summary: plain excerpts, then the tokens that fire",
+    Method.HIGHLIGHT: "Highlight: firing tokens in [brackets]",
+    Method.HS: "Highlight and summary",
+    Method.AVHS: "Highlight and summary with values",
+    Method.ORIGINAL: "Original: every token with its value",
+    Method.TOKEN_LOOKUP: "Token lookup: no language model",
+}
+SIMULATORS = {
+    SimulatorName.LOCAL: "Local simulator",
+    SimulatorName.CHAT_JSON: "Chat model, JSON",
+    SimulatorName.LOGPROBS: "Completion logprobs",
+    SimulatorName.ONE_AT_A_TIME: "One token at a time",
+    SimulatorName.TOKEN_LOOKUP: "Token lookup",
+}
+PROTOCOLS = {
+    Protocol.HELDOUT_FULL: "all held-out records",
+    Protocol.HELDOUT_5_5: "5 strong + 5 random, held out",
+    Protocol.POPULATION: "the whole population, weighted",
+    Protocol.BILLS_5_5: "5 + 5 as published (imported data)",
+}
+SAMPLES = {
+    Sample.TOP_AND_RANDOM: "top and random",
+    Sample.RANDOM_ONLY: "random only",
+    Sample.POPULATION: "population",
+}
+METRICS = {
+    Metric.CORRELATION: "correlation",
+    Metric.R_SQUARED: "R²",
+    Metric.R_SQUARED_UNCENTRED: "R², uncentred",
+    Metric.ABS_DEV_EXPLAINED: "absolute deviation explained",
+}
+CUT_OFFS = {
+    CutOff.TOKEN_Q99: "99 % of tokens",
+    CutOff.EXCERPT_MAX_Q99: "99 % of excerpt maxima",
+    CutOff.SHOWN_Q90: "90 % of what is shown",
+}
+MAXIMA = {
+    ScaleMaximum.SHOWN: "of the records shown",
+    ScaleMaximum.ALL: "of all that was seen",
+}
+CAVEATS = {
+    Protocol.HELDOUT_FULL: "Correlation on strong and random records does not punish an explanation for being too broad.",
+    Protocol.HELDOUT_5_5: "Correlation on strong and random records does not punish an explanation for being too broad.",
+    Protocol.BILLS_5_5: "Correlation on strong and random records does not punish an explanation for being too broad.",
+    Protocol.POPULATION: "An estimate over all text: an explanation that is too broad or too narrow pays for it.",
+}
+
+
+def name(value: str) -> str:
+    """A method or simulator in prose."""
+    return value.replace("_", " ")
