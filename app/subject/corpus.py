@@ -47,7 +47,9 @@ def read_corpus(source: str | Iterable[str], *, column: str | None = None) -> It
 def _path(path: Path, column: str | None) -> Iterator[RawDocument]:
     if path.is_dir():
         for file in corpus_files(path):
-            yield from _file(file, str(file.relative_to(path)), f"{path.name}/{file.relative_to(path)}", column)
+            yield from _file(
+                file, str(file.relative_to(path)), f"{path.name}/{file.relative_to(path)}", column
+            )
     elif path.is_file():
         if not path.name.lower().endswith(SUFFIXES):
             raise CorpusError(f"{path} is no corpus file; use {', '.join(SUFFIXES)}.")
@@ -66,7 +68,12 @@ def corpus_files(folder: Path) -> list[Path]:
     for path in folder.rglob("*"):
         inner = path.relative_to(folder).parts
         hidden = any(part.startswith(".") or part == "node_modules" for part in inner)
-        if hidden or path.name.lower() in IGNORED or not path.name.lower().endswith(SUFFIXES) or not path.is_file():
+        if (
+            hidden
+            or path.name.lower() in IGNORED
+            or not path.name.lower().endswith(SUFFIXES)
+            or not path.is_file()
+        ):
             continue
         if path.suffix.lower() == ".txt" and path.with_suffix(".json").exists():
             continue
@@ -100,8 +107,8 @@ def _json(value: Any, name: str, source: str, column: str | None) -> Iterator[Ra
 
 
 def _json_lines(path: Path, name: str, source: str, column: str | None) -> Iterator[RawDocument]:
-    stream = gzip.open(path, "rt", encoding="utf-8") if path.name.lower().endswith(".gz") else path.open(encoding="utf-8")
-    with stream as lines:
+    packed = path.name.lower().endswith(".gz")
+    with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as lines:
         for i, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -136,7 +143,7 @@ def _data_set(source: str, column: str | None) -> Iterator[RawDocument]:
     """`hf:NAME[:config][:split][:column]`; empty parts take their defaults. Streams, so size does not matter."""
     import datasets
 
-    name, config, split, own_column = (source.removeprefix("hf:").split(":") + ["", "", ""])[:4]
+    name, config, split, own_column = [*source.removeprefix("hf:").split(":"), "", "", ""][:4]
     split = split or "train"
     if not name:
         raise CorpusError("Name the data set: hf:NAME[:config][:split][:column].")

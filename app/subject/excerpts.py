@@ -58,7 +58,9 @@ def build_excerpts(
             seen.add(text_hash)
             word = np.array([int(text_hash[:16], 16)], np.uint64)
             keys = priority(seed, word, np.arange(count))  # [W]
-            tokens = np.array(ids[: count * EXCERPT_TOKENS], np.int32).reshape(count, EXCERPT_TOKENS)  # [W, T]
+            tokens = np.array(ids[: count * EXCERPT_TOKENS], np.int32).reshape(
+                count, EXCERPT_TOKENS
+            )  # [W, T]
             found.append(_Found(raw, text_hash, keys, tokens))
             held += count
         if held > 4 * n + 4096:
@@ -66,7 +68,7 @@ def build_excerpts(
     found, held = _keep_smallest(found, n)
     if not held:
         raise CorpusError(
-            f"The corpus holds no document of at least {EXCERPT_TOKENS} tokens ({len(seen)} documents are long enough)."
+            f"The corpus holds no document of {EXCERPT_TOKENS} tokens or more; give it longer texts."
         )
     return _assemble(found)
 

@@ -16,7 +16,9 @@ class MlpSite(NamedTuple):
     """One layer's MLP: where its neurons pass by."""
 
     output: nn.Module  # its input [B, S, N] is the neurons
-    gate: nn.Module | None  # its output [B, S, N] is the gate before the activation function, None when ungated
+    gate: (
+        nn.Module | None
+    )  # its output [B, S, N] is the gate before the activation function, None when ungated
     neurons: int
 
 

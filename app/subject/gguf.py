@@ -38,7 +38,9 @@ def converted(path: Path, cache_dir: Path) -> Path:
             if not folder.is_dir():  # another process was first: its folder is as good
                 raise
     except OSError as error:
-        raise StoreError(f"Cannot write the converted model to {cache_dir}: {error.strerror or error}.") from error
+        raise StoreError(
+            f"Cannot write the converted model to {cache_dir}: {error.strerror or error}."
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
@@ -54,8 +56,8 @@ def _convert(path: Path, out: Path) -> None:
         first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ModelError(f"Cannot read {path.name} as a GGUF model: {first[:300]}") from error
     # The weights are plain float32 now; without this, saving and loading would treat them as quantised.
-    model.hf_quantizer = None
-    model.is_quantized = False
+    for name, plain in ("hf_quantizer", None), ("is_quantized", False):
+        setattr(model, name, plain)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
     model.save_pretrained(out)

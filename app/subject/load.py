@@ -50,7 +50,7 @@ def load(source: str, device: str, threads: int | None, cache_dir: Path) -> Subj
     """
     if threads is not None:
         torch.set_num_threads(threads)
-    transformers_logging.disable_progress_bar()  # jobs and the command line show their own
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # jobs and the command line show their own
     place = find_device(device)
     folder = converted(Path(source), cache_dir) if source.lower().endswith(".gguf") else None
     where = str(folder) if folder else source
@@ -59,11 +59,12 @@ def load(source: str, device: str, threads: int | None, cache_dir: Path) -> Subj
     elif where.startswith((".", "/", "~")):
         raise ModelError(f"There is no model folder at {where}.")
     config = _from_pretrained(AutoConfig, where)
-    family = family_of(config)
+    family_of(config)  # refuses before the weights are read
     tokenizer = _from_pretrained(AutoTokenizer, where)
     dtype = torch.float32 if place.type == "cpu" else "auto"
     model = _from_pretrained(AutoModelForCausalLM, where, dtype=dtype, use_safetensors=True)
-    return assemble(model.to(place), tokenizer, name=model_name(source), source=source, revision=_revision(where, config))
+    revision = _revision(where, config)
+    return assemble(model.to(place), tokenizer, name=model_name(source), source=source, revision=revision)
 
 
 def assemble(model: Any, tokenizer: Any, *, name: str, source: str, revision: str) -> Subject:
@@ -112,7 +113,9 @@ def find_device(device: str) -> torch.device:
 
 def model_name(source: str) -> str:
     """What people call the model: the last part of the path or hub name, without a GGUF file's quantisation."""
-    name = Path(source).expanduser().resolve().name if source.startswith((".", "/", "~")) else Path(source).name
+    name = (
+        Path(source).expanduser().resolve().name if source.startswith((".", "/", "~")) else Path(source).name
+    )
     if not name.lower().endswith(".gguf"):
         return name
     return re.sub(r"[.-](?:I?Q\d\w*|B?F(?:16|32)|fp16)$", "", name[:-5], flags=re.IGNORECASE) or name[:-5]

@@ -57,21 +57,27 @@ def read_vocabulary(tokenizer: Any) -> Vocabulary:
     parts |= _component_types(state.get("pre_tokenizer"))
     if "ByteLevel" in parts:
         decode = byte_level_bytes
-    elif parts & {"Metaspace", "ByteFallback"} or _SPACE in json.dumps(state.get("decoder"), ensure_ascii=False):
+    elif parts & {"Metaspace", "ByteFallback"} or _SPACE in json.dumps(
+        state.get("decoder"), ensure_ascii=False
+    ):
         decode = sentencepiece_bytes
     else:
         raise ModelError(
             f"This tokenizer is neither byte-level nor SentencePiece-like (its parts: {', '.join(sorted(parts))}), "
             "so the bytes of its tokens are not known."
         )
-    pieces: dict[int, bytes] = {i: decode(token) for token, i in tokenizer.backend_tokenizer.get_vocab(False).items()}
+    pieces: dict[int, bytes] = {
+        i: decode(token) for token, i in tokenizer.backend_tokenizer.get_vocab(False).items()
+    }
     special: set[int] = set()
     for added in state["added_tokens"]:
         # Added tokens are matched in the text as they are written. SentencePiece models list runs of U+2581 among
         # them (Gemma), which stand for spaces.
         text = added["content"]
         as_space = decode is sentencepiece_bytes and not added["special"]
-        pieces[added["id"]] = (text.replace(_SPACE, " ") if as_space else text).encode("utf-8", "surrogatepass")
+        pieces[added["id"]] = (text.replace(_SPACE, " ") if as_space else text).encode(
+            "utf-8", "surrogatepass"
+        )
         if added["special"]:
             special.add(added["id"])
     size = max(pieces, default=-1) + 1

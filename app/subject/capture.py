@@ -1,0 +1,174 @@
+"""Hooks that take the neurons of every layer as the model reads, into a block of excerpts held in memory.
+
+Per batch and layer the hooks do what is cheap while the values are in the cache: maximum, minimum and sums of each
+excerpt, and a copy as float16. All else happens once per block. Position 0 is kept apart, because whether it counts
+is decided per neuron (`pilot`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from app.domain.neurons import Int32
+from app.errors import ModelError
+from app.subject.families import MlpSite
+
+FLOAT16_SAFE = 60000.0  # beyond this the largest float16, 65504, is near
+FLOAT16_NORMAL = 2.0**-14  # below this float16 loses digits
+
+
+class LayerBlock:
+    """What a block of C excerpts gave in one layer: N neurons, T tokens; filled batch by batch."""
+
+    def __init__(
+        self, layer: int, capacity: int, tokens: int, neurons: int, gated: bool, device: torch.device
+    ) -> None:
+        self.layer = layer
+        self.values = torch.empty(capacity, tokens, neurons, dtype=torch.float16, device=device)  # [C, T, N]
+        packed = (neurons + 7) // 8
+        # Bit n of a token: the gate is above 0 (big-endian in its byte, as np.packbits).
+        self.gates = (
+            torch.empty(capacity, tokens, packed, dtype=torch.uint8) if gated else None
+        )  # [C, T, N/8]
+        self.peak = torch.empty(capacity, neurons)  # [C, N] over positions 1..T-1, as the next three
+        self.trough = torch.empty(capacity, neurons)  # [C, N]
+        self.total = torch.empty(capacity, neurons)  # [C, N]
+        self.square = torch.empty(capacity, neurons)  # [C, N]
+        self.first = torch.empty(capacity, neurons)  # [C, N] value at position 0
+
+    def put(self, at: int, x: Tensor, ones: Tensor) -> None:
+        """Take in a batch at rows `at`…: x [B, T, N] on any device, ones [B, 1, T-1] on the same."""
+        stop = at + len(x)
+        x = x.float()
+        rest = x[:, 1:]  # [B, T-1, N]
+        peak, trough, first = rest.amax(1), rest.amin(1), x[:, 0]  # [B, N]
+        self.peak[at:stop] = peak
+        self.trough[at:stop] = trough
+        self.first[at:stop] = first
+        self.total[at:stop] = torch.bmm(ones, rest).squeeze(1)  # [B, N]
+        self.square[at:stop] = torch.bmm(ones, rest.square()).squeeze(1)  # [B, N]
+        largest = torch.maximum(torch.maximum(peak, -trough), first.abs()).amax(0)  # [N]
+        highest = float(largest.amax())
+        if not np.isfinite(highest):
+            raise ModelError(
+                f"Layer {self.layer} of the model gave values that are not finite; load it in float32 or check "
+                "its weights."
+            )
+        if self.values.dtype == torch.float16 and (
+            highest > FLOAT16_SAFE or bool(((largest < FLOAT16_NORMAL) & (largest > 0)).any())
+        ):
+            self.values = self.values.float()
+        self.values[at:stop] = x
+
+    def put_gates(self, at: int, gate: Tensor) -> None:
+        """Take in the signs of a batch's gates [B, T, N]."""
+        assert self.gates is not None
+        self.gates[at : at + len(gate)] = pack_signs(gate)
+
+    def rows(self, columns: Tensor, neurons: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Values [M, T] and gate bits packed along tokens [M, T/8] of (excerpt of the block, neuron) pairs [M].
+
+        Taken excerpt by excerpt, so that each one's [T, N] slab is read while it is in the cache.
+        """
+        order = torch.argsort(columns, stable=True)
+        counts = torch.bincount(columns, minlength=len(self.values)).tolist()
+        wanted = neurons[order].to(self.values.device)
+        values = torch.empty(len(columns), self.values.shape[1], dtype=self.values.dtype)  # [M, T]
+        bits = torch.empty(len(columns), self.values.shape[1], dtype=torch.uint8)  # [M, T]
+        at = 0
+        for excerpt, count in enumerate(counts):
+            if not count:
+                continue
+            mine = wanted[at : at + count]
+            into = order[at : at + count]
+            values[into] = self.values[excerpt].index_select(1, mine).T.cpu()  # [m, T]
+            if self.gates is not None:
+                signs = np.unpackbits(self.gates[excerpt].numpy(), axis=1)  # [T, N]
+                bits[into] = torch.from_numpy(signs[:, mine.cpu().numpy()].T)  # [m, T]
+            at += count
+        return values, None if self.gates is None else torch.from_numpy(np.packbits(bits.numpy(), axis=1))
+
+    def positions(self, columns: Tensor, places: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Values [M, N] and gate bits packed along neurons [M, N/8] of (excerpt of the block, token) pairs [M]."""
+        values = self.values[columns.to(self.values.device), places.to(self.values.device)].cpu()
+        return values, None if self.gates is None else self.gates[columns, places]
+
+
+def pack_signs(gate: Tensor) -> Tensor:
+    """Whether each gate is above 0, eight neurons a byte as np.packbits: [B, T, N] -> uint8 [B, T, N/8] on the CPU."""
+    positive = gate > 0
+    if gate.device.type == "cpu":
+        return torch.from_numpy(np.packbits(positive.numpy(), axis=-1))
+    padded = F.pad(positive, (0, -gate.shape[-1] % 8)).to(torch.uint8)  # [B, T, 8 * N/8]
+    padded = padded.view(*gate.shape[:-1], -1, 8)  # [B, T, N/8, 8]
+    weights = torch.tensor([128, 64, 32, 16, 8, 4, 2, 1], dtype=torch.uint8, device=gate.device)
+    packed: Tensor = (padded * weights).sum(-1, dtype=torch.uint8)  # [B, T, N/8]
+    return packed.cpu()
+
+
+class Capture:
+    """A decoder with hooks on the MLPs of some layers, and the blocks that they fill."""
+
+    def __init__(
+        self,
+        decoder: nn.Module,
+        sites: Sequence[MlpSite],
+        layers: Sequence[int],
+        tokens: int,
+        bos: int | None,
+    ) -> None:
+        self.decoder = decoder
+        self.sites = {layer: sites[layer] for layer in layers}
+        self.tokens = tokens
+        self.bos = bos
+        self.device = next(decoder.parameters()).device
+        self.blocks: dict[int, LayerBlock] = {}
+        self._at = 0
+        self._ones = torch.empty(0)
+
+    def allocate(self, capacity: int) -> None:
+        """Blocks for so many excerpts in every layer, fresh or as good as."""
+        for layer, site in self.sites.items():
+            block = self.blocks.get(layer)
+            if block is None or len(block.values) < capacity or block.values.dtype != torch.float16:
+                self.blocks.pop(layer, None)  # given up before the new one is made
+                gated = site.gate is not None
+                self.blocks[layer] = LayerBlock(
+                    layer, capacity, self.tokens, site.neurons, gated, self.device
+                )
+
+    def run(self, tokens: Int32, at: int) -> None:
+        """Read a batch of excerpts [B, T] and put what they give at rows `at`… of the blocks."""
+        ids = torch.from_numpy(tokens.astype(np.int64)).to(self.device)  # [B, T]
+        if self.bos is not None:
+            ids = F.pad(ids, (1, 0), value=self.bos)  # [B, 1 + T]
+        self._at = at
+        self._ones = torch.ones(len(tokens), 1, self.tokens - 1, device=self.device)  # [B, 1, T-1]
+        self.decoder(input_ids=ids, use_cache=False)
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """Hooks in place for the time of the context, gradients off."""
+        skip = 0 if self.bos is None else 1
+        handles = []
+        for layer, site in self.sites.items():
+
+            def neurons(_: nn.Module, args: tuple[Tensor, ...], layer: int = layer) -> None:
+                self.blocks[layer].put(self._at, args[0][:, skip:], self._ones)
+
+            def gate(_: nn.Module, __: tuple[Tensor, ...], output: Tensor, layer: int = layer) -> None:
+                self.blocks[layer].put_gates(self._at, output[:, skip:])
+
+            handles.append(site.output.register_forward_pre_hook(neurons))
+            if site.gate is not None:
+                handles.append(site.gate.register_forward_hook(gate))
+        try:
+            with torch.inference_mode():
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()

@@ -1,0 +1,106 @@
+"""One layer of a shard as its blocks come in: records chosen, sums, extremes and samples."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.domain.neurons import Int32, Split, UInt8
+from app.subject.capture import LayerBlock
+from app.subject.partials import Int64, LayerPart
+from app.subject.pilot import Pilot, effective
+from app.subject.selection import Chosen, Selection
+
+
+class Sampled(NamedTuple):
+    """What is sampled of the whole collection, sorted."""
+
+    tokens: Int64  # [S] excerpt * T + token
+    excerpts: Int64  # [P] of the explain split
+
+
+class _Rows(NamedTuple):
+    """Records that entered with a block."""
+
+    chosen: Chosen
+    values: Tensor  # [M, T]
+    gates: Tensor | None  # uint8 [M, T/8]
+
+
+class LayerShard:
+    """Gathers a shard's part of one layer."""
+
+    def __init__(self, layer: int, selection: Selection) -> None:
+        self.layer = layer
+        self.selection = selection
+        neurons = len(selection.keys)
+        self._rows: list[_Rows] = []
+        self._totals: list[
+            tuple[Tensor, Tensor]
+        ] = []  # summed at the end, so that blocks' sizes do not matter
+        self._extremes = torch.tensor([[-torch.inf], [torch.inf]] * 2).repeat(1, neurons)  # [4, N]
+        self._sample: list[tuple[Tensor, Tensor | None, Int64]] = []
+        self._peaks: list[tuple[Tensor, Int64]] = []
+
+    def take(self, block: LayerBlock, excerpts: Int32, splits: UInt8, pilot: Pilot, sampled: Sampled) -> None:
+        """Take in a block: excerpts [C] in its rows, sorted by split [C]."""
+        peaks, troughs, totals, squares = effective(block, len(excerpts), pilot.outlier)  # [C, N]
+        self._totals.append((totals, squares))
+        explain = int(np.searchsorted(splits, Split.EXPLAIN, side="right"))
+        if explain:
+            self._extend(0, peaks[:explain], troughs[:explain])
+        self._extend(2, peaks, troughs)
+        chosen = self.selection.update(peaks, troughs, pilot.edges, excerpts, splits)
+        self._rows.append(_Rows(chosen, *block.rows(chosen.columns, chosen.neurons)))
+        self._take_samples(block, excerpts, peaks, sampled)
+
+    def _extend(self, at: int, peaks: Tensor, troughs: Tensor) -> None:
+        self._extremes[at] = torch.maximum(self._extremes[at], peaks.amax(0))
+        self._extremes[at + 1] = torch.minimum(self._extremes[at + 1], troughs.amin(0))
+
+    def _take_samples(self, block: LayerBlock, excerpts: Int32, peaks: Tensor, sampled: Sampled) -> None:
+        tokens = block.values.shape[1]
+        ids = (excerpts.astype(np.int64)[:, None] * tokens + np.arange(tokens)).reshape(-1)
+        mine = np.flatnonzero(np.isin(ids, sampled.tokens))
+        values, gates = block.positions(torch.from_numpy(mine // tokens), torch.from_numpy(mine % tokens))
+        self._sample.append((values, gates, ids[mine]))
+        columns = np.flatnonzero(np.isin(excerpts, sampled.excerpts))
+        self._peaks.append((peaks[torch.from_numpy(columns)], excerpts[columns].astype(np.int64)))
+
+    def part(self) -> LayerPart:
+        """The shard's part, without the records that later blocks pushed out."""
+        kept: list[_Rows] = []
+        for row in self._rows:
+            keep = self.selection.still_in(row.chosen)
+            if not keep.all():
+                chosen = Chosen(*(field[keep] for field in row.chosen))
+                row = _Rows(chosen, row.values[keep], None if row.gates is None else row.gates[keep])
+            kept.append(row)
+        values = _joined([row.values for row in kept])
+        gates = [row.gates for row in kept if row.gates is not None]
+        sample_gates = [gates for _, gates, _ in self._sample if gates is not None]
+        sample = _joined([values for values, _, _ in self._sample])
+        none = np.zeros((0, 0), np.uint8)
+        return LayerPart(
+            neurons=torch.cat([row.chosen.neurons for row in kept]).numpy().astype(np.int32),
+            groups=torch.cat([row.chosen.groups for row in kept]).numpy(),
+            keys=torch.cat([row.chosen.keys for row in kept]).numpy(),
+            values=values.numpy(),
+            gates=torch.cat(gates).numpy() if gates else none,
+            sums=np.stack(
+                [torch.cat(x).sum(0, dtype=torch.float64).numpy() for x in zip(*self._totals, strict=True)]
+            ),
+            extremes=self._extremes.numpy(),
+            sample=sample.numpy(),
+            sample_gates=torch.cat(sample_gates).numpy() if sample_gates else none,
+            sample_ids=np.concatenate([ids for _, _, ids in self._sample]),
+            peaks=torch.cat([peaks for peaks, _ in self._peaks]).numpy(),
+            peak_ids=np.concatenate([ids for _, ids in self._peaks]),
+        )
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    """One tensor; float32 when any part is."""
+    wide = any(part.dtype == torch.float32 for part in parts)
+    return torch.cat([part.float() if wide else part for part in parts])

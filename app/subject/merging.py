@@ -1,0 +1,125 @@
+"""Merge the shards' parts of one layer into its result."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from app.domain.collection import ExcerptTable, LayerResult
+from app.domain.neurons import Float32, Int32, Profile, Split, UInt8
+from app.subject.partials import LayerPart, Values
+from app.subject.pilot import Pilot
+from app.subject.selection import excerpt_of, groups_of, within
+from app.subject.summary import EXCERPT_QUANTILE, TokenSample, shape_of, upper_quantile
+
+
+def merge_layer(
+    layer: int,
+    parts: Sequence[LayerPart],
+    pilot: Pilot,
+    excerpts: ExcerptTable,
+    profile: Profile,
+    *,
+    gated: bool,
+) -> LayerResult:
+    """The result of one layer from the parts of all shards, in any order."""
+    count, tokens = excerpts.tokens.shape
+    outlier = pilot.outlier
+    neurons = len(outlier)
+    kinds, splits = profile.slots()
+    slots, activations, gates = _records(parts, profile, neurons, tokens, gated=gated)
+    sums = np.sum([part.sums for part in parts], axis=0)  # [2, N]
+    extremes = np.stack([part.extremes for part in parts])  # [shards, 4, N]
+    highest, lowest = extremes.max(0), extremes.min(0)  # [4, N]
+    explain_maximum, explain_minimum = _finite(highest[0]), _finite(lowest[1])
+    position0 = outlier.numpy()
+    n = count * (tokens - position0)  # [N] tokens that count
+    mean = sums[0] / n
+    sample = _sample(parts, excerpts, neurons, gated=gated)
+    shape = shape_of(sample, outlier, torch.from_numpy(explain_maximum))
+    peaks = torch.from_numpy(np.concatenate([part.peaks for part in parts]))  # [P, N]
+    return LayerResult(
+        layer=layer,
+        slug=f"{layer}-mlp",
+        kinds=kinds,
+        splits=splits,
+        excerpts=slots,
+        activations=activations,
+        gates=gates,
+        mean=mean,
+        variance=np.maximum(sums[1] / n - mean * mean, 0.0),
+        skewness=shape.skewness.numpy(),
+        kurtosis=shape.kurtosis.numpy(),
+        maximum=highest[2],
+        minimum=lowest[3],
+        density=shape.density.numpy(),
+        explain_maximum=explain_maximum,
+        explain_minimum=explain_minimum,
+        token_q99=shape.token_q99.numpy(),
+        token_q01=shape.token_q01.numpy(),
+        excerpt_max_q99=upper_quantile(peaks.T.contiguous(), EXCERPT_QUANTILE).numpy(),
+        histogram_low=shape.histogram_low.numpy(),
+        histogram_high=shape.histogram_high.numpy(),
+        histogram=shape.histogram.numpy().astype(np.uint32),
+        sign_shares=None if shape.sign_shares is None else shape.sign_shares.numpy(),
+        position0=position0,
+        n_tokens=count * tokens,
+        n_sampled=len(sample.values),
+    )
+
+
+def _finite(values: Float32) -> Float32:
+    """0 where a split had no excerpt."""
+    return np.where(np.isfinite(values), values, np.float32(0))
+
+
+def _records(
+    parts: Sequence[LayerPart], profile: Profile, neurons: int, tokens: int, *, gated: bool
+) -> tuple[Int32, Values, UInt8 | None]:
+    """Excerpts [N, R], values [N, R, T] and gate bits [N, R, T/8] of the slots."""
+    groups = groups_of(profile)
+    slots = groups[-1].stop
+    sizes = np.array([group.size for group in groups])
+    starts = np.array([group.start for group in groups])
+    keys = np.concatenate([part.keys for part in parts])  # [M]
+    buckets = np.concatenate(
+        [part.neurons.astype(np.int64) * len(groups) + part.groups for part in parts]
+    )  # [M]
+    order = np.lexsort((-keys, buckets))
+    rank = within(buckets[order])
+    keep = rank < sizes[buckets[order] % len(groups)]
+    order, rank = order[keep], rank[keep]
+    # Row of the flattened [N * R] table for each record that is kept.
+    place = buckets[order] // len(groups) * slots + starts[buckets[order] % len(groups)] + rank
+    wide = any(part.values.dtype == np.float32 for part in parts)
+    excerpts = np.full(neurons * slots, -1, np.int32)
+    excerpts[place] = excerpt_of(torch.from_numpy(keys[order])).numpy()
+    values = np.zeros((neurons * slots, tokens), np.float32 if wide else np.float16)
+    bits = np.zeros((neurons * slots, (tokens + 7) // 8), np.uint8) if gated else None
+    values[place] = np.concatenate([part.values for part in parts])[order]
+    if bits is not None:
+        bits[place] = np.concatenate([part.gates for part in parts])[order]
+    return (
+        excerpts.reshape(neurons, slots),
+        values.reshape(neurons, slots, tokens),
+        None if bits is None else bits.reshape(neurons, slots, -1),
+    )
+
+
+def _sample(parts: Sequence[LayerPart], excerpts: ExcerptTable, neurons: int, *, gated: bool) -> TokenSample:
+    tokens = excerpts.tokens.shape[1]
+    ids = np.concatenate([part.sample_ids for part in parts])  # [S]
+    order = np.argsort(ids)  # so that sums do not depend on how shards were cut
+    values = np.concatenate([part.sample for part in parts])[order].astype(np.float32)  # [S, N]
+    gates: Tensor | None = None
+    if gated:
+        bits = np.concatenate([part.sample_gates for part in parts])[order]  # [S, N/8]
+        gates = torch.from_numpy(np.unpackbits(bits, axis=1, count=neurons).view(np.bool_))
+    ids = ids[order]
+    return TokenSample(
+        values=torch.from_numpy(values),
+        gates=gates,
+        explain=torch.from_numpy(excerpts.splits[ids // tokens] == Split.EXPLAIN),
+        at_zero=torch.from_numpy(ids % tokens == 0),
+    )

@@ -1,0 +1,155 @@
+"""Which excerpts a neuron's record slots hold: running selections that merge in any order to the same result.
+
+Every kind of record is "the k largest of a 64-bit key", with the key's upper half a rank and its lower half the
+excerpt, smaller ordinals first. Keys are unique within a neuron, so ties (copies of a text, neurons that are dead on
+most texts) always fall the same way, and the k largest of a whole are the k largest of its parts' k largest.
+
+| kind | rank |
+|---|---|
+| top | the excerpt's maximum, as float32 bits in numeric order |
+| bottom | minus its minimum, likewise |
+| q1..q4 | smallest hash(seed, neuron, excerpt) among the excerpts whose maximum lies in the band |
+| random | smallest hash(another seed, neuron, excerpt) |
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from app.domain.hashing import priority
+from app.domain.neurons import BANDS, Int32, Kind, Profile, UInt8
+
+UNFILLED = torch.iinfo(torch.int64).min
+_LOW = 0xFFFFFFFF
+BAND_SEED = 0x62616E64  # added to the seed, so that bands do not repeat the random sample
+
+
+class Group(NamedTuple):
+    """The slots of one kind in one split, a run `start:stop` of a neuron's row."""
+
+    kind: Kind
+    split: int
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        return self.stop - self.start
+
+
+def groups_of(profile: Profile) -> list[Group]:
+    """The groups in slot order; kinds with no slot are left out."""
+    kinds, splits = profile.slots()
+    groups: list[Group] = []
+    for slot, (kind, split) in enumerate(zip(kinds.tolist(), splits.tolist(), strict=True)):
+        if groups and (groups[-1].kind, groups[-1].split) == (kind, split):
+            groups[-1] = groups[-1]._replace(stop=slot + 1)
+        else:
+            groups.append(Group(Kind(kind), split, slot, slot + 1))
+    return groups
+
+
+def ordered(values: Tensor) -> Tensor:
+    """float32 as int64 of the same order (equal values equal; -0.0 is 0.0), within 32 bits. Any shape."""
+    bits = (values + 0.0).view(torch.int32)
+    return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).to(torch.int64)
+
+
+def low_half(excerpts: Tensor) -> Tensor:
+    """The key's lower half: smaller excerpts have larger keys. int64, any shape."""
+    return _LOW - excerpts
+
+
+def excerpt_of(keys: Tensor) -> Tensor:
+    """The excerpts that keys speak of. int64, any shape; undefined for UNFILLED."""
+    return _LOW - (keys & _LOW)
+
+
+def random_rank(seed: int, neurons: Int32, excerpts: Int32) -> Tensor:
+    """Ranks int64 [N, C] in 32 bits: the smaller the hash's upper half, the larger. `neurons` unique in the model."""
+    table = priority(seed, neurons[:, None], excerpts[None, :])  # [N, C]
+    return 0x7FFFFFFF - torch.from_numpy((table >> np.uint64(32)).astype(np.int64))
+
+
+class Chosen(NamedTuple):
+    """Block excerpts that entered a layer's slots: M of them."""
+
+    neurons: Tensor  # int64 [M]
+    groups: Tensor  # uint8 [M] position in `groups_of`
+    columns: Tensor  # int64 [M] row of the block
+    keys: Tensor  # int64 [M]
+
+
+class Selection:
+    """The running slots of one layer: keys int64 [N, R], each group sorted with the largest first."""
+
+    def __init__(self, layer: int, neurons: int, profile: Profile, seed: int) -> None:
+        self.groups = groups_of(profile)
+        self.seed = seed
+        self.numbers = (layer * neurons + np.arange(neurons)).astype(np.int32)  # [N]
+        self.keys = torch.full((neurons, self.groups[-1].stop), UNFILLED, dtype=torch.int64)
+
+    def update(self, peaks: Tensor, troughs: Tensor, edges: Tensor, excerpts: Int32, splits: UInt8) -> Chosen:
+        """Take in a block of C excerpts, sorted by split, and say which of them entered.
+
+        peaks, troughs: float32 [C, N], maximum and minimum of each excerpt; edges: float32 [4, N], upper edges
+        of the bands; excerpts, splits: [C].
+        """
+        low = low_half(torch.from_numpy(excerpts.astype(np.int64)))  # [C]
+        bands = (peaks > edges[:, None]).sum(0, dtype=torch.uint8).T.contiguous()  # [N, C]
+        tables = {
+            Kind.TOP: (ordered(peaks).T << 32) | low,  # [N, C]
+            Kind.BOTTOM: (ordered(-troughs).T << 32) | low,  # [N, C]
+            Kind.RANDOM: (random_rank(self.seed, self.numbers, excerpts) << 32) | low,  # [N, C]
+        }
+        banded = (random_rank(self.seed + BAND_SEED, self.numbers, excerpts) << 32) | low  # [N, C]
+        found: list[Chosen] = []
+        for position, group in enumerate(self.groups):
+            first, last = np.searchsorted(splits, [group.split, group.split + 1]).tolist()
+            if first == last:
+                continue
+            if group.kind in tables:
+                candidates = tables[group.kind][:, first:last]  # [N, C']
+            else:
+                inside = bands[:, first:last] == BANDS.index(group.kind)
+                candidates = torch.where(inside, banded[:, first:last], UNFILLED)  # [N, C']
+            found.append(self._merge(position, group, candidates, first))
+        return Chosen(*(torch.cat(parts) for parts in zip(*found, strict=True)))
+
+    def _merge(self, position: int, group: Group, candidates: Tensor, first: int) -> Chosen:
+        held = self.keys[:, group.start : group.stop]  # [N, k]
+        both = torch.cat([held, candidates], 1)  # [N, k + C']
+        keys, columns = both.topk(group.size, 1)  # [N, k]
+        held.copy_(keys)
+        neurons, ranks = ((columns >= group.size) & (keys != UNFILLED)).nonzero(as_tuple=True)  # [M]
+        return Chosen(
+            neurons,
+            torch.full(neurons.shape, position, dtype=torch.uint8),
+            columns[neurons, ranks] - group.size + first,
+            keys[neurons, ranks],
+        )
+
+    def copy(self) -> "Selection":
+        """An independent copy: a part that fails halfway must leave no trace."""
+        other = object.__new__(Selection)
+        other.groups, other.seed, other.numbers, other.keys = (
+            self.groups,
+            self.seed,
+            self.numbers,
+            self.keys.clone(),
+        )
+        return other
+
+    def still_in(self, chosen: Chosen) -> Tensor:
+        """bool [M]: which of these entries no later block has pushed out."""
+        last = torch.tensor([group.stop - 1 for group in self.groups])  # [G]
+        return chosen.keys >= self.keys[chosen.neurons, last[chosen.groups.long()]]
+
+
+def within(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For labels sorted into runs [M], each entry's place within its run [M]."""
+    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
+    return np.arange(len(labels)) - np.repeat(starts, np.diff(np.r_[starts, len(labels)]))
