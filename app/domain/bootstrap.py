@@ -102,25 +102,26 @@ def resample(sums: Float64, weights: Float64) -> Float64:
 
 def statistic(metric: Metric, totals: Float64) -> Float64:
     """A metric from totals [..., K, B] -> [..., B]; NaN where it is undefined."""
-    weight, a, s = totals[..., Column.TOKENS, :], totals[..., Column.A, :], totals[..., Column.S, :]
-    aa, ss = totals[..., Column.AA, :], totals[..., Column.SS, :]
+    weight, a, aa = (totals[..., column, :] for column in (Column.TOKENS, Column.A, Column.AA))
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread_a = aa - a * a / weight
-        flat = ~(spread_a > _FLAT * aa)
         if metric is Metric.CORRELATION:
-            spread_s = ss - s * s / weight
-            flat |= ~(spread_s > _FLAT * ss)
-            together = totals[..., Column.AS, :] - a * s / weight
-            value = np.clip(together / np.sqrt(spread_a * spread_s), -1.0, 1.0)
+            s, ss = totals[..., Column.S, :], totals[..., Column.SS, :]
+            mean_a, mean_s = a / weight, s / weight
+            spread_a, spread_s = aa - a * mean_a, ss - s * mean_s
+            value = (totals[..., Column.AS, :] - a * mean_s) / np.sqrt(spread_a * spread_s)
+            np.clip(value, -1.0, 1.0, out=value)
+            defined = (spread_a > _FLAT * aa) & (spread_s > _FLAT * ss)
         elif metric is Metric.R_SQUARED:
+            spread_a = aa - a * a / weight
             value = 1.0 - totals[..., Column.RESIDUAL_SQUARED, :] / spread_a
-        elif metric is Metric.R_SQUARED_UNCENTRED:
-            flat = ~(totals[..., Column.RAW_AA, :] > 0)
-            value = 1.0 - totals[..., Column.RESIDUAL_SQUARED, :] / totals[..., Column.RAW_AA, :]
+            defined = spread_a > _FLAT * aa
         else:
-            flat = ~(totals[..., Column.ABS_A, :] > 0)
-            value = 1.0 - totals[..., Column.RESIDUAL_ABS, :] / totals[..., Column.ABS_A, :]
-    value[flat] = np.nan
+            squared = metric is Metric.R_SQUARED_UNCENTRED
+            lost = totals[..., Column.RESIDUAL_SQUARED if squared else Column.RESIDUAL_ABS, :]
+            whole = totals[..., Column.RAW_AA if squared else Column.ABS_A, :]
+            value = 1.0 - lost / whole
+            defined = whole > 0
+    value[~defined] = np.nan
     return value
 
 

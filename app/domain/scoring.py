@@ -26,7 +26,7 @@ INDICATIVE_BELOW = 10  # records in a stratum (DESIGN section 6)
 
 REASONS = {
     State.FAILED: "The activations hold a value that is not finite.",
-    State.TOO_FEW_RECORDS: "A stratum of this protocol has no record.",
+    State.TOO_FEW_RECORDS: "A stratum has no record, or a split has fewer than 30 documents.",
     State.TOO_FEW_ACTIVE: "No token of the random records is above the 0.99 quantile of the explain split.",
     State.CONSTANT_ACTUAL: "The activations on these records are all the same.",
     State.CONSTANT_PREDICTION: "The simulation predicts the same value everywhere.",

@@ -64,8 +64,8 @@ def token_means(
     flat, values = tokens[:, first:].ravel(), activations[:, first:].ravel().astype(np.float64)
     ids, place, counts = np.unique(flat, return_inverse=True, return_counts=True)
     sums = np.bincount(place, weights=values, minlength=len(ids))
-    # bincount adds up in text order, here and in `lookup_layer`, so that both give the same bits
-    total = float(np.bincount(np.zeros(len(values), np.intp), weights=values, minlength=1)[0])
+    # bincount adds up in order of text and of ids, here and in `lookup_layer`, so that both give the same bits
+    total = float(np.bincount(np.zeros(len(ids), np.intp), weights=sums, minlength=1)[0])
     fallback = float(np.float32(total / len(values))) if len(values) else 0.0
     return TokenMeans(
         ids.astype(np.int32), (sums / counts).astype(np.float32), counts.astype(np.int32), fallback
