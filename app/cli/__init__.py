@@ -1,0 +1,26 @@
+"""The command line. Commands are in modules beside this one; each loads what it needs when it is called."""
+
+import sys
+
+import typer
+
+from app.errors import AppError
+
+app = typer.Typer(
+    name="neuronarium",
+    help="See what makes a language model's neurons fire, have it explained, and measure the explanation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run a command. An expected error is one line on standard error and exit status 1; wrong usage is status 2."""
+    from app.cli import ask, collect, serve, store  # noqa: F401 - each adds its commands to `app`
+
+    try:
+        app()
+    except AppError as error:
+        sys.stderr.write(f"neuronarium: {error}\n")
+        sys.exit(1)

@@ -1,0 +1,68 @@
+"""What several commands share: settings, the open store, arguments as people write them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from pydantic import ValidationError
+
+from app.domain.neurons import NeuronRef
+from app.errors import BadInput
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.jobs.service import Jobs
+
+
+def settings(**changes: Any) -> Settings:
+    """The settings in force, with what the command line says on top. Raises BadInput in one line."""
+    try:
+        return Settings(**{name: value for name, value in changes.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"The setting {where} is wrong: {first['msg']}.") from error
+
+
+@contextmanager
+def open_jobs(config: Settings) -> Iterator["Jobs"]:
+    """The jobs of the store, opened for the time of a command."""
+    from app.jobs.service import Jobs
+    from app.store import Store
+
+    store = Store.open(config.store_url)
+    try:
+        yield Jobs(config, store)
+    finally:
+        store.close()
+
+
+def neuron_ref(text: str) -> NeuronRef:
+    """`MODEL/LAYER/INDEX` as a reference; wrong usage otherwise."""
+    parts = text.strip("/").split("/")
+    if len(parts) != 3 or not parts[2].isdecimal():
+        raise typer.BadParameter("write it as MODEL/LAYER/INDEX, such as smollm2-135m-instruct/8-mlp/101")
+    return NeuronRef(parts[0], parts[1], int(parts[2]))
+
+
+def layer_numbers(text: str) -> tuple[int, ...]:
+    """`all`, `3`, `0-5` or `0,4,8-11` as layer numbers; empty for all."""
+    if text.strip().lower() in ("", "all"):
+        return ()
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdecimal() or (last and not last.isdecimal()):
+            raise typer.BadParameter("write it as all, 3, 0-5 or 0,4,8-11")
+        numbers += range(int(first), int(last or first) + 1)
+    if not numbers:
+        raise typer.BadParameter("this names no layer")
+    return tuple(sorted(set(numbers)))
+
+
+def absolute(source: str) -> str:
+    """A source that is a file or folder here, named so that a worker started elsewhere finds it too."""
+    path = Path(source).expanduser()
+    return str(path.resolve()) if path.exists() else source

@@ -1,0 +1,100 @@
+"""Explaining a neuron, then simulating and scoring what came out."""
+
+import json
+import threading
+from dataclasses import asdict
+
+from app import __version__
+from app.domain.explanations import ExplainOptions, Method, Provenance, State
+from app.domain.neurons import Polarity
+from app.domain.protocols import explain_records
+from app.domain.statements import token_lookup_text
+from app.domain.token_lookup import TOP_TOKENS, lookup_records, token_means
+from app.errors import AnswerError, BadInput
+from app.jobs import engine
+from app.jobs.lifecycle import Progress, in_thread, run
+from app.jobs.requests import ExplainRequest, loads
+from app.jobs.runtime import Runtime, current
+from app.jobs.score import FAILURES, Neuron, load_neuron, score, simulate
+from app.store import explanations, jobs
+from app.store.rows import JobRow
+
+
+@engine.workflow("explain")
+async def explain_neuron(job_id: str) -> None:
+    """Explain, and simulate and score unless the request says not to."""
+    runtime = current()
+    await run(runtime, job_id, lambda row: _explain(runtime, row))
+
+
+async def _explain(runtime: Runtime, row: JobRow) -> dict[str, object]:
+    request = loads(ExplainRequest, row.parameters_json)
+    explanation = await explain(row.id)
+    if request.score is None:
+        return {"explanation": explanation}
+    simulation = await simulate(row.id, explanation)
+    defined = await score(row.id, explanation, simulation)
+    return {"explanation": explanation, "simulation": simulation, "defined": defined}
+
+
+@engine.step("explain.explain")
+async def explain(job_id: str) -> int:
+    """Make the statement and store it, once; its id. A failure is stored with its reason and raised again.
+
+    The job's id is the stored row's key, so a step that is repeated after a kill finds the row it has written, and
+    the call's answer in the ledger when it was recorded.
+    """
+    runtime = current()
+    request = loads(ExplainRequest, (await runtime.db(lambda s: jobs.get(s, job_id))).parameters_json)
+    neuron = await in_thread(lambda stop: load_neuron(runtime, request.ref))
+    Progress(runtime, job_id, 0, "calls").report(0, f"explaining by {request.explain.method}")
+    failure: Exception | None = None
+    text: str | None = None
+    reason = ""
+    if request.explain.method is Method.TOKEN_LOOKUP:
+        text, provenance = token_lookup(neuron, request.explain, request.author)
+    else:
+        try:
+            text, provenance = await _ask(runtime, neuron, request, job_id)
+        except FAILURES as error:
+            failure, reason = error, str(error)
+            provenance = _attempted(runtime, neuron, request)
+    explanation_id = await runtime.db(
+        lambda s: explanations.add(
+            s,
+            request.ref,
+            text,
+            request.explain.polarity,
+            provenance,
+            State.OK if failure is None else State.FAILED,
+            reason,
+            job_id,
+            job_id,
+        )
+    )
+    stored = await runtime.db(lambda s: explanations.get(s, explanation_id))
+    if stored.state is not State.OK:
+        raise failure or AnswerError(stored.reason)
+    return explanation_id
+
+
+def token_lookup(neuron: Neuron, options: ExplainOptions, author: str) -> tuple[str, Provenance]:
+    """The statement that needs no language model: the tokens with the highest mean activation."""
+    if options.polarity is Polarity.NEGATIVE:
+        raise BadInput("token_lookup speaks of both signs at once: ask for the positive polarity.")
+    seen = lookup_records(neuron.records)
+    if not len(seen):
+        raise BadInput(f"{neuron.ref} has no records to take token means from.")
+    means = token_means(seen.tokens, seen.activations, position0=neuron.statistics.position0)
+    top = means.top(TOP_TOKENS)
+    text = token_lookup_text([neuron.vocabulary.shown[i] for i in top.ids.tolist()], top.means.tolist())
+    provenance = Provenance(
+        method=Method.TOKEN_LOOKUP,
+        explainer="none",
+        parameters_json=json.dumps({"top_tokens": TOP_TOKENS}),
+        seed=options.seed,
+        excerpts=tuple(sorted(set(seen.excerpts.tolist()))),
+        code_version=__version__,
+        author=author,
+    )
+    return text, provenance

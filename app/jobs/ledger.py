@@ -1,0 +1,23 @@
+"""The ledger that `llm` writes, kept in the store."""
+
+from app.domain.ledger import LedgerEntry
+from app.store import Store, ledger
+
+
+class StoreLedger:
+    """`app.llm.ledger.Ledger` over the store. Every call is one short session of its own."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def lookup(self, key: str) -> LedgerEntry | None:
+        with self._store.session() as session:
+            return ledger.lookup(session, key)
+
+    def record(self, entry: LedgerEntry) -> None:
+        with self._store.session() as session:
+            ledger.record(session, entry)
+
+    def spent(self) -> float:
+        with self._store.session() as session:
+            return ledger.spent(session)

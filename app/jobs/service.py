@@ -1,0 +1,196 @@
+"""What the web and the command line ask of jobs: begin one, stop one, begin it again, follow it.
+
+Beginning a job writes its row and nothing else: a worker looks for queued rows and hands them to the durable
+engine, by id, so that a process that dies in between loses nothing, and `serve` never loads the engine.
+"""
+
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+from app.domain.explanations import (
+    PROMPTED_METHODS,
+    ExplainOptions,
+    Method,
+    Protocol,
+    ScoreOptions,
+    SimulatorName,
+    State,
+)
+from app.domain.neurons import NeuronRef
+from app.domain.splits import MIN_DOCUMENTS, enough_documents
+from app.errors import BadInput, Conflict, Refused
+from app.jobs import endpoints
+from app.jobs.requests import TYPES, CollectRequest, ExplainRequest, Kind, Request, ScoreRequest, dumps, loads
+from app.jobs.watch import watch
+from app.settings import Endpoint, Settings
+from app.store import Session, Store, explanations, jobs, ledger, models, neurons
+from app.store.rows import JobRow, JobState
+
+ASKING_SIMULATORS = (SimulatorName.CHAT_JSON, SimulatorName.LOGPROBS, SimulatorName.ONE_AT_A_TIME)
+
+
+class Jobs:
+    """The jobs of one store."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.settings = settings
+        self.store = store
+
+    def endpoints(self) -> list[Endpoint]:
+        """The language models that can be asked, the demo's own included."""
+        return endpoints.endpoints(self.settings)
+
+    def enqueue_collect(self, request: CollectRequest) -> str:
+        """Begin a collection. Raises Conflict while another one of the same model is under way."""
+        if request.excerpts < 1:
+            raise BadInput("A collection needs at least one excerpt.")
+        if not request.corpus:
+            raise BadInput("A collection needs a corpus: a folder, a file or a data set.")
+        request = replace(request, slug=request.slug or slug_of(request.model))
+        with self.store.session() as session:
+            running = jobs.running_collection_of(session, request.slug)
+            if running is not None:
+                raise Conflict(
+                    f"{request.slug} is being collected already (job {running.id}): wait for it or cancel it."
+                )
+            title = f"Collect {request.slug}"
+            return self._add(
+                session,
+                Kind.COLLECT,
+                title,
+                request,
+                total=request.excerpts,
+                unit="excerpts",
+                model=request.slug,
+            )
+
+    def enqueue_explain(
+        self, ref: NeuronRef, explain: ExplainOptions, score: ScoreOptions | None, author: str = "neuronarium"
+    ) -> str:
+        """Begin an explanation, simulated and scored as well unless `score` is None.
+
+        Raises NotFound for an unknown neuron or endpoint, BadInput for options that do not fit, Refused over the cap.
+        """
+        with self.store.session() as session:
+            neurons.statistics(session, ref)
+            if explain.method in PROMPTED_METHODS:
+                self._affordable(session, endpoints.endpoint(self.settings, explain.explainer))
+            elif explain.method is not Method.TOKEN_LOOKUP:
+                raise BadInput(f"{explain.method} is not a method that can be asked for.")
+            if score is not None:
+                self._check_score(session, ref.model, explain.method, score)
+            request = ExplainRequest(ref, explain, score, author)
+            return self._add(
+                session,
+                Kind.EXPLAIN,
+                f"Explain {ref} by {explain.method}",
+                request,
+                unit="calls",
+                model=ref.model,
+            )
+
+    def enqueue_score(self, explanation_id: int, score: ScoreOptions, author: str = "neuronarium") -> str:
+        """Begin a simulation and score of a stored explanation. Raises as `enqueue_explain` does."""
+        with self.store.session() as session:
+            row = explanations.get(session, explanation_id)
+            if row.state is not State.OK:
+                raise BadInput(
+                    "This explanation failed: there is no statement to score. Explain the neuron again."
+                )
+            self._check_score(session, row.ref.model, row.method, score)
+            request = ScoreRequest(explanation_id, score, author)
+            title = f"Score {row.ref} by {score.simulator}"
+            return self._add(session, Kind.SCORE, title, request, unit="calls", model=row.ref.model)
+
+    def cancel(self, job_id: str) -> JobRow:
+        """Stop a job. One that has ended stays as it is. What was stored stays; its calls are not unmade."""
+        with self.store.session() as session:
+            jobs.get(session, job_id)
+            return jobs.set_state(session, job_id, JobState.CANCELLED, reason="Cancelled.")
+
+    def retry(self, job_id: str) -> str:
+        """Begin a failed or cancelled job again, as a new one with the same parameters that names the old one."""
+        with self.store.session() as session:
+            row = jobs.get(session, job_id)
+        if not row.state.ended:
+            raise Conflict("This job has not ended: wait for it or cancel it.")
+        if row.state is JobState.DONE:
+            raise Conflict("This job is done: there is nothing to retry.")
+        kind = Kind(row.kind)
+        request = replace(loads(TYPES[kind], row.parameters_json), retry_of=job_id)
+        if isinstance(request, CollectRequest):
+            return self.enqueue_collect(request)
+        with self.store.session() as session:
+            if isinstance(request, ExplainRequest):
+                if request.explain.method in PROMPTED_METHODS:
+                    self._affordable(session, endpoints.endpoint(self.settings, request.explain.explainer))
+                if request.score is not None:
+                    self._check_score(session, request.ref.model, request.explain.method, request.score)
+            else:
+                explanation = explanations.get(session, request.explanation_id)
+                self._check_score(session, explanation.ref.model, explanation.method, request.score)
+            return self._add(session, kind, row.title, request, unit=row.unit, model=row.model)
+
+    def watch(self, job_id: str) -> AsyncIterator[JobRow]:
+        """The job's row now and at every change, until it has ended."""
+        return watch(self.store, job_id)
+
+    def _add(
+        self,
+        session: Session,
+        kind: Kind,
+        title: str,
+        request: Request,
+        *,
+        total: int = 0,
+        unit: str,
+        model: str | None,
+    ) -> str:
+        job_id = f"{kind}-{secrets.token_hex(6)}"
+        jobs.add(session, job_id, kind, title, dumps(request), total=total, unit=unit, model=model)
+        return job_id
+
+    def _affordable(self, session: Session, endpoint: Endpoint) -> None:
+        """Refused when the cap is reached already. The client checks again before every single call."""
+        cap = self.settings.spending_cap_usd
+        if cap is None or (endpoint.price_in == 0 and endpoint.price_out == 0):
+            return
+        spent = ledger.spent(session)
+        if spent >= cap:
+            raise Refused(
+                f"The spending cap of ${cap:.2f} is reached (${spent:.2f} spent): raise NEURONARIUM_SPENDING_CAP_USD."
+            )
+
+    def _check_score(self, session: Session, slug: str, method: str, score: ScoreOptions) -> None:
+        if score.simulator in ASKING_SIMULATORS:
+            self._affordable(session, endpoints.endpoint(self.settings, score.endpoint))
+        if score.simulator is SimulatorName.TOKEN_LOOKUP and method != Method.TOKEN_LOOKUP:
+            raise BadInput(
+                "The token_lookup simulator predicts from token means, not from a statement: choose another simulator."
+            )
+        collection = models.model(session, slug).collection
+        if collection is None:
+            raise BadInput(f"{slug} has not been collected yet: there are no records to score on.")
+        *per_split, unsplit = collection.documents_per_split
+        own = sum(per_split) > 0 or unsplit == 0
+        if own and score.protocol is Protocol.BILLS_5_5:
+            raise BadInput("bills-5+5 is for imported data: choose heldout-5+5, heldout-full or population.")
+        if not own and score.protocol is not Protocol.BILLS_5_5:
+            raise BadInput("Imported data has no documents to hold out: choose bills-5+5.")
+        if own and not enough_documents(per_split):
+            raise BadInput(
+                f"The corpus has too few documents to score on ({', '.join(map(str, per_split))} in explain, dev and "
+                f"score; {MIN_DOCUMENTS} of each are needed): collect over more documents."
+            )
+
+
+def slug_of(source: str) -> str:
+    """The slug that loading this model will give it, known without torch: see `app.subject.load`."""
+    path = Path(source).expanduser()
+    name = path.resolve().name if source.startswith((".", "/", "~")) else path.name
+    if name.lower().endswith(".gguf"):
+        name = re.sub(r"[.-](?:I?Q\d\w*|B?F(?:16|32)|fp16)$", "", name[:-5], flags=re.IGNORECASE) or name[:-5]
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.")

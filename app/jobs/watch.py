@@ -1,0 +1,59 @@
+"""Following a job: its row whenever it changed, and the rate and time left that follow from the rows."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from time import monotonic
+
+from app.store import Store, jobs
+from app.store.rows import JobRow
+
+POLL_SECONDS = 0.25
+RATE_WINDOW_SECONDS = 30.0
+
+
+async def watch(store: Store, job_id: str, poll_seconds: float = POLL_SECONDS) -> AsyncIterator[JobRow]:
+    """The job's row now and after every change, ending with the row of its end. Raises NotFound."""
+
+    def read() -> JobRow:
+        with store.session() as session:
+            return jobs.get(session, job_id)
+
+    last: JobRow | None = None
+    while True:
+        row = await asyncio.to_thread(read)
+        if row != last:
+            yield row
+            last = row
+        if row.state.ended:
+            return
+        await asyncio.sleep(poll_seconds)
+
+
+class Rate:
+    """Units a second over the last half minute, from rows as they come."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def update(self, row: JobRow, at: float | None = None) -> None:
+        """Take note of a row's progress. Going back, as a job that is taken up again does, starts anew."""
+        at = monotonic() if at is None else at
+        if self._seen and row.done < self._seen[-1][1]:
+            self._seen.clear()
+        self._seen.append((at, row.done))
+        while at - self._seen[0][0] > RATE_WINDOW_SECONDS and len(self._seen) > 2:
+            self._seen.popleft()
+
+    @property
+    def per_second(self) -> float | None:
+        """None until something has been done."""
+        if len(self._seen) < 2:
+            return None
+        (t0, d0), (t1, d1) = self._seen[0], self._seen[-1]
+        return (d1 - d0) / (t1 - t0) if t1 > t0 and d1 > d0 else None
+
+    def seconds_left(self, row: JobRow) -> float | None:
+        """None where the total or the rate is unknown."""
+        rate = self.per_second
+        return (row.total - row.done) / rate if rate and row.total else None
