@@ -26,7 +26,13 @@ router = APIRouter(include_in_schema=False)
 
 COOKIE = "session"
 LIFETIME_S = 14 * 24 * 3600
-OPEN_PATHS = ("/login", "/static/", "/theme")
+OPEN_PATHS = ("/login", "/theme")
+OPEN_FOLDER = "/static/"
+
+
+def is_open(path: str) -> bool:
+    """Whether a path needs no login: the login page and what it looks like."""
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
 
 
 class LoginNeeded(AppError):
@@ -98,7 +104,7 @@ class LoginWall:
         self.answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(OPEN_PATHS):
+        if scope["type"] != "http" or is_open(scope["path"]):
             await self.app(scope, receive, send)
             return
         request = Request(scope)

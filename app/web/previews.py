@@ -7,7 +7,6 @@ from app.domain.neurons import Records, Statistics
 from app.domain.protocols import explain_records
 from app.domain.vocabulary import Vocabulary
 from app.errors import AppError
-from app.explain import build_prompt, preview
 from app.settings import Endpoint
 from app.web.neuron_contexts import PreviewFragment
 
@@ -29,6 +28,8 @@ def preview_of(
     shown = explain_records(records, options.polarity)
     if not len(shown):
         return _problem("This neuron has no records to explain it from.")
+    from app.explain import build_prompt, preview
+
     try:
         prompt = build_prompt(options.method, shown, statistics, vocabulary, options)
     except AppError as error:

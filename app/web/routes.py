@@ -2,7 +2,7 @@
 
 from app.web import login, preferences
 from app.web.api import router as api
-from app.web.pages import api_reference, go, home, jobs, layer, model, neuron, neuron_actions
+from app.web.pages import api_reference, explanation, go, home, jobs, layer, model, neuron, neuron_actions
 from app.web.pages import help as help_page
 
 ROUTERS = (
@@ -15,6 +15,7 @@ ROUTERS = (
     go.router,
     jobs.router,
     neuron_actions.router,
+    explanation.router,
     neuron.router,
     layer.router,
     model.router,

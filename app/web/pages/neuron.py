@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from app.domain.explanations import Method, State
-from app.domain.neurons import Kind, NeuronRef, Polarity, Records, Split
+from app.domain.neurons import Float32, Int32, Kind, NeuronRef, Polarity, Records, Split
 from app.domain.token_lookup import token_means
 from app.errors import NotFound
 from app.store import Session, explanations, jobs, neurons, simulations
@@ -19,7 +19,7 @@ from app.web.exemplars import Exemplars, shares
 from app.web.explanation_items import explain_form, explanation_list, path_of
 from app.web.live import live
 from app.web.model_cache import ModelFacts
-from app.web.neuron_contexts import Choice, NeuronPage, Section, TopToken, Value
+from app.web.neuron_contexts import Choice, NeuronPage, Section, Share, TopToken, Value
 from app.web.neuron_view import Context, Scale, Show, View, ViewDep
 from app.web.rendering import chrome, page
 
@@ -131,7 +131,9 @@ def _tabs(here: str, view: View, gated: bool) -> tuple[Choice, ...]:
 
 
 def _main(
-    exemplars: Exemplars, compared: tuple[ExplanationRow, SimulationRow | None] | None, combinations: tuple
+    exemplars: Exemplars,
+    compared: tuple[ExplanationRow, SimulationRow | None] | None,
+    combinations: tuple[Share, ...],
 ) -> tuple[tuple[Section, ...], tuple[Value, ...], str]:
     """Sections, listed values, and a note on what is shown."""
     view = exemplars.view
@@ -169,7 +171,7 @@ def _compared(
     return row, chosen
 
 
-def _looked_up(records: Records, polarity: Polarity) -> tuple[np.ndarray, np.ndarray]:
+def _looked_up(records: Records, polarity: Polarity) -> tuple[Int32, Float32]:
     """What token lookup predicts for the records that are scored, on the 0-10 scale."""
     explain = records.where(splits=(Split.EXPLAIN,))
     scored = records.where((Kind.TOP, Kind.BOTTOM, Kind.RANDOM), (Split.SCORE,))

@@ -1,0 +1,102 @@
+"""One explanation for itself: where it comes from down to the exact prompt, and every score it has."""
+
+import json
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fastapi import APIRouter, Request
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+
+from app.domain.explanations import State
+from app.store import explanations, scores, simulations
+from app.store.rows import ExplanationRow, ScoreRow, SimulationRow
+from app.web import charts, wording
+from app.web.contexts import Chrome
+from app.web.dependencies import StoreDep
+from app.web.explanation_items import path_of
+from app.web.rendering import chrome, page
+
+router = APIRouter(include_in_schema=False)
+
+
+class ScoreLine(NamedTuple):
+    """One stored score as a line of the table."""
+
+    metric: str
+    protocol: str
+    sample: str
+    simulator: str
+    value: float | None
+    interval: Markup
+    low: float | None
+    high: float | None
+    problem: str
+    records: int
+    documents: int
+    indicative: bool
+
+
+@dataclass(frozen=True)
+class ExplanationPage:
+    """`explanation.html`."""
+
+    chrome: Chrome
+    row: ExplanationRow
+    here: str
+    method: str
+    messages: tuple[tuple[str, str], ...]  # role, content
+    scores: tuple[ScoreLine, ...]
+    failed_simulations: tuple[SimulationRow, ...]
+    seen_documents: int
+    api: str
+
+
+@router.get("/explanations/{explanation}")
+def show_explanation(request: Request, explanation: int, store: StoreDep) -> HTMLResponse:
+    """The explanation, its provenance and all its scores."""
+    with store.session() as session:
+        row = explanations.get(session, explanation)
+        stored = scores.of_explanation(session, explanation)
+        failed = [s for s in simulations.of_explanation(session, explanation) if s.state is not State.OK]
+        seen = scores.seen_documents(session, explanation)
+    context = ExplanationPage(
+        chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse"),
+        row,
+        path_of(row.ref),
+        wording.name(row.method),
+        _messages(row.provenance.messages_json),
+        tuple(_line(s) for s in stored),
+        tuple(failed),
+        len(seen.documents),
+        f"/api/v1/explanations/{row.id}",
+    )
+    return page("explanation.html", context)
+
+
+def _line(row: ScoreRow) -> ScoreLine:
+    score = row.value
+    defined = score.state is State.OK and score.value is not None
+    return ScoreLine(
+        wording.METRICS[score.metric],
+        score.protocol.value,
+        wording.SAMPLES[score.sample],
+        wording.name(row.simulator) + (f" · {row.endpoint}" if row.endpoint else ""),
+        score.value,
+        charts.interval(score.value, score.low, score.high)
+        if defined and score.value is not None
+        else Markup(""),
+        score.low,
+        score.high,
+        "" if defined else " ".join(filter(None, (wording.STATES[score.state], score.reason))),
+        score.n_records,
+        score.n_documents,
+        score.indicative,
+    )
+
+
+def _messages(text: str) -> tuple[tuple[str, str], ...]:
+    """The exact messages, stored as JSON; none where no language model was asked."""
+    if not text:
+        return ()
+    return tuple((str(m["role"]), str(m["content"])) for m in json.loads(text))

@@ -1,0 +1,84 @@
+"""The login wall: sessions for people, HTTP Basic for programs, nobody else."""
+
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from app.errors import AppError
+from app.settings import Settings
+from app.web.login import COOKIE, Credentials, LoginWall, credentials
+
+
+def refuse(request: Request, error: AppError) -> Response:
+    return PlainTextResponse(str(error), error.status)
+
+
+async def show(request: Request) -> Response:
+    return PlainTextResponse("inside")
+
+
+KNOWN = Credentials("ada", "correct horse", b"s" * 32)
+
+
+@pytest.fixture
+def client() -> TestClient:
+    app = Starlette(
+        routes=[Route("/{path:path}", show)],
+        middleware=[Middleware(LoginWall, credentials=KNOWN, answer=refuse)],
+    )
+    return TestClient(app, base_url="http://10.0.0.5", follow_redirects=False)
+
+
+def test_people_are_sent_to_the_login_page_and_back(client):
+    answer = client.get("/m/x?show=top", headers={"accept": "text/html"})
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/login?next=%2Fm%2Fx%3Fshow%3Dtop"
+
+
+def test_programs_are_told_how(client):
+    answer = client.get("/api/v1/models")
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Basic")
+    assert client.get("/api/v1/models", auth=("ada", "correct horse")).text == "inside"
+    assert client.get("/api/v1/models", auth=("ada", "wrong")).status_code == 401
+    assert client.get("/api/v1/models", auth=("eve", "correct horse")).status_code == 401
+    for broken in ("Basic", "Basic !!!", "Basic /w==", "Bearer x", "Basic YWRh"):
+        assert client.get("/api/v1/models", headers={"authorization": broken}).status_code == 401
+
+
+def test_nothing_is_changed_without_a_login(client):
+    for method in ("POST", "PUT", "DELETE"):
+        assert client.request(method, "/jobs/1/cancel", headers={"accept": "text/html"}).status_code == 401
+
+
+def test_a_session_is_ours_only_when_we_signed_it(client):
+    assert client.get("/", headers={"cookie": f"{COOKIE}={KNOWN.session()}"}).text == "inside"
+    forged = [
+        "",
+        "ada",
+        KNOWN.session()[:-2] + "xx",
+        Credentials("ada", "correct horse", b"t" * 32).session(),
+        Credentials("ada", "an older password", b"s" * 32).session(),
+    ]
+    for cookie in forged:
+        assert client.get("/", headers={"cookie": f"{COOKIE}={cookie}"}).status_code == 401, cookie
+
+
+def test_the_login_page_and_its_looks_are_open(client):
+    assert client.get("/login").text == "inside"
+    assert client.get("/static/css/base.css").text == "inside"
+    assert client.get("/loginx").status_code == 401
+    assert client.get("/themes").status_code == 401
+
+
+def test_the_secret_is_kept_and_private(tmp_path: Path):
+    settings = Settings(data_dir=tmp_path / "new", host="0.0.0.0", password="p")
+    first, second = credentials(settings), credentials(settings)
+    assert second.holds(first.session())
+    assert (tmp_path / "new" / "session.key").stat().st_mode & 0o077 == 0
