@@ -1,4 +1,5 @@
-"""One token as one field of a prompt's line: no tab, newline or broken byte survives, and no two tokens look alike."""
+"""One token as one field of a prompt's line: no tab, newline or broken byte survives, and no two tokens look
+alike."""
 
 LONGEST = 48  # characters of one token that a prompt shows; vocabularies hold a few of hundreds of characters
 _NAMED = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -7,9 +8,10 @@ _NAMED = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 def field_text(piece: bytes) -> str:
     """A token's bytes as text for a line of `token<TAB>value`.
 
-    UTF-8 text stands for itself, spaces included. A backslash is doubled; newline, tab and return are `\\n`, `\\t`,
-    `\\r`; other line separators and controls are `\\u{2028}`, bytes that are no UTF-8 `\\xE2`. What passes `LONGEST`
-    characters is cut and ends in `\\…`. Apart from cut tokens the text can be read back to the same bytes.
+    UTF-8 text stands for itself, spaces included. A backslash is doubled; newline, tab and return are `\\n`,
+    `\\t`, `\\r`; other line separators and controls are `\\u{2028}`, bytes that are no UTF-8 `\\xE2`. What
+    passes `LONGEST` characters is cut and ends in `\\…`. Apart from cut tokens the text can be read back to
+    the same bytes.
     """
     text = piece.decode("utf-8", "surrogateescape")
     out = "".join(_char(char) for char in text[: LONGEST + 1])

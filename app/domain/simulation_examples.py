@@ -1,8 +1,8 @@
 """The few-shot examples that every simulator shows before its question: invented neurons, our own texts.
 
 A simulator shows an example as it shows the question: the explanation, then each token with its level on the
-0-10 scale, "unknown" before `first_known` and the number from there on, so that a model learns both that numbers
-are to follow and that an answer cannot lean on the neuron's earlier values.
+0-10 scale, "unknown" before `first_known` and the number from there on, so that a model learns both that
+numbers are to follow and that an answer cannot lean on the neuron's earlier values.
 """
 
 import re
@@ -56,8 +56,8 @@ _PIECE = re.compile(r"(\n| ?[A-Za-z']+| ?[0-9]+| ?[^\sA-Za-z0-9^|])(?:\^(10|[0-9
 
 
 def read_marked(marked: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """(pieces, levels) of a marked text: words, digits, signs and newlines are tokens, `^7` gives the level of the
-    token before it (0 if absent), `|` ends a token early."""
+    """(pieces, levels) of a marked text: words, digits, signs and newlines are tokens, `^7` gives the level
+    of the token before it (0 if absent), `|` ends a token early."""
     pieces: list[str] = []
     levels: list[int] = []
     at = 0

@@ -5,17 +5,22 @@ from typing import Protocol
 
 from app.domain.collection import ModelCard
 from app.domain.neurons import Float32
+from app.domain.simulator_card import SimulatorCard
 
 
 class SubjectService(Protocol):
     """One model, wherever it runs. Loading happens at the first call that needs the model.
 
-    Every method raises `ModelError` when the model cannot be loaded or is unfit for the request. A call may be
-    cancelled like any coroutine; the work stops at the next batch.
+    Every method raises `ModelError` when the model cannot be loaded or is unfit for the request. A call may
+    be cancelled like any coroutine; the work stops at the next batch.
     """
 
     async def card(self) -> ModelCard:
         """The model that answers, as found."""
+
+    async def simulator(self) -> SimulatorCard:
+        """What a stored simulation must say of the simulator: model, scale, few-shot examples, prompt
+        version."""
 
     async def simulate(
         self, explanation: str, token_pieces: Sequence[Sequence[bytes]], seed: int = 0
@@ -23,8 +28,9 @@ class SubjectService(Protocol):
         """Expected activations float32 [R, T] on the 0-10 scale of R excerpts of T tokens each, from the
         explanation alone.
 
-        `token_pieces` are the subject's tokens as the bytes that they stand for (`Vocabulary.pieces`); `seed` draws
-        where the few-shot examples turn from "unknown" to numbers, and nothing else: equal calls give equal values.
+        `token_pieces` are the subject's tokens as the bytes that they stand for (`Vocabulary.pieces`); `seed`
+        draws where the few-shot examples turn from "unknown" to numbers, and nothing else: equal calls give
+        equal values.
         """
 
     async def close(self) -> None:

@@ -27,7 +27,8 @@ class NumberTokens(NamedTuple):
         return level if self.top == 10 else (level * self.top + 5) // 10
 
     def expected(self, logits: Tensor) -> Tensor:
-        """Expected level float32 [...] on the 0-10 scale from `logits` [..., top + 1] of the number tokens."""
+        """Expected level float32 [...] on the 0-10 scale from `logits` [..., top + 1] of the number
+        tokens."""
         probabilities = torch.softmax(logits.float(), dim=-1)  # [..., top + 1]
         levels = torch.arange(self.top + 1, dtype=torch.float32, device=logits.device)  # [top + 1]
         return (probabilities @ levels) * (10.0 / self.top)  # [...]

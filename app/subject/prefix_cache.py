@@ -29,22 +29,27 @@ class Stem(NamedTuple):
 NO_STEM = Stem(())
 
 
-class _StemLayer(DynamicLayer):  # type: ignore[misc]
-    """One layer's cache that stands on a stem: the stem is spread over the batch as a view, and what a forward pass adds
-    is handed to the attention but kept only when `keep` is set. So a batch needs the memory of one layer at a time.
+class _StemLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # transformers' __init_subclass__
+    """One layer's cache that stands on a stem: the stem is spread over the batch as a view, and what a
+    forward pass adds is handed to the attention but kept only when `keep` is set. So a batch needs the memory
+    of one layer at a time.
 
-    It is a plain layer for sliding-window attention as well: all keys are there, and the model's mask picks the window.
+    It is a plain layer for sliding-window attention as well: all keys are there, and the model's mask picks
+    the window.
     """
 
     def __init__(self, keys: Tensor, values: Tensor, keep: bool) -> None:
-        super().__init__()
-        self.keys, self.values, self.keep = keys, values, keep
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.stem, self.keep = (keys, values), keep
+        self.keys, self.values = keys, values
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
-        rows = key_states.shape[0]
-        keys = torch.cat((self.keys.expand(rows, -1, -1, -1), key_states), dim=-2)  # [B, kv_heads, P + L, head_dim]
-        values = torch.cat((self.values.expand(rows, -1, -1, -1), value_states), dim=-2)  # likewise
+        # keys, values: [B, kv_heads, P + L, head_dim]
+        keys, values = (
+            torch.cat((stem.expand(len(new), -1, -1, -1), new), dim=-2)
+            for stem, new in zip(self.stem, (key_states, value_states), strict=True)
+        )
         if self.keep:
             self.keys, self.values = keys, values
         return keys, values
@@ -58,9 +63,12 @@ def grow(body: Any, stem: Stem, ids: Sequence[int], device: torch.device) -> Ste
     _forward(body, torch.tensor([ids], device=device), cache, stem.length)
     layers = []
     for layer in cache.layers:
-        if layer.keys is None or layer.values is None or layer.keys.shape[-2] != stem.length + len(ids):
-            raise ModelError("this model keeps no keys and values for every position: it cannot be a local simulator")
-        layers.append((layer.keys, layer.values))
+        keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
+        if keys is None or values is None or keys.shape[-2] != stem.length + len(ids):
+            raise ModelError(
+                "this model does not keep keys and values of every position, so it cannot be a local simulator"
+            )
+        layers.append((keys, values))
     return Stem(tuple(layers))
 
 

@@ -6,14 +6,15 @@ from app.domain.piece_text import field_text
 from app.domain.vocabulary import Vocabulary
 from app.errors import ModelError
 
+_ANCHORS = ("", "\n", "|")  # something in front keeps sentencepiece from putting a space before the text
 _REMEMBERED = 200_000  # pieces kept with their ids; a vocabulary has at most about that many
 
 
 class PromptTokens:
     """Turns the fields of a prompt into token ids of one model.
 
-    The ids of a field always stand for exactly the field's bytes: no space put in front by the tokenizer, no special
-    token made from text that looks like one, no beginning- or end-of-text.
+    The ids of a field always stand for exactly the field's bytes: no space put in front by the tokenizer, no
+    special token made from text that looks like one, no beginning- or end-of-text.
     """
 
     def __init__(self, tokenizer: Any, vocabulary: Vocabulary) -> None:
@@ -22,7 +23,8 @@ class PromptTokens:
         self._single: dict[bytes, int] = {}
         for token, piece in enumerate(vocabulary.pieces):
             if piece and token not in vocabulary.special:
-                self._single[piece] = token  # byte-fallback twins come first in sentencepiece, so the last is the word
+                # Where two tokens stand for the same bytes (sentencepiece's <0x41> and A), the later is the word.
+                self._single[piece] = token
         self._longest = max(map(len, self._single), default=0)
         self._pieces: dict[bytes, tuple[int, ...]] = {}
 
@@ -31,7 +33,7 @@ class PromptTokens:
         wanted = text.encode("utf-8")
         if not wanted:
             return ()
-        for before in ("", "\n", "|"):  # an anchor in front keeps sentencepiece from putting a space before the text
+        for before in _ANCHORS:
             ids = self._encode(before + text)
             start = self._after(ids, before.encode())
             if start is not None and self.spelt(ids[start:]) == wanted:
@@ -59,7 +61,8 @@ class PromptTokens:
         return tuple(int(i) for i in ids)
 
     def _after(self, ids: tuple[int, ...], before: bytes) -> int | None:
-        """How many ids stand for `before`, or for a space put in front of it; None if a token straddles its end."""
+        """How many ids stand for `before`, with or without a space in front; None if a token straddles its
+        end."""
         if not before:
             return 0
         seen = b""
@@ -82,6 +85,7 @@ class PromptTokens:
                     break
             else:
                 raise ModelError(
-                    f"the simulator's vocabulary has no token for byte {wanted[at]:#04x}: use a model with byte tokens"
+                    f"the simulator's vocabulary has no token for byte {wanted[at]:#04x}:"
+                    " choose another simulator_model"
                 )
         return tuple(ids)

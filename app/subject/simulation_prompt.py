@@ -1,4 +1,5 @@
-"""The prompt of the local simulator, as token ids in three parts: shared by all, by an explanation, by one excerpt."""
+"""The prompt of the local simulator, as token ids in three parts: shared by all, by an explanation, by one
+excerpt."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,7 +17,9 @@ class ExcerptPrompt(NamedTuple):
     """One excerpt's part of the prompt. L ids, T tokens of the subject."""
 
     ids: tuple[int, ...]  # [L]
-    tabs: tuple[int, ...]  # [T] index within `ids` of the tab before each token's "unknown": the number is read there
+    tabs: tuple[
+        int, ...
+    ]  # [T] index within `ids` of the tab before each token's "unknown": the number is read there
 
 
 class SimulationPrompt:
@@ -34,7 +37,7 @@ class SimulationPrompt:
         ids += self.tokens.text(_instruction(self.numbers.top))
         for number, example in enumerate(simulation_examples(seed)[: self.shots], start=1):
             for excerpt in example.excerpts:
-                ids += self.tokens.text(_heading(number, example.explanation))
+                ids += self._heading(number, example.explanation)
                 ids += self._example(excerpt)
         return tuple(ids)
 
@@ -43,10 +46,10 @@ class SimulationPrompt:
 
         BadInput when the explanation is empty or longer than `LONGEST_EXPLANATION` tokens.
         """
-        line = " ".join(explanation.split())
+        line = " ".join(explanation.encode("utf-8", "replace").decode().split())
         if not line:
             raise BadInput("there is no explanation to simulate")
-        ids = self.tokens.text(_heading(self.shots + 1, line))
+        ids = self._heading(self.shots + 1, line)
         if len(ids) > LONGEST_EXPLANATION:
             raise BadInput(f"the explanation is longer than {LONGEST_EXPLANATION} tokens: shorten it")
         return ids
@@ -63,12 +66,18 @@ class SimulationPrompt:
             ids += self._newline
         return ExcerptPrompt(tuple(ids[: tabs[-1] + 1]) if tabs else (), tuple(tabs))
 
+    def _heading(self, number: int, explanation: str) -> tuple[int, ...]:
+        start = self.tokens.text(f"Neuron {number}: the main thing this neuron does is find")
+        return start + self.tokens.text(f" {explanation}") + self.tokens.text("\nLevels:\n")
+
     def _example(self, excerpt: ExampleExcerpt) -> list[int]:
         ids: list[int] = []
         for at, (piece, level) in enumerate(zip(excerpt.pieces, excerpt.levels, strict=True)):
             ids += self.tokens.piece(piece.encode())
             ids += self._tab
-            ids += [self.numbers.ids[self.numbers.shown(level)]] if at >= excerpt.first_known else self._unknown
+            ids += (
+                [self.numbers.ids[self.numbers.shown(level)]] if at >= excerpt.first_known else self._unknown
+            )
             ids += self._newline
         return [*ids, *self._newline]
 
@@ -80,7 +89,3 @@ def _instruction(top: int) -> str:
         f" there, from 0 (silent) to {top} (its strongest); most levels are 0. A level that is not shown reads"
         ' "unknown".\n\n'
     )
-
-
-def _heading(number: int, explanation: str) -> str:
-    return f"Neuron {number}: the main thing this neuron does is find {explanation}\nLevels:\n"

@@ -1,4 +1,5 @@
-"""The local simulator: all levels of an excerpt from one forward pass, on a shared beginning of the prompt."""
+"""The local simulator: all levels of an excerpt from one forward pass, on a shared beginning of the
+prompt."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -6,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from app.domain.collection import ModelCard
 from app.domain.neurons import Float32
 from app.domain.simulation_examples import simulation_examples
 from app.domain.simulator_card import SimulatorCard
 from app.errors import BadInput, ModelError
+from app.subject.load import Subject
 from app.subject.number_head import NumberHead
 from app.subject.number_tokens import find_number_tokens
 from app.subject.prefix_cache import NO_STEM, Stem, grow, read_on
@@ -20,29 +20,30 @@ from app.subject.prompt_tokens import PromptTokens
 from app.subject.simulation_prompt import PROMPT_VERSION, ExcerptPrompt, SimulationPrompt
 
 KEPT_PREFIXES = 2  # prefixes (one a seed) whose keys and values are kept
-ROOM = 640  # positions left for the question when the context is too short for every few-shot example
+# positions left for a question where the context is too short for every example: 64 lines and a heading
+ROOM = 416
 CPU_TOKENS = 2048  # tokens of one batch on a CPU, where larger batches are no faster
 GPU_TOKENS = 16384  # tokens of one batch elsewhere; out of memory halves it
 
 
-class Cancelled(Exception):  # noqa: N818  not an error: somebody asked for it
+class Cancelled(Exception):
     """The work was called off between two batches."""
 
 
 class LocalSimulator:
     """Predicts activations with any causal language model of which all keys and values can be kept.
 
-    The prompt lists each token with the level "unknown"; what is returned is the expectation over the levels, from the
-    logits of the number tokens alone at the position before each level. Not for use from two threads at once.
+    The prompt lists each token with the level "unknown"; what is returned is the expectation over the levels,
+    from the logits of the number tokens alone at the position before each level. Not for use from two threads
+    at once.
     """
 
-    def __init__(self, subject: "SimulatorSubject") -> None:
-        self.model, self.device = subject.model, torch.device(subject.device)
-        self.model.eval()
+    def __init__(self, subject: Subject) -> None:
+        self.body, self.device = subject.decoder, subject.device
         self.tokens = PromptTokens(subject.tokenizer, subject.vocabulary)
         self.numbers = find_number_tokens(self.tokens)
-        self.head = NumberHead(self.model, self.numbers)
-        self.context = _context(self.model)
+        self.head = NumberHead(subject.model, self.body, self.numbers)
+        self.context = _context(subject.model)
         self.prompt = self._fitting_prompt(subject.card.bos)
         self.card = SimulatorCard(subject.card, self.numbers.top, self.prompt.shots, PROMPT_VERSION)
         self._stems: OrderedDict[int, Stem] = OrderedDict()
@@ -55,10 +56,12 @@ class LocalSimulator:
         seed: int = 0,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Float32:
-        """Expected activations float32 [E, R, T], 0-10, of R excerpts of T tokens under each of E explanations.
+        """Expected activations float32 [E, R, T], 0-10, of R excerpts of T tokens under each of E
+        explanations.
 
-        `excerpts` are the subject's tokens as bytes. BadInput when excerpts differ in length or a prompt does not fit
-        the model's context, ModelError when one excerpt alone does not fit in memory, Cancelled between batches.
+        `excerpts` are the subject's tokens as bytes. BadInput when excerpts differ in length or a prompt does
+        not fit the model's context, ModelError when one excerpt alone does not fit in memory, Cancelled
+        between batches.
         """
         if len({len(pieces) for pieces in excerpts}) > 1:
             raise BadInput("excerpts of different lengths cannot be simulated together")
@@ -75,31 +78,32 @@ class LocalSimulator:
             for e, heading in enumerate(headings):
                 if self.context and prefix.length + len(heading) + longest > self.context:
                     raise BadInput(
-                        f"explanation and excerpt take more than the simulator's context of {self.context} tokens:"
-                        " shorten the explanation or choose another simulator_model"
+                        f"Explanation and excerpt take more than the {self.context} tokens that the simulator"
+                        " reads: shorten the explanation or choose another simulator_model."
                     )
-                stem = grow(self.model.base_model, prefix, heading, self.device)
+                stem = self._grow(prefix, heading)
                 done = 0
                 while done < len(order):
                     if cancelled():
                         raise Cancelled
-                    rows = order[done : done + self._rows(longest)]
-                    try:
-                        values = self._batch(stem, [questions[row] for row in rows])  # [B, T]
-                    except (RuntimeError, MemoryError) as error:
-                        self._shrink(error, len(rows), longest)
+                    rows = order[done : done + max(1, self._batch_tokens // longest)]
+                    values = self._batch_or_none(stem, [questions[row] for row in rows])  # [B, T]
+                    if values is None:
+                        self._batch_tokens = self._halved(len(rows)) * longest
                         continue
                     out[e, rows] = values
                     done += len(rows)
         if not np.isfinite(out).all():
-            raise ModelError("the simulator gave values that are not finite: use another device, dtype or model")
+            raise ModelError(
+                "the simulator gave values that are not finite: use another device, dtype or model"
+            )
         return out
 
     def _prefix(self, seed: int) -> Stem:
         if seed not in self._stems:
-            self._stems[seed] = grow(self.model.base_model, NO_STEM, self.prompt.prefix(seed), self.device)
-            while len(self._stems) > KEPT_PREFIXES:
+            while len(self._stems) >= KEPT_PREFIXES:
                 self._stems.popitem(last=False)
+            self._stems[seed] = self._grow(NO_STEM, self.prompt.prefix(seed))
         self._stems.move_to_end(seed)
         return self._stems[seed]
 
@@ -109,24 +113,41 @@ class LocalSimulator:
         for row, question in enumerate(questions):
             ids[row, : len(question.ids)] = torch.tensor(question.ids)
         tabs = torch.tensor([question.tabs for question in questions], device=self.device)  # [B, T]
-        hidden = read_on(self.model.base_model, stem, ids.to(self.device))  # [B, L, width]
+        hidden = read_on(self.body, stem, ids.to(self.device))  # [B, L, width]
         rows = torch.arange(len(questions), device=self.device)[:, None]  # [B, 1]
         expected = self.numbers.expected(self.head.logits(hidden[rows, tabs]))  # [B, T]
         values: Float32 = expected.cpu().numpy()
         return values
 
-    def _rows(self, longest: int) -> int:
-        return max(1, self._batch_tokens // longest)
+    def _batch_or_none(self, stem: Stem, questions: Sequence[ExcerptPrompt]) -> Float32 | None:
+        """A batch's values, None when it ran out of memory."""
+        try:
+            return self._batch(stem, questions)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+        return None
 
-    def _shrink(self, error: Exception, rows: int, longest: int) -> None:
-        """Halve the batch after running out of memory; any other error, and one row alone, goes up."""
-        if not out_of_memory(error):
-            raise error
+    def _halved(self, rows: int) -> int:
+        """Rows to try after `rows` ran out of memory; called when what that try held is already given
+        back."""
+        if rows <= 1:
+            raise ModelError(
+                "Not one excerpt fits in memory beside the simulator: choose a smaller simulator_model."
+            )
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        if rows <= 1:
-            raise ModelError("not even one excerpt fits in memory beside the simulator: use a smaller model") from error
-        self._batch_tokens = (rows // 2) * longest
+        return rows // 2
+
+    def _grow(self, stem: Stem, ids: Sequence[int]) -> Stem:
+        try:
+            return grow(self.body, stem, ids, self.device)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            raise ModelError(
+                "The simulator's prompt does not fit in memory: choose a smaller simulator_model."
+            ) from error
 
     def _fitting_prompt(self, bos: int | None) -> SimulationPrompt:
         """All few-shot examples, or as many as leave `ROOM` in a short context."""
@@ -134,7 +155,9 @@ class LocalSimulator:
             prompt = SimulationPrompt(self.tokens, self.numbers, bos, shots)
             if not self.context or len(prompt.prefix(0)) + ROOM <= self.context:
                 return prompt
-        raise ModelError(f"a context of {self.context} tokens is too short for a simulator: choose another model")
+        raise ModelError(
+            f"a context of {self.context} tokens is too short for a simulator: choose another model"
+        )
 
 
 def out_of_memory(error: BaseException) -> bool:
