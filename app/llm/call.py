@@ -1,0 +1,136 @@
+"""One call: looked up in the ledger, else tried within bounds, every try written down."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Any
+
+from app.domain.explanations import Usage
+from app.domain.ledger import LedgerEntry, Outcome, now
+from app.errors import EndpointError
+from app.llm.ledger import Ledger
+from app.llm.limits import Sleep, gate_of, promises
+from app.llm.pricing import estimate_tokens, price, worst_price
+from app.llm.retries import LONGEST_RETRY_AFTER_S, Failure, too_long, wait_before
+from app.llm.transport import Transport, TryFailed
+from app.llm.wire import Parsed, Unusable
+from app.settings import Endpoint
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a client lends to its calls."""
+
+    endpoint: Endpoint
+    ledger: Ledger
+    cap_usd: float | None
+    transport: Transport
+    sleep: Sleep
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, ready to be sent."""
+
+    path: str
+    body: dict[str, Any]
+    key: str
+    purpose: str
+    job_id: str
+    estimated_in: int  # tokens of the prompt
+    max_tokens: int
+    parse: Callable[[bytes], Parsed]  # raises Unusable
+
+    async def run(self, means: Means) -> tuple[Parsed, Usage, bool]:
+        """(answer, what it took, whether it was found in the ledger). Raises EndpointError, Refused."""
+        found = means.ledger.lookup(self.key)
+        if found is not None:
+            usage = Usage(found.tokens_in, found.tokens_out, found.cost_usd, found.seconds, 1)
+            return Parsed.model_validate_json(found.answer_json), usage, True
+        means.transport.check()
+        rng = random.Random(self.key)  # the same call waits the same way again
+        usage = Usage()
+        attempt = 0
+        while True:
+            attempt += 1
+            ended, took = await self._try(means, attempt)
+            usage = usage.plus(took)
+            if isinstance(ended, Parsed):
+                return ended, usage, False
+            if not ended.again or attempt >= means.endpoint.attempts:
+                raise EndpointError(_gave_up(means.endpoint, attempt, ended))
+            if too_long(ended):
+                raise EndpointError(
+                    f"Endpoint “{means.endpoint.name}” asks to wait {ended.retry_after_s:.0f} s, more than the"
+                    f" {LONGEST_RETRY_AFTER_S:.0f} s that a job waits: {ended.reason}. Try again later."
+                )
+            await means.sleep(wait_before(attempt, ended, rng))
+
+    async def _try(self, means: Means, attempt: int) -> tuple[Parsed | Failure, Usage]:
+        worst = worst_price(means.endpoint, self.estimated_in, self.max_tokens)
+        async with gate_of(means.endpoint).entered(means.sleep):
+            with promises.held(worst, means.ledger.spent, means.cap_usd):
+                sent_at, began = now(), monotonic()
+                ended: Parsed | Failure
+                try:
+                    body = await means.transport.post(self.path, self.body, self.max_tokens)
+                    ended = self.parse(body)
+                except TryFailed as error:
+                    ended = error.failure
+                except Unusable as error:
+                    ended = Failure(Outcome.REJECTED, str(error), error.again, 200, tokens=error.tokens)
+                except asyncio.CancelledError:
+                    ended = Failure(Outcome.CONNECTION, "cancelled before the answer came", again=False)
+                    self._record(means, attempt, sent_at, monotonic() - began, worst, ended)
+                    raise
+                return ended, self._record(means, attempt, sent_at, monotonic() - began, worst, ended)
+
+    def _record(
+        self,
+        means: Means,
+        attempt: int,
+        sent_at: datetime,
+        seconds: float,
+        worst: float,
+        ended: Parsed | Failure,
+    ) -> Usage:
+        """Write one try into the ledger, before anybody hears of its end."""
+        endpoint = means.endpoint
+        failure = ended if isinstance(ended, Failure) else None
+        answer = ended if isinstance(ended, Parsed) else None
+        tokens = failure.tokens if failure else None
+        if answer is not None:
+            tokens = answer.counted or (self.estimated_in, estimate_tokens(answer.text))
+        if tokens is not None:
+            cost = price(endpoint, *tokens)
+        else:  # it may have been answered and billed without our hearing of it: the cap must hold even so
+            cost = 0.0 if failure and failure.unpaid else worst
+        tokens_in, tokens_out = tokens or (0, 0)
+        means.ledger.record(
+            LedgerEntry(
+                request_key=self.key,
+                job_id=self.job_id,
+                purpose=self.purpose,
+                endpoint=endpoint.name,
+                model=endpoint.model,
+                attempt=attempt,
+                outcome=Outcome.OK if failure is None else failure.outcome,
+                status=200 if failure is None else failure.status,
+                reason="" if failure is None else failure.reason,
+                answer_json="" if answer is None else answer.model_dump_json(),
+                tokens_in=tokens_in,
+                tokens_out=tokens_out,
+                cost_usd=cost,
+                seconds=seconds,
+                created_at=sent_at,
+            )
+        )
+        return Usage(tokens_in, tokens_out, cost, seconds, 1)
+
+
+def _gave_up(endpoint: Endpoint, attempts: int, failure: Failure) -> str:
+    tries = "" if attempts == 1 else f" after {attempts} tries"
+    return f"Endpoint “{endpoint.name}” failed{tries}: {failure.reason}."

@@ -1,0 +1,108 @@
+"""The client of one OpenAI-compatible endpoint: bounded retries, limits, a spending cap, and a ledger of every try."""
+
+import asyncio
+from typing import Any
+
+from app.errors import BadInput
+from app.llm.call import Call, Means
+from app.llm.ledger import Ledger
+from app.llm.limits import Sleep
+from app.llm.messages import ChatRequest, Completion, CompletionRequest, TokenLogprobs
+from app.llm.pricing import estimate_chat, estimate_tokens
+from app.llm.structured import schema_format
+from app.llm.transport import Transport
+from app.llm.wire import Parsed, parse_chat, parse_completion
+from app.settings import Endpoint
+
+
+class Client:
+    """Asks one endpoint. Usable from several event loops; what is bounded is bounded for the whole process.
+
+    Every try is recorded, a good answer before it is given back. The same request (nonce included) is answered
+    from the ledger once it has an answer. `cap_usd` bounds what all entries of the ledger may cost together: a
+    request that could pass it is refused before it is sent (other processes' requests under way are not known here).
+    What a request may have cost without our knowing (it timed out, its answer was cut) counts at its upper bound.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        ledger: Ledger,
+        cap_usd: float | None = None,
+        *,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self.endpoint = endpoint
+        self.ledger = ledger
+        self.cap_usd = cap_usd
+        self._transport = Transport(endpoint)
+        self._means = Means(endpoint, ledger, cap_usd, self._transport, sleep)
+
+    async def chat(self, request: ChatRequest, purpose: str, job_id: str) -> Completion:
+        """Ask a chat. Raises EndpointError when it failed for good, Refused over the cap or without a key."""
+        if not self.endpoint.chat:
+            raise BadInput(f"Endpoint “{self.endpoint.name}” serves no chats (chat = false in the settings).")
+        body: dict[str, Any] = {
+            "model": self.endpoint.model,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "temperature": request.temperature,
+            "seed": request.seed,
+        }
+        if request.schema_json is not None:
+            body["response_format"] = schema_format(request.schema_json)
+        if request.top_logprobs is not None:
+            body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+        call = Call(
+            path="/chat/completions",
+            body=body,
+            key=request.key(self.endpoint.model),
+            purpose=purpose,
+            job_id=job_id,
+            estimated_in=estimate_chat(request.messages),
+            max_tokens=request.max_tokens,
+            parse=parse_chat,
+        )
+        parsed, usage, cached = await call.run(self._means)
+        return Completion(parsed.text, parsed.finish_reason, usage, cached, parsed.logprobs())
+
+    async def complete(self, request: CompletionRequest, purpose: str, job_id: str) -> TokenLogprobs:
+        """Ask for a completion with log probabilities. Raises as `chat`; an ignored `echo` is an EndpointError."""
+        if not self.endpoint.completions:
+            raise BadInput(
+                f"Endpoint “{self.endpoint.name}” is not set up for completions (completions = true in the"
+                " settings)."
+            )
+        body: dict[str, Any] = {
+            "model": self.endpoint.model,
+            "prompt": request.prompt,
+            "temperature": request.temperature,
+            "seed": request.seed,
+            "logprobs": request.logprobs,
+            "echo": request.echo,
+        }
+
+        def parse(answer: bytes) -> Parsed:
+            return parse_completion(answer, request.prompt, request.echo, request.keep_from)
+
+        call = Call(
+            path="/completions",
+            body=body,
+            key=request.key(self.endpoint.model),
+            purpose=purpose,
+            job_id=job_id,
+            estimated_in=estimate_tokens(request.prompt),
+            max_tokens=request.max_tokens,
+            parse=parse,
+        )
+        parsed, usage, cached = await call.run(self._means)
+        return TokenLogprobs(parsed.logprobs(), parsed.text, parsed.finish_reason, usage, cached)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop."""
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.aclose()
