@@ -30,7 +30,11 @@ class Recorded:
 
     path: str
     body: dict[str, Any]
-    authorization: str | None
+    headers: dict[str, str]  # names in lower case
+
+    @property
+    def authorization(self) -> str | None:
+        return self.headers.get("authorization")
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -325,7 +329,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             if self.path not in ("/v1/chat/completions", "/v1/completions"):
                 self._send(json_reply({"error": {"message": "no such path"}}, status=404))
                 return
-            reply = server.enter(Recorded(self.path, body, self.headers.get("Authorization")))
+            reply = server.enter(Recorded(self.path, body, {k.lower(): v for k, v in self.headers.items()}))
             try:
                 server.wait(reply)
             finally:

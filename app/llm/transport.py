@@ -99,13 +99,14 @@ class Transport:
             api = openai.AsyncOpenAI(
                 api_key=self.endpoint.api_key(),
                 base_url=self.endpoint.base_url,
-                organization="",  # these two would be taken from the environment and sent to any server
-                project="",
                 max_retries=0,
                 timeout=self.endpoint.timeout_s,
                 # A proxy from the environment has no business between us and our own machine.
                 http_client=openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(self.endpoint)),
             )
+            # Taken from the environment by openai, and no business of any other server.
+            api.organization = None
+            api.project = None
             self._apis[loop] = api
         return api
 
