@@ -1,8 +1,8 @@
 """Explaining a neuron, then simulating and scoring what came out."""
 
 import json
-import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from app import __version__
 from app.domain.explanations import ExplainOptions, Method, Provenance, State
@@ -12,12 +12,17 @@ from app.domain.statements import token_lookup_text
 from app.domain.token_lookup import TOP_TOKENS, lookup_records, token_means
 from app.errors import AnswerError, BadInput
 from app.jobs import engine
+from app.jobs.endpoints import endpoint
 from app.jobs.lifecycle import Progress, in_thread, run
+from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, loads
 from app.jobs.runtime import Runtime, current
-from app.jobs.score import FAILURES, Neuron, load_neuron, score, simulate
+from app.jobs.score import FAILURES, score, simulate
 from app.store import explanations, jobs
 from app.store.rows import JobRow
+
+if TYPE_CHECKING:
+    from app.explain import Prompt
 
 
 @engine.workflow("explain")
@@ -46,7 +51,7 @@ async def explain(job_id: str) -> int:
     """
     runtime = current()
     request = loads(ExplainRequest, (await runtime.db(lambda s: jobs.get(s, job_id))).parameters_json)
-    neuron = await in_thread(lambda stop: load_neuron(runtime, request.ref))
+    neuron = await in_thread(lambda stop: load_neuron(runtime.store, request.ref))
     Progress(runtime, job_id, 0, "calls").report(0, f"explaining by {request.explain.method}")
     failure: Exception | None = None
     text: str | None = None
@@ -98,3 +103,43 @@ def token_lookup(neuron: Neuron, options: ExplainOptions, author: str) -> tuple[
         author=author,
     )
     return text, provenance
+
+
+async def _ask(
+    runtime: Runtime, neuron: Neuron, request: ExplainRequest, job_id: str
+) -> tuple[str, Provenance]:
+    from app.explain import explain as ask
+
+    prompt = _prompt(neuron, request.explain)
+    client = await runtime.client(request.explain.explainer)
+    explained = await ask(client, prompt, request.explain, job_id)
+    return explained.text, replace(explained.provenance, author=request.author, code_version=__version__)
+
+
+def _prompt(neuron: Neuron, options: ExplainOptions) -> "Prompt":
+    from app.explain import build_prompt
+
+    shown = explain_records(neuron.records, options.polarity)
+    if not len(shown):
+        raise BadInput(f"{neuron.ref} has no records of this polarity to explain it from.")
+    return build_prompt(options.method, shown, neuron.statistics, neuron.vocabulary, options)
+
+
+def _attempted(runtime: Runtime, neuron: Neuron, request: ExplainRequest) -> Provenance:
+    """What can be said of an explanation that came to nothing."""
+    from app.llm.messages import messages_hash, messages_json
+
+    prompt = _prompt(neuron, request.explain)
+    asked = endpoint(runtime.settings, request.explain.explainer)
+    return Provenance(
+        method=request.explain.method,
+        explainer=f"{asked.name} / {asked.model}",
+        prompt_version=prompt.version,
+        messages_hash=messages_hash(prompt.messages),
+        messages_json=messages_json(prompt.messages),
+        parameters_json=json.dumps(asdict(request.explain)),
+        seed=request.explain.seed,
+        excerpts=tuple(prompt.excerpts),
+        code_version=__version__,
+        author=request.author,
+    )

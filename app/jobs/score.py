@@ -2,7 +2,7 @@
 
 import json
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,17 +19,16 @@ from app.domain.explanations import (
     State,
     Usage,
 )
-from app.domain.neurons import Float32, NeuronRef, Records, Split, Statistics
+from app.domain.neurons import Float32, Int32, Records
 from app.domain.token_lookup import lookup_records, token_means
-from app.domain.vocabulary import Vocabulary
 from app.errors import AnswerError, AppError, BadInput, EndpointError, ModelError
 from app.jobs import engine
 from app.jobs.lifecycle import Progress, in_thread, run
+from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.service import ASKING_SIMULATORS
-from app.store import explanations, jobs, models, neurons, scores, simulations
-from app.store.excerpts import ExcerptCache
+from app.store import explanations, jobs, scores, simulations
 from app.store.rows import ExplanationRow, JobRow
 
 if TYPE_CHECKING:
@@ -38,17 +37,6 @@ if TYPE_CHECKING:
 CHUNK = 8  # records handed to a simulator at once: progress is shown and kept between chunks
 # What may go wrong with a simulation and is stored as its failure. Refused is none: nothing was tried.
 FAILURES = (AnswerError, EndpointError, ModelError)
-
-
-@dataclass(frozen=True, eq=False)
-class Neuron:
-    """Everything of one neuron that explaining and scoring need."""
-
-    ref: NeuronRef
-    records: Records
-    statistics: Statistics
-    vocabulary: Vocabulary
-    score_excerpts: int  # excerpts in the whole score split
 
 
 @engine.workflow("score")
@@ -75,7 +63,7 @@ async def simulate(job_id: str, explanation_id: int) -> int:
     row = await runtime.db(lambda s: jobs.get(s, job_id))
     options = _options(row)
     explanation = await runtime.db(lambda s: explanations.get(s, explanation_id))
-    neuron = await in_thread(lambda stop: load_neuron(runtime, explanation.ref))
+    neuron = await in_thread(lambda stop: load_neuron(runtime.store, explanation.ref))
     scored, dev = _chosen(neuron, explanation, options)
     wanted = _distinct(scored, dev)
     progress = Progress(runtime, job_id, len(wanted), "excerpts")
@@ -127,7 +115,7 @@ async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
             simulated = simulations.get(session, simulation_id).simulated
         if simulated is None:
             raise AnswerError("The simulation failed: there is nothing to score.")
-        neuron = load_neuron(runtime, explanation.ref)
+        neuron = load_neuron(runtime.store, explanation.ref)
         scored, dev = _chosen(neuron, explanation, options)
         strata = _score_records(neuron, explanation, options)[1]
         calibration = (dev, expected_of(simulated, dev)) if len(dev) else None
@@ -148,16 +136,6 @@ async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
     return await in_thread(work)
 
 
-def load_neuron(runtime: Runtime, ref: NeuronRef) -> Neuron:
-    """Read a neuron from the store. Raises NotFound."""
-    excerpts = ExcerptCache.get(runtime.store, ref.model)
-    with runtime.store.session() as session:
-        records = neurons.records(session, excerpts, ref)
-        statistics = neurons.statistics(session, ref)
-    vocabulary = models.cached_vocabulary(runtime.store, ref.model)
-    return Neuron(ref, records, statistics, vocabulary, int((excerpts.splits == Split.SCORE).sum()))
-
-
 def expected_of(simulated: Simulated, records: Records) -> Float32:
     """The simulation of these records, float32 [R, T], whatever the order in which excerpts were simulated."""
     place = {excerpt: row for row, excerpt in enumerate(simulated.excerpts.tolist())}
@@ -175,7 +153,7 @@ def _options(row: JobRow) -> ScoreOptions:
 
 def _score_records(
     neuron: Neuron, explanation: ExplanationRow, options: ScoreOptions
-) -> tuple[Records, np.ndarray[tuple[int], np.dtype[np.int32]]]:
+) -> tuple[Records, Int32]:
     return protocols.score_records(
         neuron.records, options.protocol, explanation.polarity, split_excerpts=neuron.score_excerpts
     )

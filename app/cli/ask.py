@@ -1,0 +1,179 @@
+"""`explain` and `score`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app import logs
+from app.cli import app
+from app.cli.common import neuron_ref, open_jobs, settings
+from app.domain.explanations import (
+    PROMPTED_METHODS,
+    CutOff,
+    ExplainOptions,
+    Method,
+    Protocol,
+    ScaleMaximum,
+    ScoreOptions,
+    SimulatorName,
+    State,
+)
+from app.domain.neurons import NeuronRef, Polarity
+from app.errors import BadInput
+from app.jobs.service import ASKING_SIMULATORS, Jobs
+from app.store.rows import ExplanationRow
+
+DataDir = Annotated[Path | None, typer.Option(help="Folder of the store.")]
+Simulator = Annotated[
+    SimulatorName | None, typer.Option("--score", help="Simulate and score with this simulator.")
+]
+Endpoint = Annotated[str, typer.Option(help="Language model that simulates; the explainer when not given.")]
+ProtocolOption = Annotated[
+    Protocol | None, typer.Option(help="Records to score on; by simulator when not given.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of the prompt and of the simulation.")]
+
+
+@app.command()
+def explain(
+    neuron: Annotated[
+        str, typer.Argument(help="MODEL/LAYER/INDEX, such as smollm2-135m-instruct/8-mlp/101.")
+    ],
+    method: Annotated[
+        Method, typer.Option(help="How the neuron is shown to the explainer.")
+    ] = Method.SUMMARY,
+    explainer: Annotated[
+        str, typer.Option(help="Language model that explains; the only one when not given.")
+    ] = "",
+    polarity: Annotated[Polarity, typer.Option(help="Which sign to explain.")] = Polarity.POSITIVE,
+    cut_off: Annotated[CutOff, typer.Option(help="What counts as highly activating.")] = CutOff.TOKEN_Q99,
+    scale_maximum: Annotated[
+        ScaleMaximum, typer.Option(help="What is 10 on the scale.")
+    ] = ScaleMaximum.SHOWN,
+    score: Simulator = None,
+    endpoint: Endpoint = "",
+    protocol: ProtocolOption = None,
+    seed: Seed = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the prompt and its price; send nothing.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Explain a neuron and, with --score, simulate and score the explanation."""
+    logs.configure()
+    ref = neuron_ref(neuron)
+    with open_jobs(settings(data_dir=data_dir)) as jobs:
+        if method in PROMPTED_METHODS:
+            explainer = explainer or _only_endpoint(jobs)
+        options = ExplainOptions(method, polarity, explainer, cut_off, scale_maximum, seed)
+        if dry_run:
+            _preview(jobs, ref, options)
+            return
+        scoring = None if score is None else score_options(jobs, score, endpoint or explainer, protocol, seed)
+        _finish(jobs, jobs.enqueue_explain(ref, options, scoring, author="cli"))
+
+
+@app.command()
+def score(
+    explanation: Annotated[int, typer.Argument(help="Number of a stored explanation.")],
+    simulator: Annotated[
+        SimulatorName, typer.Option(help="How activations are predicted.")
+    ] = SimulatorName.LOCAL,
+    endpoint: Endpoint = "",
+    protocol: ProtocolOption = None,
+    seed: Seed = 0,
+    data_dir: DataDir = None,
+) -> None:
+    """Simulate a neuron from a stored explanation and score that."""
+    logs.configure()
+    with open_jobs(settings(data_dir=data_dir)) as jobs:
+        options = score_options(jobs, simulator, endpoint, protocol, seed)
+        _finish(jobs, jobs.enqueue_score(explanation, options, author="cli"))
+
+
+def score_options(
+    jobs: Jobs, simulator: SimulatorName, endpoint: str, protocol: Protocol | None, seed: int
+) -> ScoreOptions:
+    """Options with what was not said filled in: paid calls are kept few, free ones use all records."""
+    asks = simulator in ASKING_SIMULATORS
+    default = Protocol.HELDOUT_5_5 if asks else Protocol.HELDOUT_FULL
+    name = (endpoint or _only_endpoint(jobs)) if asks else ""
+    return ScoreOptions(simulator, name, protocol or default, seed)
+
+
+def _only_endpoint(jobs: Jobs) -> str:
+    """The one there is. Raises BadInput when there is none, or several to choose from."""
+    there = jobs.endpoints()
+    if len(there) == 1:
+        return there[0].name
+    if not there:
+        raise BadInput(
+            "No language model is configured: add [[endpoints]] to neuronarium.toml, or set NEURONARIUM_DEMO=1."
+        )
+    raise BadInput(
+        f"Which language model? Say --explainer or --endpoint: {', '.join(e.name for e in there)}."
+    )
+
+
+def _preview(jobs: Jobs, ref: NeuronRef, options: ExplainOptions) -> None:
+    from app.domain.protocols import explain_records
+    from app.explain import build_prompt, preview
+    from app.jobs.endpoints import endpoint as find
+    from app.jobs.neuron import load_neuron
+
+    if options.method not in PROMPTED_METHODS:
+        typer.echo(f"{options.method} asks no language model: nothing is sent, and it costs nothing.")
+        return
+    asked = find(jobs.settings, options.explainer)
+    neuron = load_neuron(jobs.store, ref)
+    shown = explain_records(neuron.records, options.polarity)
+    prompt = build_prompt(options.method, shown, neuron.statistics, neuron.vocabulary, options)
+    seen = preview(prompt, asked)
+    for message in seen.messages:
+        typer.echo(f"--- {message.role}\n{message.content}")
+    about = "" if seen.exact else "about "
+    typer.echo(
+        f"--- {about}{seen.tokens} tokens to {asked.name} ({asked.model}), {about}${seen.price_usd:.6f}. Nothing was sent."
+    )
+
+
+def _finish(jobs: Jobs, job_id: str) -> None:
+    from app.cli.follow import follow
+    from app.store import explanations
+
+    row = follow(jobs, job_id)
+    with jobs.store.session() as session:
+        explanation = explanations.get(session, json.loads(row.result_json)["explanation"])
+    for line in report(explanation, job_id, row.cost_usd):
+        typer.echo(line)
+
+
+def report(explanation: ExplanationRow, job_id: str, cost_usd: float) -> list[str]:
+    """An explanation with the scores that this job made, and where both come from."""
+    made = explanation.provenance
+    lines = [f"{explanation.ref}: {explanation.text}", ""]
+    for row in explanation.scores:
+        if row.job_id != job_id:
+            continue
+        value = row.value
+        if value.state is State.OK and value.value is not None:
+            interval = (
+                "" if value.low is None or value.high is None else f" [{value.low:+.3f}, {value.high:+.3f}]"
+            )
+            shown = f"{value.value:+.3f}{interval}{' indicative' if value.indicative else ''}"
+        else:
+            shown = f"{value.state}: {value.reason}"
+        lines.append(
+            f"  {value.metric:<20} {value.protocol}, {value.sample:<15} {shown}  "
+            f"({value.n_records} records, {value.n_documents} documents; {row.simulator}{' by ' + row.endpoint if row.endpoint else ''})"
+        )
+    if lines[-1]:
+        lines.append("")
+    lines.append(
+        f"Explanation {explanation.id}: {made.method}, {explanation.polarity}, by {made.explainer or 'none'}, "
+        f"prompt {made.prompt_version or 'none'}, seed {made.seed}, {len(made.excerpts)} excerpts seen, "
+        f"{made.usage.tokens_in}+{made.usage.tokens_out} tokens, job {job_id}, ${cost_usd:.4f} in all."
+    )
+    return lines

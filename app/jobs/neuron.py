@@ -1,0 +1,29 @@
+"""A neuron with everything that explaining and scoring it needs."""
+
+from dataclasses import dataclass
+
+from app.domain.neurons import NeuronRef, Records, Split, Statistics
+from app.domain.vocabulary import Vocabulary
+from app.store import Store, models, neurons
+from app.store.excerpts import ExcerptCache
+
+
+@dataclass(frozen=True, eq=False)
+class Neuron:
+    """One neuron as values."""
+
+    ref: NeuronRef
+    records: Records
+    statistics: Statistics
+    vocabulary: Vocabulary
+    score_excerpts: int  # excerpts in the whole score split
+
+
+def load_neuron(store: Store, ref: NeuronRef) -> Neuron:
+    """Read a neuron from the store. Raises NotFound."""
+    excerpts = ExcerptCache.get(store, ref.model)
+    with store.session() as session:
+        records = neurons.records(session, excerpts, ref)
+        statistics = neurons.statistics(session, ref)
+    vocabulary = models.cached_vocabulary(store, ref.model)
+    return Neuron(ref, records, statistics, vocabulary, int((excerpts.splits == Split.SCORE).sum()))
