@@ -1,4 +1,4 @@
-"""Alembic's entry: run by app.store.migrate with an open connection, or by the `alembic` command on the configured store."""
+"""Alembic's entry: run by app.store.migrate with an open connection, or by `alembic` on the configured store."""
 
 from alembic import context
 from sqlalchemy import Connection, create_engine

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import Dialect, Table, select
 from sqlalchemy.dialects import postgresql
 
 from app.errors import StoreError
 from app.store.session import Session, writing
 from app.store.types import plain
 
-_POSTGRES = postgresql.dialect()
+_POSTGRES: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 _COPY_NAMES = {
     "BIGINT": "int8",
     "INTEGER": "int4",
@@ -34,7 +34,10 @@ def insert(s: Session, table: Table, columns: Sequence[str], rows: Iterable[Sequ
         marks = ", ".join("?" * len(columns))
         raw.executemany(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", rows)  # noqa: S608
         return
-    with raw.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+    with (
+        raw.cursor() as cursor,
+        cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy,
+    ):
         copy.set_types([_copy_name(table, column) for column in columns])
         for row in rows:
             copy.write_row(row)

@@ -18,6 +18,7 @@ Division by a power of two is exact, so either way a value comes back as the nea
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ _FLOATS = (
     "histogram_low",
     "histogram_high",
 )
-_COUNT_TYPES = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
+_COUNT_TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +112,7 @@ def decode_records(data: bytes) -> Exemplars:
     rows = np.flatnonzero(filled)  # [R]
     at += (slots + 7) // 8
     r = len(rows)
-    kind = np.dtype("<u4") if flags & _WIDE_IDS else np.dtype("<u2")
+    kind: np.dtype[Any] = np.dtype("<u4" if flags & _WIDE_IDS else "<u2")
     excerpts = np.frombuffer(data, kind, r, at).astype(np.int32)  # [R]
     at += r * kind.itemsize
     block = np.frombuffer(data, "<f2", r * tokens, at).reshape(r, tokens).astype(np.float32)  # [R, T]
@@ -128,7 +129,7 @@ def decode_records(data: bytes) -> Exemplars:
 
 def decode_particulars(data: bytes) -> Particulars:
     """Everything of a packed row but its records."""
-    flags, _, bins, slots, _, at = _open(data)
+    flags, _, bins, _, _, at = _open(data)
     n_floats = 11 if flags & _SHARES else 7
     floats = [float(x) for x in np.frombuffer(data, "<f4", n_floats, _HEADER.size)]
     width = data[4]
@@ -136,7 +137,11 @@ def decode_particulars(data: bytes) -> Particulars:
     counts = np.frombuffer(data, _COUNT_TYPES[width], bins, start).astype(np.uint32)
     shares = (floats[7], floats[8], floats[9], floats[10]) if flags & _SHARES else None
     return Particulars(
-        *floats[:5],
+        explain_maximum=floats[0],
+        explain_minimum=floats[1],
+        token_q99=floats[2],
+        token_q01=floats[3],
+        excerpt_max_q99=floats[4],
         histogram=Histogram(floats[5], floats[6], counts),
         sign_shares=shares,
         position0=bool(flags & _POSITION0),
@@ -147,7 +152,9 @@ def _open(data: bytes) -> tuple[int, int, int, int, int, int]:
     """(flags, exponent, bins, slots, tokens, offset of the filled bits)."""
     version, flags, exponent, width, slots, tokens, bins = _HEADER.unpack_from(data)
     if version != VERSION:
-        raise StoreError(f"a neuron's records have form {version}, which this version does not know: update Neuronarium")
+        raise StoreError(
+            f"a neuron's records have form {version}, which this version does not know: update Neuronarium"
+        )
     at = _HEADER.size + (44 if flags & _SHARES else 28) + bins * width
     return flags, exponent, bins, slots, tokens, at
 

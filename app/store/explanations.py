@@ -1,9 +1,22 @@
-"""Signatures; bodies follow."""
+"""Explanations: only ever added, each with its whole provenance."""
 
-from app.domain.explanations import Provenance, State
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Row, Select, select, text
+
+from app.domain.explanations import Provenance, State, Usage
 from app.domain.neurons import NeuronRef, Polarity
-from app.store.rows import *
-from app.store.session import Session
+from app.errors import BadInput, NotFound
+from app.store import heldout, names, scores, sql
+from app.store import tables as t
+from app.store.rows import ExplanationRow
+from app.store.session import Session, writing
+
+_KEYED = text("key IS NOT NULL")
 
 
 def add(
@@ -17,16 +30,146 @@ def add(
     job_id: str | None,
     key: str,
 ) -> int:
-    raise NotImplementedError
+    """Store an explanation, or the failure to make one; its id. With a key that is there, nothing is written.
+
+    BadInput for a text without the state OK, and for OK without a text.
+    """
+    if (state is State.OK) != bool(text and text.strip()):
+        raise BadInput(
+            f"an explanation of state “{state}” {'needs a' if state is State.OK else 'has no'} text"
+        )
+    if not key:
+        raise BadInput("an explanation needs a key, so that a repeated step finds it")
+    writing(s)
+    found = s.execute(select(t.explanations.c.id).where(t.explanations.c.key == key)).scalar()
+    if found is not None:
+        return int(found)
+    part = names.part_of(s, ref)
+    made = sql.insert_new(
+        s,
+        t.explanations,
+        {
+            "layer_id": part.layer_id,
+            "neuron": ref.index,
+            "collection_id": part.collection_id,
+            "origin_id": _origin(s, provenance),
+            "polarity": polarity,
+            "state": state,
+            "reason": reason,
+            "text": text or "",
+            "seed": provenance.seed,
+            "messages_id": _messages(s, provenance),
+            "excerpts": np.array(provenance.excerpts, "<i4").tobytes(),
+            **provenance.usage._asdict(),
+            "job_id": job_id,
+            "key": key,
+            "created_at": datetime.now(UTC),
+        },
+        ("key",),
+        _KEYED,
+    )
+    if made is None:  # PostgreSQL: another transaction was quicker with the same step
+        made = s.execute(select(t.explanations.c.id).where(t.explanations.c.key == key)).scalar_one()
+    return made
 
 
 def of_neuron(s: Session, ref: NeuronRef) -> list[ExplanationRow]:
-    raise NotImplementedError
+    """All explanations of a neuron with their scores, newest first, failed ones too."""
+    part = names.part_of(s, ref)
+    e = t.explanations.c
+    return _rows(s, _select((e.layer_id == part.layer_id) & (e.neuron == ref.index)))
 
 
 def get(s: Session, explanation_id: int) -> ExplanationRow:
-    raise NotImplementedError
+    """One explanation with its scores, the exact messages that it came from and all excerpts that its maker saw."""
+    query = _select(t.explanations.c.id == explanation_id, t.messages.c.json.label("messages_json"))
+    found = _rows(s, query)
+    if not found:
+        raise NotFound(f"there is no explanation {explanation_id}")
+    row = found[0]
+    seen = tuple(heldout.seen_excerpts(s, explanation_id))
+    return replace(row, provenance=replace(row.provenance, excerpts=seen))
 
 
 def recent(s: Session, n: int) -> list[ExplanationRow]:
-    raise NotImplementedError
+    """The newest that somebody asked for and that came about; what a collection brings to every neuron is left out."""
+    # The condition of ix_explanations_recent with its number written out: a bound value would not find that index.
+    query = _select(t.explanations.c.key.is_not(None)).where(text("explanations.state = 0"))
+    return _rows(s, query.limit(n))
+
+
+def _origin(s: Session, made: Provenance) -> int:
+    words = {
+        "method": made.method,
+        "explainer": made.explainer,
+        "prompt_version": made.prompt_version,
+        "parameters_json": made.parameters_json,
+        "code_version": made.code_version,
+        "author": made.author,
+    }
+    return sql.interned(s, t.origins, "digest", sql.digest(*words.values()), **words)
+
+
+def _messages(s: Session, made: Provenance) -> int | None:
+    if not made.messages_json:
+        return None
+    hash_ = made.messages_hash or sql.digest(made.messages_json)
+    return sql.interned(s, t.messages, "hash", hash_, json=made.messages_json)
+
+
+def _select(where: ColumnElement[bool], *more: ColumnElement[Any]) -> Select[Any]:
+    o = t.origins.c
+    return (
+        select(
+            t.explanations,
+            t.models.c.slug.label("model"),
+            t.layers.c.slug.label("layer"),
+            o.method,
+            o.explainer,
+            o.prompt_version,
+            o.parameters_json,
+            o.code_version,
+            o.author,
+            t.messages.c.hash.label("messages_hash"),
+            *more,
+        )
+        .join(t.origins, o.id == t.explanations.c.origin_id)
+        .join(t.layers, t.layers.c.id == t.explanations.c.layer_id)
+        .join(t.models, t.models.c.id == t.layers.c.model_id)
+        .outerjoin(t.messages, t.messages.c.id == t.explanations.c.messages_id)
+        .where(where)
+        .order_by(t.explanations.c.id.desc())
+    )
+
+
+def _rows(s: Session, query: Select[Any]) -> list[ExplanationRow]:
+    found: Sequence[Row[Any]] = s.execute(query).all()
+    by_explanation = scores.of_explanations(s, [row.id for row in found])
+    return [
+        ExplanationRow(
+            id=row.id,
+            ref=NeuronRef(row.model, row.layer, row.neuron),
+            state=row.state,
+            reason=row.reason,
+            text=row.text,
+            polarity=row.polarity,
+            provenance=Provenance(
+                method=row.method,
+                explainer=row.explainer,
+                prompt_version=row.prompt_version,
+                messages_hash=row.messages_hash or "",
+                messages_json=getattr(row, "messages_json", None) or "",
+                parameters_json=row.parameters_json,
+                seed=row.seed,
+                excerpts=tuple(np.frombuffer(row.excerpts or b"", "<i4").tolist()),
+                code_version=row.code_version,
+                usage=Usage(row.tokens_in, row.tokens_out, row.cost_usd, row.seconds, row.calls),
+                author=row.author,
+            ),
+            collection_id=row.collection_id,
+            job_id=row.job_id,
+            created_at=row.created_at,
+            scores=tuple(by_explanation.get(row.id, ())),
+        )
+        for row in found
+    ]

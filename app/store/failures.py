@@ -17,6 +17,11 @@ def driver_errors(engine: Engine) -> tuple[type[Exception], ...]:
     return () if dbapi is None else (dbapi.Error,)
 
 
+def any_error(engine: Engine) -> tuple[type[Exception], ...]:
+    """All that a session can fail with."""
+    return (SQLAlchemyError, *driver_errors(engine))
+
+
 def translate(error: Exception, address: str, busy_seconds: float) -> StoreError:
     """The same failure as a StoreError; `address` must not hold a password."""
     cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error

@@ -1,7 +1,18 @@
-"""Signatures; bodies follow."""
+"""Jobs as people see them: what is asked for, how far it is, how it ended. The engine keeps its own books."""
 
-from app.store.rows import *
-from app.store.session import Session
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import Conflict, NotFound
+from app.store import tables as t
+from app.store.rows import JobRow, JobState
+from app.store.session import Session, writing
+
+COLLECT = "collect"  # the kind of which a model has one at a time: uq_jobs_collecting
+_ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 
 
 def add(
@@ -15,19 +26,65 @@ def add(
     unit: str = "",
     model: str | None = None,
 ) -> JobRow:
-    raise NotImplementedError
+    """Add a queued job, or give back the one with this id. Conflict: a second active collection of a model."""
+    writing(s)
+    if (found := _find(s, id)) is not None:
+        return found
+    if kind == COLLECT and model is not None and (other := running_collection_of(s, model)) is not None:
+        raise Conflict(f"“{model}” is being collected already by job {other.id}: wait for it or cancel it")
+    query = insert(t.jobs).values(
+        id=id,
+        kind=kind,
+        title=title,
+        parameters_json=parameters_json,
+        state=JobState.QUEUED,
+        done=0,
+        total=total,
+        unit=unit,
+        note="",
+        reason="",
+        worker="",
+        attempts=0,
+        resumptions=0,
+        model=model,
+        created_at=datetime.now(UTC),
+        result_json="",
+    )
+    try:
+        s.execute(query)
+    except IntegrityError:  # PostgreSQL: another transaction was quicker, and its row could not be seen
+        raise Conflict(f"job {id} cannot be added: “{model}” is being collected already") from None
+    return get(s, id)
 
 
 def get(s: Session, id: str) -> JobRow:
-    raise NotImplementedError
+    """One job with its cost so far."""
+    found = _find(s, id)
+    if found is None:
+        raise NotFound(f"there is no job {id}")
+    return found
 
 
 def list_jobs(s: Session, *states: JobState, limit: int = 100) -> list[JobRow]:
-    raise NotImplementedError
+    """Jobs in these states, or in any; newest first."""
+    where = [t.jobs.c.state.in_(states)] if states else []
+    return _rows(s, *where, limit=limit)
 
 
 def claim(s: Session, id: str, worker: str) -> JobRow:
-    raise NotImplementedError
+    """A worker begins with a job: running, one more attempt. One that has ended stays as it is."""
+    row = get(s, id)
+    if row.state.ended:
+        return row
+    _update(
+        s,
+        id,
+        state=JobState.RUNNING,
+        worker=worker,
+        attempts=t.jobs.c.attempts + 1,
+        started_at=func.coalesce(t.jobs.c.started_at, datetime.now(UTC)),
+    )
+    return get(s, id)
 
 
 def update_progress(
@@ -39,18 +96,83 @@ def update_progress(
     unit: str | None = None,
     note: str | None = None,
 ) -> None:
-    raise NotImplementedError
+    """How far a job is. What is None stays; a job that has ended stays as it is."""
+    given = {"done": done, "total": total, "unit": unit, "note": note}
+    _update(s, id, **{name: value for name, value in given.items() if value is not None})
 
 
 def set_state(
     s: Session, id: str, state: JobState, *, reason: str = "", result_json: str | None = None
 ) -> JobRow:
-    raise NotImplementedError
+    """Move a job to a state; the row as it is then. A job that has ended stays as it is, so look at the row."""
+    values: dict[str, Any] = {"state": state, "reason": reason}
+    if state is JobState.RUNNING:
+        values["started_at"] = func.coalesce(t.jobs.c.started_at, datetime.now(UTC))
+    if state.ended:
+        values["ended_at"] = datetime.now(UTC)
+    if result_json is not None:
+        values["result_json"] = result_json
+    _update(s, id, **values)
+    return get(s, id)
 
 
 def resumed(s: Session, id: str, worker: str = "") -> int:
-    raise NotImplementedError
+    """A job whose worker died goes back into the queue; how often that has happened to it now."""
+    _update(s, id, state=JobState.QUEUED, worker=worker, resumptions=t.jobs.c.resumptions + 1)
+    return get(s, id).resumptions
 
 
 def running_collection_of(s: Session, slug: str) -> JobRow | None:
-    raise NotImplementedError
+    """The queued or running collection of a model."""
+    found = _rows(s, t.jobs.c.kind == COLLECT, t.jobs.c.model == slug, t.jobs.c.state.in_(_ACTIVE), limit=1)
+    return found[0] if found else None
+
+
+def _update(s: Session, id: str, **values: Any) -> None:
+    """Change a job that has not ended; whether it is there is for the caller to find out."""
+    writing(s)
+    s.execute(update(t.jobs).where(t.jobs.c.id == id, t.jobs.c.state.in_(_ACTIVE)).values(**values))
+
+
+def _find(s: Session, id: str) -> JobRow | None:
+    found = _rows(s, t.jobs.c.id == id, limit=1)
+    return found[0] if found else None
+
+
+def _rows(s: Session, *where: ColumnElement[bool], limit: int) -> list[JobRow]:
+    cost = (
+        select(func.coalesce(func.sum(t.llm_calls.c.cost_usd), 0.0))
+        .where(t.llm_calls.c.job_id == t.jobs.c.id)
+        .scalar_subquery()
+    )
+    query = (
+        select(t.jobs, cost.label("cost_usd"))
+        .where(*where)
+        .order_by(t.jobs.c.created_at.desc(), t.jobs.c.id)
+        .limit(limit)
+    )
+    return [_row(row) for row in s.execute(query)]
+
+
+def _row(row: Row[Any]) -> JobRow:
+    return JobRow(
+        id=row.id,
+        kind=row.kind,
+        title=row.title,
+        parameters_json=row.parameters_json,
+        state=row.state,
+        done=row.done,
+        total=row.total,
+        unit=row.unit,
+        note=row.note,
+        reason=row.reason,
+        cost_usd=row.cost_usd,
+        worker=row.worker,
+        attempts=row.attempts,
+        resumptions=row.resumptions,
+        model=row.model,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        result_json=row.result_json,
+    )

@@ -1,21 +1,44 @@
-"""Signatures; bodies follow."""
+"""The ledger of calls to language models: every try, only ever added."""
 
-from app.domain.ledger import LedgerEntry
-from app.store.rows import *
-from app.store.session import Session
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Row, func, select, text
+
+from app.domain.ledger import LedgerEntry, Outcome
+from app.store import sql
+from app.store import tables as t
+from app.store.session import Session, writing
+
+_FIELDS = tuple(field.name for field in fields(LedgerEntry))
+_ANSWER = text("outcome = 0")
 
 
 def lookup(s: Session, request_key: str) -> LedgerEntry | None:
-    raise NotImplementedError
+    """The answered try of a request, if there is one."""
+    c = t.llm_calls.c
+    row = s.execute(select(t.llm_calls).where(c.request_key == request_key, c.outcome == Outcome.OK)).first()
+    return None if row is None else _entry(row)
 
 
 def record(s: Session, entry: LedgerEntry) -> None:
-    raise NotImplementedError
+    """Add a try. A second answer to the same request is left out: the first one counts."""
+    writing(s)
+    values = {name: getattr(entry, name) for name in _FIELDS}
+    sql.insert_new(s, t.llm_calls, values, ("request_key",), _ANSWER)
 
 
 def spent(s: Session) -> float:
-    raise NotImplementedError
+    """US dollars of all calls so far."""
+    total = s.execute(select(func.sum(t.llm_calls.c.cost_usd)).where(text("cost_usd > 0"))).scalar()
+    return float(total or 0.0)
 
 
 def of_job(s: Session, job_id: str) -> list[LedgerEntry]:
-    raise NotImplementedError
+    """All tries for a job, oldest first."""
+    query = select(t.llm_calls).where(t.llm_calls.c.job_id == job_id).order_by(t.llm_calls.c.id)
+    return [_entry(row) for row in s.execute(query)]
+
+
+def _entry(row: Row[Any]) -> LedgerEntry:
+    return LedgerEntry(**{name: getattr(row, name) for name in _FIELDS})

@@ -33,7 +33,9 @@ def to_head(engine: Engine, *, create: bool) -> None:
     if found == HEAD:
         return
     if found is None and not create:
-        raise StoreError("the database holds no store yet: start `neuronarium serve` or `neuronarium collect` first")
+        raise StoreError(
+            "the database holds no store yet: start `neuronarium serve` or `neuronarium collect` first"
+        )
     with engine.begin() as connection:
         _alone(connection)
         found = revision(connection)  # another process may have been quicker

@@ -1,49 +1,144 @@
-"""Signatures; bodies follow."""
+"""One neuron's evidence: records, statistics, top tokens. Lists of neurons are in `listing`, and reached from here too."""
 
-from app.domain.explanations import Metric, Protocol, Sample
+import random
+from math import nan
+
+import numpy as np
+from sqlalchemy import select
+
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
-from app.store.rows import *
+from app.errors import BadInput, NotFound
+from app.store import codec, names
+from app.store import tables as t
+from app.store.listing import page
+from app.store.rows import QUANTILES, LayerDistribution, NeuronSort, StoredExcerpts, StoredTokens
 from app.store.session import Session
+
+__all__ = [
+    "distribution",
+    "histogram",
+    "page",
+    "position0",
+    "random_ref",
+    "records",
+    "statistics",
+    "top_tokens",
+]
+
+# The hot path of every neuron page: one statement, past SQLAlchemy's own compilation.
+_RECORDS = (
+    "SELECT e.data, p.kinds, p.splits FROM layers l JOIN parts p ON p.layer_id = l.id "  # noqa: S608
+    "JOIN collections c ON c.id = p.collection_id AND c.model_id = l.model_id "
+    f"JOIN exemplars e ON e.id = p.id * {1 << t.INDEX_BITS} + ? WHERE c.id = ? AND l.slug = ? AND p.neurons > ?"
+)
+_RECORDS_POSTGRES = _RECORDS.replace("?", "%s")
 
 
 def records(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Records:
-    raise NotImplementedError
+    """All records kept of a neuron, in the order of their slots; empty slots left out."""
+    query = _RECORDS if s.dialect.name == "sqlite" else _RECORDS_POSTGRES
+    row = None
+    if ref.model == excerpts.model and ref.index >= 0:
+        row = s.exec_driver_sql(query, (ref.index, excerpts.collection_id, ref.layer, ref.index)).first()
+    if row is None:
+        names.part_of(s, ref)  # raises the NotFound that fits
+        raise NotFound(f"the records of {ref} belong to another collection now: ask again")
+    data, kinds, splits = row
+    found = codec.decode_records(data)
+    return Records(
+        excerpts=found.excerpts,
+        documents=excerpts.documents[found.excerpts],
+        kinds=np.frombuffer(kinds, np.uint8)[found.slots],
+        splits=np.frombuffer(splits, np.uint8)[found.slots],
+        tokens=excerpts.tokens[found.excerpts],
+        activations=found.activations,
+        gates=found.gates,
+    )
 
 
 def statistics(s: Session, ref: NeuronRef) -> Statistics:
-    raise NotImplementedError
+    """What is known of a neuron over its corpus."""
+    part = names.part_of(s, ref)
+    id_ = names.neuron_id(part.id, ref.index)
+    query = (
+        select(t.neurons, t.exemplars.c.data)
+        .join(t.exemplars, t.exemplars.c.id == t.neurons.c.id)
+        .where(t.neurons.c.id == id_)
+    )
+    row = s.execute(query).one()
+    packed = codec.decode_particulars(row.data)
+    return Statistics(
+        mean=number(row.mean),
+        variance=number(row.variance),
+        skewness=number(row.skewness),
+        kurtosis=number(row.kurtosis),
+        maximum=number(row.maximum),
+        minimum=number(row.minimum),
+        density=number(row.density),
+        explain_maximum=packed.explain_maximum,
+        explain_minimum=packed.explain_minimum,
+        token_q99=packed.token_q99,
+        token_q01=packed.token_q01,
+        excerpt_max_q99=packed.excerpt_max_q99,
+        n_tokens=part.row["n_tokens"],
+        n_sampled=part.row["n_sampled"],
+        sign_shares=packed.sign_shares,
+        position0=packed.position0,
+    )
 
 
 def histogram(s: Session, ref: NeuronRef) -> Histogram:
-    raise NotImplementedError
-
-
-def top_tokens(s: Session, ref: NeuronRef) -> StoredTokens:
-    raise NotImplementedError
+    """Counts of a neuron's activations over the sampled tokens."""
+    return _particulars(s, ref).histogram
 
 
 def position0(s: Session, ref: NeuronRef) -> bool:
-    raise NotImplementedError
+    """Whether the first token of an excerpt was found an outlier and left out."""
+    return _particulars(s, ref).position0
 
 
-def page(
-    s: Session,
-    slug: str,
-    layer: str,
-    sort: NeuronSort = NeuronSort.INDEX,
-    descending: bool = False,
-    cursor: str | None = None,
-    limit: int = 50,
-    protocol: Protocol = Protocol.HELDOUT_FULL,
-    metric: Metric = Metric.CORRELATION,
-    sample: Sample = Sample.TOP_AND_RANDOM,
-) -> Page[NeuronRow]:
-    raise NotImplementedError
+def top_tokens(s: Session, ref: NeuronRef) -> StoredTokens:
+    """The tokens with the highest mean activation; none where the collection brought no token lookup."""
+    id_ = names.neuron_id(names.part_of(s, ref).id, ref.index)
+    data = s.execute(select(t.neuron_tokens.c.data).where(t.neuron_tokens.c.id == id_)).scalar()
+    return StoredTokens(*codec.unpack_tokens(data or b""))
 
 
 def random_ref(s: Session, slug: str, layer: str | None = None) -> NeuronRef:
-    raise NotImplementedError
+    """Any neuron of a model, or of one of its layers, each as likely."""
+    if layer is not None:
+        return NeuronRef(slug, layer, random.randrange(names.part(s, slug, layer).neurons))
+    rows = names.parts_of(s, slug)
+    at = random.randrange(sum(n for _, _, _, n in rows))
+    for _, layer_slug, _, n in rows:
+        if at < n:
+            return NeuronRef(slug, layer_slug, at)
+        at -= n
+    raise AssertionError("a number below the sum lies in one of its parts")
 
 
 def distribution(s: Session, slug: str, statistic: NeuronSort) -> list[LayerDistribution]:
-    raise NotImplementedError
+    """How one statistic is spread over the neurons of every layer; for scores see `scores.by_layer`."""
+    if statistic in (NeuronSort.INDEX, NeuronSort.SCORE):
+        raise BadInput(f"“{statistic}” is no statistic of activations")
+    column = t.neurons.c[statistic.value]
+    found = []
+    for part, layer_slug, ordinal, n in names.parts_of(s, slug):
+        first = names.neuron_id(part, 0)
+        query = select(column).where(t.neurons.c.id.between(first, first + n - 1), column.is_not(None))
+        values = np.array(s.execute(query).scalars().all(), np.float64)
+        quantiles = tuple(np.quantile(values, QUANTILES).tolist()) if len(values) else ()
+        mean = float(values.mean()) if len(values) else None
+        found.append(LayerDistribution(layer_slug, ordinal, n, mean, quantiles))
+    return found
+
+
+def number(value: float | None) -> float:
+    """NaN for what is not defined, as numpy has it."""
+    return nan if value is None else value
+
+
+def _particulars(s: Session, ref: NeuronRef) -> codec.Particulars:
+    id_ = names.neuron_id(names.part_of(s, ref).id, ref.index)
+    data = s.execute(select(t.exemplars.c.data).where(t.exemplars.c.id == id_)).scalar_one()
+    return codec.decode_particulars(data)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,7 @@ class ModelSummary:
     collecting: CollectionRow | None  # one under way, its layers still invisible
     layers: int  # collected and visible
     neurons: int  # collected and visible
-    explanations: int  # stored for it, failed ones left out
+    explanations: int  # asked for and made; those of every neuron that a collection brings are not counted
 
     @property
     def slug(self) -> str:
@@ -102,8 +102,8 @@ class LayerSummary:
     n_tokens: int  # tokens behind mean and variance
     n_sampled: int  # tokens behind density, histogram, quantiles, higher moments
     records: int  # slots kept per neuron
-    mean_density: float
-    max_activation: float
+    mean_density: float | None
+    max_activation: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,8 @@ class BestScore:
     polarity: Polarity
 
 
-class TopToken(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TopToken:
     """A token with the neuron's mean activation on it over its explain-split records."""
 
     id: int

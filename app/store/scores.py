@@ -1,10 +1,31 @@
-"""Signatures; bodies follow."""
+"""Scores: only ever added, never without the proof that they are held out."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import isfinite
 
-from app.domain.explanations import Metric, Protocol, Sample, ScoreValue
-from app.store.rows import *
-from app.store.session import Session
+import numpy as np
+from sqlalchemy import and_, exists, insert, select
+
+from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
+from app.domain.neurons import Bool, Float64
+from app.errors import BadInput, NotFound
+from app.store import best, codec, heldout, names, sql
+from app.store import tables as t
+from app.store.heldout import seen_documents
+from app.store.rows import QUANTILES, SCORE_EDGES, LayerScores, ScoreRow
+from app.store.session import Session, writing
+from app.store.simulations import collection_of
+
+__all__ = ["add", "by_layer", "measures", "of_explanation", "of_explanations", "seen_documents"]
+
+_MEASURES = [
+    (protocol, sample, metric)
+    for protocol in Protocol
+    for sample in Sample
+    for metric in Metric
+    if (protocol is Protocol.POPULATION) == (sample is Sample.POPULATION)
+]
 
 
 def add(
@@ -15,7 +36,99 @@ def add(
     job_id: str | None,
     key: str,
 ) -> None:
-    raise NotImplementedError
+    """Store the scores of one simulation, or of none. With a key that is there, nothing is written.
+
+    BadInput if a scored document, or a near-duplicate of it, was seen by the explanation's maker (see heldout.demand);
+    if a value comes without the state OK, or the state OK without a finite value.
+    """
+    if not key:
+        raise BadInput("scores need a key, so that a repeated step finds them")
+    for value in values:
+        _check(value)
+    writing(s)
+    if s.execute(select(t.scores.c.id).where(t.scores.c.key == key)).first() is not None:
+        return
+    collection = collection_of(s, explanation_id)
+    simulated: list[int] | None = None
+    if simulation_id is not None:
+        collection, simulated = _simulated(s, explanation_id, simulation_id, values)
+    heldout.demand(s, explanation_id, simulated, collection, values)
+    now = datetime.now(UTC)
+    made: list[tuple[int, ScoreValue]] = []
+    for value in values:
+        query = insert(t.scores).values(
+            explanation_id=explanation_id,
+            simulation_id=simulation_id,
+            collection_id=collection,
+            protocol=value.protocol,
+            sample=value.sample,
+            metric=value.metric,
+            state=value.state,
+            value=value.value,
+            low=value.low,
+            high=value.high,
+            n_records=value.n_records,
+            n_documents=value.n_documents,
+            n_tokens=value.n_tokens,
+            indicative=int(value.indicative),
+            reason=value.reason,
+            parameters_id=sql.interned(
+                s, t.parameters, "digest", sql.digest(value.parameters_json), json=value.parameters_json
+            ),
+            job_id=job_id,
+            key=key,
+            created_at=now,
+        )
+        made.append((s.execute(query.returning(t.scores.c.id)).scalar_one(), value))
+    best.consider(s, explanation_id, collection, made)
+
+
+def of_explanation(s: Session, explanation_id: int) -> list[ScoreRow]:
+    """All scores of one explanation, newest first."""
+    return of_explanations(s, [explanation_id]).get(explanation_id, [])
+
+
+def of_explanations(s: Session, ids: Sequence[int]) -> dict[int, list[ScoreRow]]:
+    """All scores of several explanations, newest first within each."""
+    sc, sim = t.scores.c, t.simulations.c
+    query = (
+        select(t.scores, sim.simulator, sim.endpoint, sim.seed, t.parameters.c.json.label("parameters_json"))
+        .outerjoin(t.simulations, sim.id == sc.simulation_id)
+        .join(t.parameters, t.parameters.c.id == sc.parameters_id)
+        .where(sc.explanation_id.in_(list(ids)))
+        .order_by(sc.id.desc())
+    )
+    found: dict[int, list[ScoreRow]] = {}
+    for row in s.execute(query):
+        value = ScoreValue(
+            metric=row.metric,
+            protocol=row.protocol,
+            sample=row.sample,
+            state=row.state,
+            value=row.value,
+            low=row.low,
+            high=row.high,
+            n_records=row.n_records,
+            n_documents=row.n_documents,
+            n_tokens=row.n_tokens,
+            indicative=bool(row.indicative),
+            reason=row.reason,
+            parameters_json=row.parameters_json,
+        )
+        found.setdefault(row.explanation_id, []).append(
+            ScoreRow(
+                id=row.id,
+                explanation_id=row.explanation_id,
+                simulation_id=row.simulation_id,
+                simulator=row.simulator or "token_lookup",
+                endpoint=row.endpoint or "",
+                seed=row.seed or 0,
+                value=value,
+                job_id=row.job_id,
+                created_at=row.created_at,
+            )
+        )
+    return found
 
 
 def by_layer(
@@ -26,16 +139,80 @@ def by_layer(
     metric: Metric = Metric.CORRELATION,
     method: str | None = None,
 ) -> list[LayerScores]:
-    raise NotImplementedError
+    """How the neurons' best scores by one measure are spread in every layer; of one method, or of all."""
+    b = t.best_scores.c
+    method_id: int | None = None
+    if method is not None:
+        method_id = s.execute(select(t.methods.c.id).where(t.methods.c.name == method)).scalar() or -1
+    found = []
+    for part in names.parts_of(s, slug):
+        query = select(b.neuron, b.state, b.value).where(
+            b.part_id == part.id, b.protocol == protocol, b.sample == sample, b.metric == metric
+        )
+        if method_id is not None:
+            query = query.where(b.method_id == method_id)
+        values = np.full(part.neurons, np.nan)
+        constant = np.zeros(part.neurons, np.bool_)
+        for neuron, state, value in s.execute(query):
+            if value is not None:
+                values[neuron] = np.fmax(values[neuron], value)
+            elif state is State.CONSTANT_PREDICTION:
+                constant[neuron] = True
+        found.append(_layer(part, values, constant & np.isnan(values)))
+    return found
 
 
 def measures(s: Session, slug: str) -> list[tuple[Protocol, Sample, Metric]]:
-    raise NotImplementedError
+    """The measures by which any neuron of the model has a score or a reason for having none."""
+    parts = [part.id for part in names.parts_of(s, slug)]
+    b = t.best_scores.c
+    found = []
+    for protocol, sample, metric in _MEASURES:
+        where = and_(b.part_id.in_(parts), b.protocol == protocol, b.sample == sample, b.metric == metric)
+        if s.execute(select(exists().where(where))).scalar():
+            found.append((protocol, sample, metric))
+    return found
 
 
-def of_explanation(s: Session, explanation_id: int) -> list[ScoreRow]:
-    raise NotImplementedError
+def _layer(part: names.PartName, values: Float64, constant: Bool) -> LayerScores:
+    defined = values[~np.isnan(values)]
+    n, n_constant = len(defined), int(constant.sum())
+    total = float(defined.sum())
+    counts, _ = np.histogram(np.clip(defined, SCORE_EDGES[0], SCORE_EDGES[-1]), SCORE_EDGES)
+    return LayerScores(
+        layer=part.slug,
+        ordinal=part.ordinal,
+        neurons=part.neurons,
+        defined=n,
+        constant=n_constant,
+        mean=total / n if n else None,
+        mean_constant_0=total / (n + n_constant) if n + n_constant else None,
+        quantiles=tuple(np.quantile(defined, QUANTILES).tolist()) if n else (),
+        counts=tuple(counts.tolist()),
+    )
 
 
-def seen_documents(s: Session, explanation_id: int) -> SeenProof:
-    raise NotImplementedError
+def _check(value: ScoreValue) -> None:
+    if (value.state is State.OK) != (value.value is not None):
+        raise BadInput(
+            f"a score of state “{value.state}” {'needs a' if value.state is State.OK else 'has no'} value"
+        )
+    for x in (value.value, value.low, value.high):
+        if x is not None and not isfinite(x):
+            raise BadInput(f"a score that is {x} is no score: give the state that says why")
+
+
+def _simulated(
+    s: Session, explanation_id: int, simulation_id: int, values: Sequence[ScoreValue]
+) -> tuple[int, list[int]]:
+    """(collection, excerpts) of the simulation behind scores."""
+    sim = t.simulations.c
+    query = select(sim.explanation_id, sim.collection_id, sim.data).where(sim.id == simulation_id)
+    row = s.execute(query).first()
+    if row is None or row.explanation_id != explanation_id:
+        raise NotFound(f"explanation {explanation_id} has no simulation {simulation_id}")
+    if row.data is None:
+        if any(value.state is State.OK for value in values):
+            raise BadInput(f"simulation {simulation_id} failed: it cannot have a score")
+        return row.collection_id, []
+    return row.collection_id, codec.unpack_simulation(row.data)[0].tolist()

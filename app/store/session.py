@@ -37,7 +37,7 @@ class Store:
         # What is read once and kept in memory: see excerpts.ExcerptCache and models.cached_vocabulary.
         self.lock = Lock()
         self.excerpts: dict[str, StoredExcerpts] = {}
-        self.vocabularies: dict[str, tuple[int, Vocabulary]] = {}
+        self.vocabularies: dict[str, tuple[str, Vocabulary]] = {}
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> "Store":
@@ -68,7 +68,7 @@ class Store:
         try:
             with self.engine.begin() as connection:
                 yield connection
-        except (SQLAlchemyError, *failures.driver_errors(self.engine)) as error:
+        except failures.any_error(self.engine) as error:
             raise failures.translate(error, self.url, BUSY_SECONDS) from error
 
     def close(self) -> None:
@@ -116,10 +116,14 @@ def _address(url: str) -> URL:
 
 def _prepare_file(address: URL, create: bool) -> None:
     if not address.database or address.database == ":memory:":
-        raise StoreError("a store in memory cannot be shared between processes: name a file, as in sqlite:///data/x.sqlite")
+        raise StoreError(
+            "a store in memory cannot be shared between processes: name a file, as in sqlite:///data/x.sqlite"
+        )
     file = Path(address.database)
     if not create and not file.exists():
-        raise StoreError(f"there is no store at {file}: start `neuronarium serve` or `neuronarium collect` first")
+        raise StoreError(
+            f"there is no store at {file}: start `neuronarium serve` or `neuronarium collect` first"
+        )
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -170,6 +174,8 @@ def _use_wal(engine: Engine) -> None:
         except failures.driver_errors(engine) as error:
             raise failures.translate(error, str(engine.url.database), BUSY_SECONDS) from error
         if mode != "wal":
-            raise StoreError(f"the folder of {engine.url.database} takes no shared files: put the store on a local disk")
+            raise StoreError(
+                f"the folder of {engine.url.database} takes no shared files: put the store on a local disk"
+            )
     finally:
         raw.close()

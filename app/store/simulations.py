@@ -1,8 +1,16 @@
-"""Signatures; bodies follow."""
+"""Simulations: what was predicted from an explanation, only ever added."""
 
-from app.domain.explanations import Simulated, State
-from app.store.rows import *
-from app.store.session import Session
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, select
+
+from app.domain.explanations import Simulated, State, Usage
+from app.errors import BadInput, NotFound
+from app.store import codec, excerpts, sql
+from app.store import tables as t
+from app.store.rows import CollectionState, SimulationRow
+from app.store.session import Session, writing
 
 
 def add(
@@ -18,12 +26,107 @@ def add(
     job_id: str | None,
     key: str,
 ) -> int:
-    raise NotImplementedError
+    """Store a simulation, or the failure to make one; its id. With a key that is there, nothing is written.
+
+    Excerpts are those of the model's complete collection. BadInput where values and state contradict each other.
+    """
+    if (state is State.OK) != (simulated is not None):
+        raise BadInput(f"a simulation of state “{state}” {'needs' if state is State.OK else 'has no'} values")
+    if not key:
+        raise BadInput("a simulation needs a key, so that a repeated step finds it")
+    writing(s)
+    found = s.execute(select(t.simulations.c.id).where(t.simulations.c.key == key)).scalar()
+    if found is not None:
+        return int(found)
+    collection = collection_of(s, explanation_id)
+    if simulated is not None:
+        excerpts.documents_of(
+            s, collection, simulated.excerpts.tolist()
+        )  # BadInput for one that is not there
+    usage = simulated.usage if simulated is not None else Usage()
+    made = sql.insert_new(
+        s,
+        t.simulations,
+        {
+            "explanation_id": explanation_id,
+            "collection_id": collection,
+            "simulator": simulator,
+            "endpoint": endpoint,
+            "parameters_id": sql.interned(
+                s, t.parameters, "digest", sql.digest(parameters_json), json=parameters_json
+            ),
+            "seed": seed,
+            "state": state,
+            "reason": reason,
+            "data": None
+            if simulated is None
+            else codec.pack_simulation(simulated.excerpts, simulated.expected),
+            **usage._asdict(),
+            "job_id": job_id,
+            "key": key,
+            "created_at": datetime.now(UTC),
+        },
+        ("key",),
+    )
+    if made is None:  # PostgreSQL: another transaction was quicker with the same step
+        made = s.execute(select(t.simulations.c.id).where(t.simulations.c.key == key)).scalar_one()
+    return made
 
 
 def of_explanation(s: Session, explanation_id: int) -> list[SimulationRow]:
-    raise NotImplementedError
+    """All simulations of an explanation, newest first, failed ones too."""
+    return _rows(s, t.simulations.c.explanation_id == explanation_id)
 
 
 def get(s: Session, simulation_id: int) -> SimulationRow:
-    raise NotImplementedError
+    """One simulation."""
+    found = _rows(s, t.simulations.c.id == simulation_id)
+    if not found:
+        raise NotFound(f"there is no simulation {simulation_id}")
+    return found[0]
+
+
+def collection_of(s: Session, explanation_id: int) -> int:
+    """The complete collection of the model that an explanation is about."""
+    query = (
+        select(t.collections.c.id)
+        .join(t.layers, t.layers.c.model_id == t.collections.c.model_id)
+        .join(t.explanations, t.explanations.c.layer_id == t.layers.c.id)
+        .where(t.explanations.c.id == explanation_id, t.collections.c.state == CollectionState.COMPLETE)
+    )
+    found: int | None = s.execute(query).scalar()
+    if found is None:
+        raise NotFound(f"there is no explanation {explanation_id}")
+    return found
+
+
+def _rows(s: Session, where: ColumnElement[bool]) -> list[SimulationRow]:
+    query = (
+        select(t.simulations, t.parameters.c.json.label("parameters_json"))
+        .join(t.parameters, t.parameters.c.id == t.simulations.c.parameters_id)
+        .where(where)
+        .order_by(t.simulations.c.id.desc())
+    )
+    return [_row(row) for row in s.execute(query)]
+
+
+def _row(row: Row[Any]) -> SimulationRow:
+    simulated = None
+    if row.data is not None:
+        found, expected = codec.unpack_simulation(row.data)
+        usage = Usage(row.tokens_in, row.tokens_out, row.cost_usd, row.seconds, row.calls)
+        simulated = Simulated(found, expected, usage, row.parameters_json)
+    return SimulationRow(
+        id=row.id,
+        explanation_id=row.explanation_id,
+        simulator=row.simulator,
+        endpoint=row.endpoint,
+        parameters_json=row.parameters_json,
+        seed=row.seed,
+        state=row.state,
+        reason=row.reason,
+        simulated=simulated,
+        collection_id=row.collection_id,
+        job_id=row.job_id,
+        created_at=row.created_at,
+    )

@@ -234,7 +234,9 @@ explanations = Table(
     _required("text", t.Words),
     _required("seed", BigInteger),
     Column("messages_id", t.Id, ForeignKey("messages.id")),
-    Column("excerpts", t.Bytes),  # int32 ordinals that the maker saw; NULL: all the neuron's explain-split records
+    Column(
+        "excerpts", t.Bytes
+    ),  # int32 ordinals that the maker saw; NULL: all the neuron's explain-split records
     *_usage(),
     Column("job_id", t.Words),
     Column("key", t.Words),  # NULL: loaded in bulk when a collection ended
@@ -280,6 +282,7 @@ scores = Table(
     _id(),
     _required("explanation_id", t.Id, ForeignKey("explanations.id"), index=True),
     Column("simulation_id", t.Id, ForeignKey("simulations.id")),
+    _required("collection_id", t.Id, ForeignKey("collections.id")),
     _required("protocol", t.Code(Protocol, t.PROTOCOLS)),
     _required("sample", t.Code(Sample, t.SAMPLES)),
     _required("metric", t.Code(Metric, t.METRICS)),

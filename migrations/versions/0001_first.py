@@ -32,13 +32,12 @@ def _where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
 
 
-# What is evidence is only ever added. Rows of a collection that never ended may go again: nobody has seen them.
+# What is evidence is only ever added. Rows of a collection that never ended may go again: nobody saw them.
 NEVER_CHANGED = ("explanations", "simulations", "scores", "llm_calls")
 NEVER_REMOVED = ("simulations", "llm_calls")
 COMPLETE = {
-    "explanations": "EXISTS (SELECT 1 FROM collections c WHERE c.id = OLD.collection_id AND c.state <> 0)",
-    "scores": "EXISTS (SELECT 1 FROM explanations e JOIN collections c ON c.id = e.collection_id "
-    "WHERE e.id = OLD.explanation_id AND c.state <> 0)",
+    table: "EXISTS (SELECT 1 FROM collections c WHERE c.id = OLD.collection_id AND c.state <> 0)"
+    for table in ("explanations", "scores")
 }
 
 
@@ -394,6 +393,7 @@ def upgrade() -> None:
         _required("id", ID),
         _required("explanation_id", ID),
         sa.Column("simulation_id", ID),
+        _required("collection_id", ID),
         _required("protocol", CODE),
         _required("sample", CODE),
         _required("metric", CODE),
@@ -410,6 +410,9 @@ def upgrade() -> None:
         sa.Column("job_id", TEXT),
         sa.Column("key", TEXT),
         _required("created_at", MOMENT),
+        sa.ForeignKeyConstraint(
+            ["collection_id"], ["collections.id"], name="fk_scores_collection_id_collections"
+        ),
         sa.ForeignKeyConstraint(
             ["explanation_id"], ["explanations.id"], name="fk_scores_explanation_id_explanations"
         ),
@@ -430,11 +433,9 @@ def upgrade() -> None:
         **_where("key IS NOT NULL"),
     )
     if op.get_bind().dialect.name == "postgresql":
+        # Packed already: trying to compress them would only take time.
         for table in ("exemplars", "excerpt_chunks", "neuron_tokens", "simulations"):
-            column = "data"
-            op.execute(
-                f"ALTER TABLE {table} ALTER COLUMN {column} SET STORAGE EXTERNAL"
-            )  # packed: cannot be compressed
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN data SET STORAGE EXTERNAL")
     for guard in _guards():
         _guard(*guard)
 

@@ -1,0 +1,106 @@
+"""The proof that a score is held out: no document that an explanation's maker saw, nor a near-duplicate, is scored on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from sqlalchemy import Row, select
+
+from app.domain.explanations import Protocol, ScoreValue
+from app.domain.neurons import Split
+from app.errors import BadInput, NotFound
+from app.store import codec, excerpts, names
+from app.store import tables as t
+from app.store.rows import SeenProof
+from app.store.session import Session
+
+_SHOWN = 3
+
+
+def seen_excerpts(s: Session, explanation_id: int) -> list[int]:
+    """Ordinals of the excerpts that an explanation's maker saw, in the explanation's collection."""
+    row = _explanation(s, explanation_id)
+    if row.excerpts is not None:
+        return [int(x) for x in np.frombuffer(row.excerpts, "<i4")]
+    return _of_split(s, row, row.collection_id, Split.EXPLAIN)
+
+
+def seen_documents(s: Session, explanation_id: int) -> SeenProof:
+    """The documents that an explanation's maker saw, and their near-duplicate clusters."""
+    row = _explanation(s, explanation_id)
+    found = _documents(s, row.collection_id, seen_excerpts(s, explanation_id))
+    return SeenProof(
+        explanation_id,
+        row.collection_id,
+        tuple(d.ordinal for d in found),
+        frozenset(d.cluster for d in found),
+    )
+
+
+def demand(
+    s: Session,
+    explanation_id: int,
+    simulated: Sequence[int] | None,
+    collection_id: int,
+    values: Sequence[ScoreValue],
+) -> None:
+    """Raise BadInput if a document behind these scores was seen by the explanation's maker, or is a near-duplicate of one.
+
+    `simulated` are the excerpts of the simulation, by their ordinals in the collection; None where nothing was simulated:
+    then the neuron's score-split records stand for them. Documents of the dev split are calibrated on, not scored on.
+    `bills-5+5` reproduces published figures, whose data has no documents; it alone is exempt.
+    """
+    if all(value.protocol is Protocol.BILLS_5_5 for value in values):
+        return
+    row = _explanation(s, explanation_id)
+    if simulated is None:
+        simulated = _of_split(s, row, collection_id, Split.SCORE)
+    scored = [d for d in _documents(s, collection_id, simulated) if d.split != Split.DEV]
+    if any(d.split == Split.UNSPLIT for d in scored):
+        raise BadInput("data without documents can only be scored by bills-5+5: nothing in it is held out")
+    seen = seen_documents(s, explanation_id).clusters
+    clash = [d.name for d in scored if d.cluster in seen]
+    if clash:
+        shown = "”, “".join(clash[:_SHOWN])
+        raise BadInput(
+            f"not held out: explanation {explanation_id} was made from “{shown}”"
+            f"{' and others' if len(clash) > _SHOWN else ''}, or near-duplicates, and cannot be scored on them"
+        )
+
+
+def _explanation(s: Session, explanation_id: int) -> Row[int, int, int, bytes | None]:
+    e = t.explanations.c
+    query = select(e.layer_id, e.neuron, e.collection_id, e.excerpts).where(e.id == explanation_id)
+    row = s.execute(query).first()
+    if row is None:
+        raise NotFound(f"there is no explanation {explanation_id}")
+    return row
+
+
+def _of_split(
+    s: Session, row: Row[int, int, int, bytes | None], collection_id: int, split: Split
+) -> list[int]:
+    """The excerpts of one neuron's records in one split of one collection."""
+    query = select(t.parts.c.id, t.parts.c.splits).where(
+        t.parts.c.collection_id == collection_id, t.parts.c.layer_id == row.layer_id
+    )
+    part = s.execute(query).first()
+    if part is None:
+        return []
+    id_ = names.neuron_id(part.id, row.neuron)
+    data = s.execute(select(t.exemplars.c.data).where(t.exemplars.c.id == id_)).scalar_one()
+    found = codec.decode_records(data)
+    mine = np.frombuffer(part.splits, np.uint8)[found.slots] == split
+    return sorted({int(x) for x in found.excerpts[mine]})
+
+
+def _documents(
+    s: Session, collection_id: int, ordinals: Sequence[int]
+) -> Sequence[Row[int, str, str, int]]:
+    d = t.documents.c
+    wanted = sorted({int(x) for x in excerpts.documents_of(s, collection_id, ordinals)})
+    query = (
+        select(d.ordinal, d.name, d.cluster, d.split)
+        .where(d.collection_id == collection_id, d.ordinal.in_(wanted))
+        .order_by(d.ordinal)
+    )
+    return s.execute(query).all()

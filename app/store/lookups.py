@@ -1,0 +1,205 @@
+"""`token_lookup` for whole layers: tens of thousands of explanations with their scores in one go."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+
+from app import __version__
+from app.domain.explanations import Method, State
+from app.domain.layer_lookup import STATES, LayerLookup, LayerScores
+from app.domain.neurons import Polarity
+from app.domain.scoring import REASONS
+from app.domain.statements import token_lookup_text
+from app.domain.vocabulary import visible
+from app.errors import BadInput
+from app.store import bulk, codec, names, sql
+from app.store import tables as t
+from app.store import types as kinds
+from app.store.rows import CollectionState
+from app.store.session import Session, writing
+
+_STATE_CODES = np.array([kinds.STATES[state] for state in STATES], np.int64)  # by the domain's code
+_REASONS = [REASONS.get(state, "") for state in STATES]
+
+_EXPLANATION = [
+    "id",
+    "layer_id",
+    "neuron",
+    "collection_id",
+    "origin_id",
+    "polarity",
+    "state",
+    "reason",
+    "text",
+    "seed",
+    "tokens_in",
+    "tokens_out",
+    "cost_usd",
+    "seconds",
+    "calls",
+    "job_id",
+    "created_at",
+]
+_SCORE = [
+    "id",
+    "explanation_id",
+    "collection_id",
+    "protocol",
+    "sample",
+    "metric",
+    "state",
+    "value",
+    "low",
+    "high",
+    "n_records",
+    "n_documents",
+    "n_tokens",
+    "indicative",
+    "reason",
+    "parameters_id",
+    "job_id",
+    "created_at",
+]
+_BEST = [
+    "part_id",
+    "protocol",
+    "sample",
+    "metric",
+    "neuron",
+    "method_id",
+    "state",
+    "value",
+    "explanation_id",
+    "score_id",
+]
+
+
+def write_lookup(s: Session, collection_id: int, layer_slug: str, lookup: LayerLookup) -> None:
+    """Store a layer's token lookup, after `write_layer`: top tokens, one explanation a neuron, and all scores.
+
+    They are explanations like any other, but share one origin, and their makers' excerpts are not listed: the means come
+    from all explain-split records of the neuron. Bulk rows have no key; `recent` leaves them out.
+    """
+    writing(s)
+    query = (
+        select(t.parts, t.collections.c.model_id, t.collections.c.job_id)
+        .join(t.layers, t.layers.c.id == t.parts.c.layer_id)
+        .join(t.collections, t.collections.c.id == t.parts.c.collection_id)
+        .where(
+            t.parts.c.collection_id == collection_id,
+            t.layers.c.slug == layer_slug,
+            t.collections.c.state == CollectionState.RUNNING,
+        )
+    )
+    part = s.execute(query).first()
+    if part is None:
+        raise BadInput(
+            f"collection {collection_id} is not writing a layer “{layer_slug}”: write the layer first"
+        )
+    n = len(lookup.token_ids)
+    if n != part.neurons:
+        raise BadInput(f"layer “{layer_slug}” has {part.neurons} neurons, its token lookup {n}")
+    first = names.neuron_id(part.id, 0)
+    if s.execute(select(t.neuron_tokens.c.id).where(t.neuron_tokens.c.id == first)).first() is not None:
+        return  # a repeated step
+    now = kinds.microseconds(datetime.now(UTC))
+    packed = (
+        (first + i, codec.pack_tokens(lookup.token_ids[i], lookup.token_means[i], lookup.token_counts[i]))
+        for i in range(n)
+    )
+    bulk.insert(s, t.neuron_tokens, ("id", "data"), packed)
+    ids = bulk.reserve(s, t.explanations, n)
+    origin = _origin(s)
+    fixed = (
+        part.layer_id,
+        collection_id,
+        origin,
+        kinds.POLARITIES[Polarity.POSITIVE],
+        kinds.STATES[State.OK],
+    )
+    texts = _texts(s, part.model_id, lookup)
+    rows = (
+        (ids[i], fixed[0], i, *fixed[1:], "", texts[i], 0, 0, 0, 0.0, 0.0, 0, part.job_id, now)
+        for i in range(n)
+    )
+    bulk.insert(s, t.explanations, _EXPLANATION, rows)
+    method = sql.interned(s, t.methods, "name", Method.TOKEN_LOOKUP.value)
+    for scores in lookup.scores:
+        _write_scores(s, scores, part, ids, method, now)
+
+
+def _write_scores(s: Session, scores: LayerScores, part: Any, ids: list[int], method: int, now: int) -> None:
+    n = len(ids)
+    score_ids = bulk.reserve(s, t.scores, n)
+    parameters = sql.interned(
+        s, t.parameters, "digest", sql.digest(scores.parameters_json), json=scores.parameters_json
+    )
+    measure = (
+        kinds.PROTOCOLS[scores.protocol],
+        kinds.SAMPLES[scores.sample],
+        kinds.METRICS[scores.metric],
+    )
+    states = _STATE_CODES[scores.states].tolist()
+    values = _nullable(scores.values)
+    columns = zip(
+        score_ids,
+        ids,
+        states,
+        values,
+        _nullable(scores.low),
+        _nullable(scores.high),
+        scores.n_records.tolist(),
+        scores.n_documents.tolist(),
+        scores.n_tokens.tolist(),
+        scores.indicative.astype(int).tolist(),
+        [_REASONS[code] for code in scores.states.tolist()],
+        strict=True,
+    )
+    collection = part.collection_id
+    rows: Iterator[tuple[Any, ...]] = (
+        (id_, explanation, collection, *measure, *rest, parameters, part.job_id, now)
+        for id_, explanation, *rest in columns
+    )
+    bulk.insert(s, t.scores, _SCORE, rows)
+    best = (
+        (part.id, *measure, i, method, state, value, explanation, score)
+        for i, state, value, explanation, score in zip(range(n), states, values, ids, score_ids, strict=True)
+    )
+    bulk.insert(s, t.best_scores, _BEST, best)
+
+
+def _origin(s: Session) -> int:
+    words = {
+        "method": Method.TOKEN_LOOKUP.value,
+        "explainer": "none",
+        "prompt_version": "",
+        "parameters_json": "{}",
+        "code_version": __version__,
+        "author": "neuronarium",
+    }
+    return sql.interned(s, t.origins, "digest", sql.digest(*words.values()), **words)
+
+
+def _texts(s: Session, model: int, lookup: LayerLookup) -> list[str]:
+    data = s.execute(select(t.vocabularies.c.data).where(t.vocabularies.c.model_id == model)).scalar_one()
+    pieces, _ = codec.unpack_vocabulary(data)
+    shown = {
+        token: visible(pieces[token]) if token < len(pieces) else f"‹token {token}›"
+        for token in np.unique(lookup.token_ids[lookup.token_ids >= 0]).tolist()
+    }
+    texts = []
+    for ids, means in zip(lookup.token_ids.tolist(), lookup.token_means.tolist(), strict=True):
+        known = [(shown[token], mean) for token, mean in zip(ids, means, strict=True) if token >= 0]
+        text = token_lookup_text([piece for piece, _ in known], [mean for _, mean in known])
+        texts.append(kinds.clean(text))
+    return texts
+
+
+def _nullable(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:
+    plain: list[float | None] = values.tolist()
+    for i in np.flatnonzero(~np.isfinite(values)):
+        plain[i] = None
+    return plain

@@ -1,0 +1,47 @@
+"""Statements that both databases know but spell through modules of their own."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Table, TextClause, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.store.session import Session, writing
+
+
+def insert_new(
+    s: Session,
+    table: Table,
+    values: Mapping[str, Any],
+    unique: Sequence[str],
+    where: TextClause | None = None,
+) -> int | None:
+    """Insert a row and give its id; None, and nothing written, where one with the same unique columns is there.
+
+    `where` is the condition of a partial unique index.
+    """
+    make = sqlite.insert if s.dialect.name == "sqlite" else postgresql.insert
+    query = (
+        make(table).values(**values).on_conflict_do_nothing(index_elements=list(unique), index_where=where)
+    )
+    made: int | None = s.execute(query.returning(table.c.id)).scalar()
+    return made
+
+
+def interned(s: Session, table: Table, column: str, value: str, **rest: str) -> int:
+    """The id of the row whose unique `column` has this value; made with `rest` where it is not there yet."""
+    query = select(table.c.id).where(table.c[column] == value)
+    found: int | None = s.execute(query).scalar()
+    if found is None:
+        writing(s)
+        found = insert_new(s, table, {column: value, **rest}, (column,))
+        if found is None:  # another transaction was quicker
+            found = s.execute(query).scalar_one()
+    return found
+
+
+def digest(*words: str) -> str:
+    """One hash for several words; no two lists of words share it by the way they are joined."""
+    joined = "".join(f"{len(word)}:{word}" for word in words)
+    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
