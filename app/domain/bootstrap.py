@@ -93,11 +93,12 @@ def resample(sums: Float64, weights: Float64) -> Float64:
 
     Renormalised to the stratum's own tokens; NaN in a draw that has none of its records.
     """
-    totals = sums @ weights  # [..., K, B]
+    totals: Float64 = sums @ weights  # [..., K, B]
     mass = totals[..., Column.TOKENS : Column.TOKENS + 1, :]  # [..., 1, B]
     own = sums[..., Column.TOKENS, :].sum(-1)[..., None, None]  # [..., 1, 1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return totals * (own / mass)
+        totals *= own / mass
+    return totals
 
 
 def statistic(metric: Metric, totals: Float64) -> Float64:

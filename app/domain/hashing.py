@@ -16,12 +16,12 @@ _MASK = (1 << 64) - 1
 
 def mix(values: NDArray[np.integer]) -> UInt64:
     """splitmix64 of every value, any shape; integers of any type count modulo 2**64. A bijection."""
-    x = np.asarray(values).astype(np.uint64)
+    x: UInt64 = np.asarray(values).astype(np.uint64)
     with np.errstate(over="ignore"):  # wrapping is the arithmetic meant
         x = x + _GOLDEN
         x = (x ^ (x >> np.uint64(30))) * _FIRST
         x = (x ^ (x >> np.uint64(27))) * _SECOND
-    return x ^ (x >> np.uint64(31))  # type: ignore[no-any-return]
+    return x ^ (x >> np.uint64(31))
 
 
 def seed_word(seed: int) -> UInt64:

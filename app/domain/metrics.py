@@ -75,5 +75,6 @@ def _constant(values: Float64, weights: Float64) -> bool:
 
 def _centred(values: Float64, weights: Float64) -> Float64:
     """Deviations from the weighted mean, divided by the largest so that their squares neither vanish nor overflow."""
-    deviations = values - (weights * values).sum()
-    return deviations / np.abs(deviations).max()
+    deviations: Float64 = values - (weights * values).sum()
+    deviations /= np.abs(deviations).max()
+    return deviations

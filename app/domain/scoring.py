@@ -19,7 +19,16 @@ from app.domain.bootstrap import (
 )
 from app.domain.calibration import Calibration, calibrate
 from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
-from app.domain.neurons import BAND_PROBABILITIES, Bool, Float32, Float64, Int32, Polarity, Records, Statistics
+from app.domain.neurons import (
+    BAND_PROBABILITIES,
+    Bool,
+    Float32,
+    Float64,
+    Int32,
+    Polarity,
+    Records,
+    Statistics,
+)
 from app.domain.protocols import STRATUM_RANDOM, STRATUM_STRONG
 
 INDICATIVE_BELOW = 10  # records in a stratum (DESIGN section 6)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.layer_lookup import STATES, TOP_TOKENS, LayerLookup, LayerScores, lookup_layer
+from app.domain.layer_lookup import TOP_TOKENS, LayerLookup, lookup_layer
+from app.domain.layer_scores import STATES, LayerScores
 from app.domain.neurons import Float32, Int32, Records, Split
 from app.domain.protocols import BILLS_EXPLAIN_TOP
 

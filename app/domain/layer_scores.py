@@ -1,0 +1,197 @@
+"""Correlations of a whole layer with their bootstrap: what `scoring.score` says, for blocks of neurons at once."""
+
+import json
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.bootstrap import DRAWS, Column, correlation_sums, interval, resample, statistic
+from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
+from app.domain.neurons import Bool, Float32, Float64, Int32, UInt8
+from app.domain.protocols import HELDOUT_SCORE_RANDOM, HELDOUT_SCORE_TOP
+from app.domain.scoring import INDICATIVE_BELOW, REASONS
+
+STATES = tuple(State)  # the code of a state in an array is its index here
+
+_CODE = {state: code for code, state in enumerate(STATES)}
+_SCORED = (
+    (Protocol.HELDOUT_FULL, Sample.TOP_AND_RANDOM),
+    (Protocol.HELDOUT_FULL, Sample.RANDOM_ONLY),
+    (Protocol.HELDOUT_5_5, Sample.TOP_AND_RANDOM),
+    (Protocol.HELDOUT_5_5, Sample.RANDOM_ONLY),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerScores:
+    """One metric of one protocol and sample over a whole layer. N neurons."""
+
+    protocol: Protocol
+    sample: Sample
+    metric: Metric
+    states: UInt8  # [N] index into STATES
+    values: Float64  # [N] NaN where the state is not OK
+    low: Float64  # [N] 95 % bootstrap interval, NaN where there is none
+    high: Float64  # [N]
+    n_records: Int32  # [N]
+    n_documents: Int32  # [N]
+    n_tokens: Int32  # [N]
+    indicative: Bool  # [N] fewer than 10 records in a stratum
+    parameters_json: str  # the same for all neurons
+
+    def at(self, index: int) -> ScoreValue:
+        """One neuron's score, as `scoring.score` gives it."""
+        state = STATES[self.states[index]]
+        return ScoreValue(
+            metric=self.metric,
+            protocol=self.protocol,
+            sample=self.sample,
+            state=state,
+            value=_number(self.values[index]),
+            low=_number(self.low[index]),
+            high=_number(self.high[index]),
+            n_records=int(self.n_records[index]),
+            n_documents=int(self.n_documents[index]),
+            n_tokens=int(self.n_tokens[index]),
+            indicative=bool(self.indicative[index]),
+            reason=REASONS.get(state, ""),
+            parameters_json=self.parameters_json,
+        )
+
+
+class BlockScores(NamedTuple):
+    """One protocol and sample for a block of C neurons; every field [C]."""
+
+    states: UInt8
+    values: Float64
+    low: Float64
+    high: Float64
+    n_records: Int32
+    n_documents: Int32
+    n_tokens: Int32
+    indicative: Bool
+
+
+def score_block(
+    actual: Float64,
+    expected: Float64,
+    documents: Int32,
+    position0: Bool,
+    threshold: Float32,
+    sound: Bool,
+    weights: Float64,
+    n_top: int,
+) -> list[BlockScores]:
+    """Scores of C neurons, in the order of `_SCORED`.
+
+    `actual`, `expected` [C, S, T]; `documents` [C, S], -1 unfilled; `position0`, `threshold` [C];
+    `sound` [C, S], all values finite;
+    `weights` [C, S, B] of the bootstrap; the first `n_top` of the S slots are top.
+    """
+    filled = documents >= 0  # [C, S]
+    for values in (actual, expected):
+        # A first token that does not count shows its neighbour's value, which changes no minimum or maximum.
+        values[position0, :, 0] = values[position0, :, min(1, values.shape[2] - 1)]
+    lowest_a, highest_a = actual.min(-1), actual.max(-1)  # [C, S]
+    lowest_s, highest_s = expected.min(-1), expected.max(-1)  # [C, S]
+    tokens = filled * (actual.shape[2] - position0[:, None])  # [C, S]
+    for values in (actual, expected):
+        share = filled / np.maximum(filled.sum(1, keepdims=True), 1)  # [C, S]
+        values -= (values.mean(-1) * share).sum(1)[:, None, None]
+        values[~filled] = 0.0
+        values[position0, :, 0] = 0.0
+    sums = correlation_sums(actual, expected)  # [C, K, S]
+    sums[:, Column.TOKENS] = tokens
+
+    is_top = np.arange(documents.shape[1]) < n_top  # [S]
+    scores = []
+    for ranks_top, ranks_random in ((n_top, len(is_top)), (len(HELDOUT_SCORE_TOP), len(HELDOUT_SCORE_RANDOM))):
+        top = filled & is_top
+        top &= top.cumsum(1) <= ranks_top  # [C, S]
+        random = filled & ~is_top
+        random &= random.cumsum(1) <= ranks_random  # [C, S]
+        drawn_random = _resampled(sums, weights, random, slice(n_top, None))  # [C, K, B]
+        drawn_both = drawn_random + _resampled(sums, weights, top, slice(0, n_top))
+        for strata, drawn in (((top, random), drawn_both), ((random,), drawn_random)):
+            rows = np.logical_or.reduce(strata)  # [C, S]
+            held = [stratum.sum(1) for stratum in strata]  # [C] each
+            active = (np.where(rows, highest_a, -np.inf) > threshold[:, None]).any(1)
+            states = np.full(len(rows), _CODE[State.OK], np.uint8)
+            # from the last to the first reason: the first one is what `scoring.score` reports
+            states[_same(lowest_s, highest_s, rows)] = _CODE[State.CONSTANT_PREDICTION]
+            states[_same(lowest_a, highest_a, rows)] = _CODE[State.CONSTANT_ACTUAL]
+            if len(strata) == 1:
+                states[~active] = _CODE[State.TOO_FEW_ACTIVE]
+            states[(np.min(held, axis=0) == 0) | ((rows * tokens).sum(1) == 0)] = _CODE[State.TOO_FEW_RECORDS]
+            states[(rows & ~sound).any(1)] = _CODE[State.FAILED]
+            total = (sums * rows[:, None, :]).sum(-1)[..., None]  # [C, K, 1]
+            low, high = interval(statistic(Metric.CORRELATION, drawn))
+            distinct = _distinct(documents, rows)
+            scores.append(
+                BlockScores(
+                    states=states,
+                    values=statistic(Metric.CORRELATION, total)[:, 0],
+                    low=np.where(distinct > 1, low, np.nan),
+                    high=np.where(distinct > 1, high, np.nan),
+                    n_records=rows.sum(1).astype(np.int32),
+                    n_documents=distinct.astype(np.int32),
+                    n_tokens=(rows * tokens).sum(1).astype(np.int32),
+                    indicative=np.min(held, axis=0) < INDICATIVE_BELOW,
+                )
+            )
+    return scores
+
+
+def _resampled(sums: Float64, weights: Float64, stratum: Bool, slots: slice) -> Float64:
+    return resample((sums * stratum[:, None, :])[:, :, slots], weights[:, slots])
+
+
+def _same(lowest: Float64, highest: Float64, rows: Bool) -> Bool:
+    """Whether all values of these rows are one value, [C, S] -> [C]; True for no rows."""
+    same: Bool = np.where(rows, lowest, np.inf).min(1) >= np.where(rows, highest, -np.inf).max(1)
+    return same
+
+
+def _distinct(documents: Int32, rows: Bool) -> NDArray[np.intp]:
+    """How many documents stand behind these rows, [C, S] -> [C]."""
+    ordered = np.sort(np.where(rows, documents, -1), axis=1)
+    new: Bool = np.ones(ordered.shape, np.bool_)
+    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    counts: NDArray[np.intp] = (new & (ordered >= 0)).sum(1)
+    return counts
+
+
+def join_blocks(blocks: list[list[BlockScores]], enough: bool, seed: int) -> tuple[LayerScores, ...]:
+    """The blocks' scores one after the other. Without `enough` documents all are TOO_FEW_RECORDS."""
+    layers = []
+    for which, (protocol, sample) in enumerate(_SCORED):
+        parts = zip(*(block[which] for block in blocks), strict=True)
+        joined = BlockScores(*(np.concatenate(part) for part in parts))
+        states = joined.states
+        if not enough:
+            few = np.uint8(_CODE[State.TOO_FEW_RECORDS])
+            states = np.where(states == _CODE[State.FAILED], states, few)
+        defined = states == _CODE[State.OK]
+        layers.append(
+            LayerScores(
+                protocol=protocol,
+                sample=sample,
+                metric=Metric.CORRELATION,
+                states=states,
+                values=np.where(defined, joined.values, np.nan),
+                low=np.where(defined, joined.low, np.nan),
+                high=np.where(defined, joined.high, np.nan),
+                n_records=joined.n_records,
+                n_documents=joined.n_documents,
+                n_tokens=joined.n_tokens,
+                indicative=joined.indicative,
+                parameters_json=json.dumps({"draws": DRAWS, "seed": seed}, sort_keys=True),
+            )
+        )
+    return tuple(layers)
+
+
+def _number(value: np.floating) -> float | None:
+    return None if np.isnan(value) else float(value)
