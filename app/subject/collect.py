@@ -101,6 +101,10 @@ class Collector:
         """Excerpts in a shard."""
         return len(self._parts[shard])
 
+    def batches(self) -> list[Int32]:
+        """The excerpts of every batch, in the order in which they are read."""
+        return [batch for part in self._parts for block in self._blocks(part, SHARD) for batch in block]
+
     def done(self, folder: Path) -> list[int]:
         """The shards whose partials are there."""
         return [i for i in range(self.shards()) if shard_path(folder, i).exists()]
