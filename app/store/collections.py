@@ -1,11 +1,11 @@
 """Collections: written layer by layer out of sight, shown all at once when they end."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
 import numpy as np
-import orjson
 from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -65,7 +65,7 @@ def begin(
             documents_dev=int(per_split[Split.DEV]),
             documents_score=int(per_split[Split.SCORE]),
             documents_unsplit=int(per_split[Split.UNSPLIT]),
-            profile_json=orjson.dumps(asdict(profile)).decode(),
+            profile_json=json.dumps(asdict(profile)),  # quotas as lists: top, bottom, per band, random
             parameters_json=parameters_json,
             job_id=job_id,
             created_at=datetime.now(UTC),

@@ -93,9 +93,7 @@ def _of_split(
     return sorted({int(x) for x in found.excerpts[mine]})
 
 
-def _documents(
-    s: Session, collection_id: int, ordinals: Sequence[int]
-) -> Sequence[Row[int, str, str, int]]:
+def _documents(s: Session, collection_id: int, ordinals: Sequence[int]) -> Sequence[Row[int, str, str, int]]:
     d = t.documents.c
     wanted = sorted({int(x) for x in excerpts.documents_of(s, collection_id, ordinals)})
     query = (

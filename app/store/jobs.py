@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import Conflict, NotFound
 from app.store import tables as t
 from app.store.rows import JobRow, JobState
 from app.store.session import Session, writing
+from app.store.types import Moment
 
 COLLECT = "collect"  # the kind of which a model has one at a time: uq_jobs_collecting
 _ACTIVE = (JobState.QUEUED, JobState.RUNNING)
@@ -82,7 +83,7 @@ def claim(s: Session, id: str, worker: str) -> JobRow:
         state=JobState.RUNNING,
         worker=worker,
         attempts=t.jobs.c.attempts + 1,
-        started_at=func.coalesce(t.jobs.c.started_at, datetime.now(UTC)),
+        started_at=_first_start(),
     )
     return get(s, id)
 
@@ -107,7 +108,7 @@ def set_state(
     """Move a job to a state; the row as it is then. A job that has ended stays as it is, so look at the row."""
     values: dict[str, Any] = {"state": state, "reason": reason}
     if state is JobState.RUNNING:
-        values["started_at"] = func.coalesce(t.jobs.c.started_at, datetime.now(UTC))
+        values["started_at"] = _first_start()
     if state.ended:
         values["ended_at"] = datetime.now(UTC)
     if result_json is not None:
@@ -126,6 +127,11 @@ def running_collection_of(s: Session, slug: str) -> JobRow | None:
     """The queued or running collection of a model."""
     found = _rows(s, t.jobs.c.kind == COLLECT, t.jobs.c.model == slug, t.jobs.c.state.in_(_ACTIVE), limit=1)
     return found[0] if found else None
+
+
+def _first_start() -> ColumnElement[datetime]:
+    """The moment of the first start: the one that is there, else now."""
+    return func.coalesce(t.jobs.c.started_at, literal(datetime.now(UTC), Moment()))
 
 
 def _update(s: Session, id: str, **values: Any) -> None:

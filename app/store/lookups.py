@@ -9,10 +9,10 @@ from sqlalchemy import select
 
 from app import __version__
 from app.domain.explanations import Method, State
-from app.domain.layer_lookup import STATES, LayerLookup, LayerScores
 from app.domain.neurons import Polarity
 from app.domain.scoring import REASONS
 from app.domain.statements import token_lookup_text
+from app.domain.token_lookup import STATES, LayerLookup, LayerScores
 from app.domain.vocabulary import visible
 from app.errors import BadInput
 from app.store import bulk, codec, names, sql

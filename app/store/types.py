@@ -55,14 +55,15 @@ class Code(TypeDecorator[E], Generic[E]):
         if set(codes) != set(kind) or len(set(codes.values())) != len(codes):
             raise ValueError(f"every {kind.__name__} needs a number of its own")
         self.kind = kind
-        self.codes = dict(codes)
-        self.words = {number: word for word, number in codes.items()}
+        # Not named as the argument is: SQLAlchemy would take it into its cache key, where `kind` is enough.
+        self._numbers = dict(codes)
+        self._words = {number: word for word, number in codes.items()}
 
     def process_bind_param(self, value: E | None, dialect: Dialect) -> Any:
-        return None if value is None else self.codes[value]
+        return None if value is None else self._numbers[value]
 
     def process_result_value(self, value: Any, dialect: Dialect) -> E | None:
-        return None if value is None else self.words[value]
+        return None if value is None else self._words[value]
 
     def __repr__(self) -> str:
         return f"Code({self.kind.__name__})"
