@@ -4,10 +4,10 @@ import importlib.util
 from pathlib import Path
 
 from app.errors import BadInput, NotFound
+from app.llm.demo_server import MODEL_NAME
 from app.settings import Endpoint, Settings
 
 DEMO = "demo"
-DEMO_MODEL = "SmolLM2-135M-Instruct"
 
 
 def demo_gguf() -> Path | None:
@@ -37,7 +37,7 @@ def endpoints(settings: Settings) -> list[Endpoint]:
         Endpoint(
             name=DEMO,
             base_url="http://127.0.0.1:0/v1",
-            model=DEMO_MODEL,
+            model=MODEL_NAME,
             concurrency=1,
             timeout_s=300.0,
             attempts=3,

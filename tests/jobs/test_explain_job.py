@@ -1,0 +1,283 @@
+"""Explain-and-score jobs through real workers, a real store and a scripted language model."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.domain.explanations import (
+    ExplainOptions,
+    Method,
+    Metric,
+    Protocol,
+    ScoreOptions,
+    SimulatorName,
+    State,
+)
+from app.domain.ledger import Outcome
+from app.domain.neurons import NeuronRef, Polarity
+from app.errors import BadInput, Conflict, NotFound, Refused
+from app.store import explanations, ledger, simulations
+from app.store.rows import JobState
+from tests.jobs.world import World, model_answers, tokens_of, wait_for
+from tests.scripted_server import ScriptedServer, chat, down_endpoint, held, refusal
+
+REF = NeuronRef("tiny-gpt2", "1-mlp", 7)
+EXPLAIN = ExplainOptions(Method.SUMMARY, Polarity.POSITIVE, "scripted")
+SCORE = ScoreOptions(SimulatorName.CHAT_JSON, "scripted", Protocol.HELDOUT_5_5)
+Make = Callable[..., World]
+
+
+def stored(world: World) -> list[explanations.ExplanationRow]:
+    """The neuron's explanations, the collection's own token lookup left out."""
+    with world.store.session() as session:
+        return [
+            e for e in explanations.of_neuron(session, REF) if e.job_id and e.job_id.startswith("explain-")
+        ]
+
+
+def test_a_job_explains_simulates_and_scores(world: Make, collected: Path) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        here.worker()
+        job = here.jobs.enqueue_explain(REF, EXPLAIN, SCORE, author="a person")
+        row = here.ended(job)
+        assert row.state is JobState.DONE, row.reason
+        assert (row.done, row.total, row.unit) == (row.total, row.total, "excerpts") and row.total >= 15
+    [explanation] = stored(here)
+    assert explanation.text == "words about rain and stone bridges"
+    assert explanation.provenance.author == "a person"
+    assert explanation.provenance.explainer == "scripted / scripted-model"
+    assert len(explanation.provenance.excerpts) == 5
+    values = {(s.value.metric, s.value.sample): s.value for s in explanation.scores}
+    correlation = values[Metric.CORRELATION, "top-and-random"]
+    assert correlation.state is State.OK and correlation.protocol is Protocol.HELDOUT_5_5
+    assert correlation.value is not None and -1 <= correlation.value <= 1 and correlation.n_records == 10
+    assert (
+        values[Metric.R_SQUARED, "top-and-random"].state is not State.NO_CALIBRATION
+    )  # dev records were simulated too
+    with here.store.session() as session:
+        [simulation] = simulations.of_explanation(session, explanation.id)
+    assert simulation.simulated is not None and len(simulation.simulated.excerpts) == row.total
+    assert len(set(simulation.simulated.excerpts.tolist())) == row.total  # each excerpt once
+
+
+@pytest.mark.parametrize("answered", [0, 1, 6])
+def test_a_killed_worker_s_job_is_finished_with_no_recorded_call_made_again(
+    world: Make, collected: Path, answered: int
+) -> None:
+    with ScriptedServer(model_answers) as server:
+        server.script(*[model_answers] * answered)
+        here = world(data=collected, endpoints=[server.endpoint(concurrency=1)])
+        server.default = lambda request: held(model_answers(request))
+        first = here.worker()
+        job = here.jobs.enqueue_explain(REF, EXPLAIN, SCORE)
+        assert server.wait_for_calls(answered + 1)
+        here.kill(first)
+        recorded = answered_keys(here, job)
+        assert len(recorded) == answered
+        server.default = model_answers
+        server.release()
+        here.worker()
+        row = here.ended(job)
+        assert row.state is JobState.DONE, row.reason
+        assert row.resumptions == 1
+        calls = Counter(json.dumps(r.body, sort_keys=True) for r in server.requests)
+    assert len(stored(here)) == 1
+    assert max(answered_keys(here, job).values()) == 1
+    # Only the call in flight was made twice.
+    assert sorted(calls.values()) == [1] * (len(calls) - 1) + [2]
+    assert calls[json.dumps(server.requests[answered].body, sort_keys=True)] == 2
+
+
+def answered_keys(world: World, job: str) -> Counter[str]:
+    with world.store.session() as session:
+        return Counter(e.request_key for e in ledger.of_job(session, job) if e.outcome is Outcome.OK)
+
+
+def test_another_worker_that_is_running_already_takes_a_dead_one_s_job(world: Make, collected: Path) -> None:
+    with ScriptedServer(lambda request: held(model_answers(request))) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        first = here.worker()
+        job = here.jobs.enqueue_explain(REF, EXPLAIN, None)
+        assert server.wait_for_calls(1)
+        here.worker()
+        here.kill(first)
+        server.release()
+        row = here.ended(job)
+        assert (row.state, row.resumptions) == (JobState.DONE, 1)
+    assert len(stored(here)) == 1
+
+
+def test_a_job_that_kills_its_workers_is_given_up(world: Make, collected: Path) -> None:
+    with ScriptedServer(lambda request: held(model_answers(request))) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        job = here.jobs.enqueue_explain(REF, EXPLAIN, None)
+        for death in range(4):
+            worker = here.worker()
+            assert server.wait_for_calls(death + 1), here.output(worker)
+            here.kill(worker)
+        here.worker()
+        row = here.ended(job)
+    assert row.state is JobState.FAILED and "4 workers died" in row.reason
+    assert stored(here) == []
+
+
+def test_an_endpoint_that_is_down_leaves_a_failed_explanation_that_can_be_retried(
+    world: Make, collected: Path
+) -> None:
+    here = world(data=collected, endpoints=[down_endpoint(name="scripted", attempts=2)])
+    worker = here.worker()
+    job = here.jobs.enqueue_explain(REF, EXPLAIN, SCORE)
+    row = here.ended(job)
+    assert row.state is JobState.FAILED and "scripted" in row.reason and "Traceback" not in row.reason
+    [failed] = stored(here)
+    assert (failed.state, failed.reason, failed.text) == (State.FAILED, row.reason, "")
+    with ScriptedServer(model_answers) as server:
+        here.kill(worker)
+        here.endpoints[:] = [server.endpoint()]
+        here.worker()
+        again = here.jobs.retry(job)
+        assert here.ended(again).state is JobState.DONE
+        assert json.loads(here.job(again).parameters_json)["retry_of"] == job
+    assert [e.state for e in stored(here)] == [State.OK, State.FAILED]
+    with pytest.raises(Conflict, match="done"):
+        here.jobs.retry(again)
+
+
+def test_a_refusing_model_is_a_failure_and_no_explanation(world: Make, collected: Path) -> None:
+    with ScriptedServer(refusal()) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        here.worker()
+        row = here.ended(here.jobs.enqueue_explain(REF, EXPLAIN, None))
+    assert row.state is JobState.FAILED
+    assert [e.state for e in stored(here)] == [State.FAILED]
+
+
+def test_a_simulation_of_wrong_length_is_a_failed_score_and_never_a_number(
+    world: Make, collected: Path
+) -> None:
+    def short(request):  # type: ignore[no-untyped-def]
+        tokens = tokens_of(request)
+        if tokens is None:
+            return model_answers(request)
+        return chat(json.dumps({"activations": [{"token": tokens[0], "activation": 1}]}))
+
+    with ScriptedServer(short) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        here.worker()
+        row = here.ended(here.jobs.enqueue_explain(REF, EXPLAIN, SCORE))
+    assert row.state is JobState.FAILED
+    [explanation] = stored(here)
+    assert explanation.state is State.OK
+    assert explanation.scores and {s.value.state for s in explanation.scores} == {State.FAILED}
+    assert {s.value.value for s in explanation.scores} == {None}
+    assert {s.value.reason for s in explanation.scores} == {row.reason}
+    with here.store.session() as session:
+        [simulation] = simulations.of_explanation(session, explanation.id)
+    assert (simulation.state, simulation.reason) == (State.FAILED, row.reason)
+
+
+def test_a_running_job_is_cancelled_promptly_and_the_worker_goes_on(world: Make, collected: Path) -> None:
+    with ScriptedServer(held(chat("words about the sea"))) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        worker = here.worker()
+        job = here.jobs.enqueue_explain(REF, EXPLAIN, None)
+        assert server.wait_for_calls(1)
+        assert here.jobs.cancel(job).state is JobState.CANCELLED
+        wait_for(lambda: f"{job}: cancelled" in here.output(worker), "the worker to cancel", 10)
+        server.default = model_answers
+        other = here.jobs.enqueue_explain(REF, EXPLAIN, None)
+        assert here.ended(other).state is JobState.DONE
+        server.release()
+    assert here.job(job).state is JobState.CANCELLED
+    assert [e.job_id for e in stored(here)] == [other]
+
+
+def test_a_job_cancelled_before_any_worker_came_is_never_begun(world: Make, collected: Path) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        job = here.jobs.enqueue_explain(REF, EXPLAIN, None)
+        here.jobs.cancel(job)
+        here.worker()
+        other = here.jobs.enqueue_explain(REF, EXPLAIN, None)
+        assert here.ended(other).state is JobState.DONE
+        assert server.calls == 1
+    assert here.job(job).state is JobState.CANCELLED
+
+
+def test_the_cap_refuses_before_anything_is_sent(world: Make, collected: Path) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(
+            data=collected, endpoints=[server.endpoint(price_in=1e6, price_out=1e6)], spending_cap_usd=1.0
+        )
+        here.worker()
+        job = here.jobs.enqueue_explain(
+            REF, EXPLAIN, None
+        )  # nothing is spent yet, but this call would pass the cap
+        row = here.ended(job)
+        assert row.state is JobState.FAILED and "cap" in row.reason.lower()
+        assert server.calls == 0
+    assert stored(here) == []  # refused: nothing was tried, so nothing failed
+
+
+def test_a_cap_that_is_reached_refuses_the_job_itself(world: Make, collected: Path) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(data=collected, endpoints=[server.endpoint(price_in=1.0)], spending_cap_usd=0.0)
+        with pytest.raises(Refused, match="cap"):
+            here.jobs.enqueue_explain(REF, EXPLAIN, None)
+
+
+def test_token_lookup_needs_no_language_model(world: Make, collected: Path) -> None:
+    here = world(data=collected)
+    here.worker()
+    options = ExplainOptions(Method.TOKEN_LOOKUP)
+    row = here.ended(here.jobs.enqueue_explain(REF, options, ScoreOptions(SimulatorName.TOKEN_LOOKUP)))
+    assert row.state is JobState.DONE, row.reason
+    [explanation] = stored(here)
+    assert explanation.text.startswith("the token") and explanation.scores
+    with here.store.session() as session:
+        bulk = [e for e in explanations.of_neuron(session, REF) if e.id != explanation.id]
+    assert bulk[0].text == explanation.text  # what the collection wrote for the whole layer
+    mine = {(s.value.metric, s.value.sample): s.value for s in explanation.scores}
+    theirs = {
+        (s.value.metric, s.value.sample): s.value
+        for s in bulk[0].scores
+        if s.value.protocol == "heldout-full"
+    }
+    for key, value in theirs.items():
+        assert mine[key].value == pytest.approx(value.value, abs=2e-3), key
+
+
+def test_a_stored_explanation_is_scored_again(world: Make, collected: Path) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        here.worker()
+        here.ended(here.jobs.enqueue_explain(REF, EXPLAIN, None))
+        [explanation] = stored(here)
+        row = here.ended(here.jobs.enqueue_score(explanation.id, SCORE))
+        assert row.state is JobState.DONE, row.reason
+    [explanation] = stored(here)
+    assert {s.job_id for s in explanation.scores} == {row.id}
+
+
+def test_what_does_not_fit_is_refused_when_asked(world: Make, collected: Path) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        ask = here.jobs.enqueue_explain
+        with pytest.raises(NotFound, match="tiny-gpt2"):
+            ask(REF._replace(model="nobody"), EXPLAIN, None)
+        with pytest.raises(NotFound):
+            ask(REF._replace(index=99999), EXPLAIN, None)
+        with pytest.raises(NotFound, match="scripted"):
+            ask(REF, ExplainOptions(explainer="gpt-9"), None)
+        with pytest.raises(BadInput, match="token_lookup"):
+            ask(REF, EXPLAIN, ScoreOptions(SimulatorName.TOKEN_LOOKUP))
+        with pytest.raises(BadInput, match="imported"):
+            ask(REF, EXPLAIN, ScoreOptions(SimulatorName.CHAT_JSON, "scripted", Protocol.BILLS_5_5))
+        with here.store.session() as session:
+            from app.store import jobs
+
+            assert jobs.list_jobs(session, JobState.QUEUED, JobState.RUNNING) == []
