@@ -12,6 +12,8 @@ from app.web.model_cache import ModelFacts
 from app.web.neuron_contexts import Excerpt, Section, Share, Value
 from app.web.neuron_view import Scale, Show, View
 
+RANDOM_NOTE = "drawn from all excerpts alike"
+BAND_NOTE = "of excerpts, by their maximum"
 FEW, GLIMPSE, PER_SIGN = 10, 3, 5
 USES = {Split.EXPLAIN: "explain", Split.DEV: "dev", Split.SCORE: "held out", Split.UNSPLIT: ""}
 BAND_NAMES = {
@@ -58,6 +60,8 @@ class Exemplars:
         limit = None if self.view.more else FEW
         strongest, negative = "Strongest", "Most negative"
         match self.view.show:
+            case Show.ALL:
+                return self.everything(excerpts)
             case Show.TOP:
                 top = self.section(strongest, f"top {{}} of {excerpts} excerpts", (Kind.TOP,), 1, limit)
                 glimpse = self.section(negative, "", (Kind.BOTTOM,), -1, GLIMPSE, Show.BOTTOM)
@@ -66,13 +70,9 @@ class Exemplars:
                 note = f"bottom {{}} of {excerpts} excerpts"
                 return (self.section(negative, note, (Kind.BOTTOM,), -1, limit),)
             case Show.RANDOM:
-                note = "drawn from all excerpts alike"
-                return (self.section("Random", note, (Kind.RANDOM,), 1, limit, ordered=False),)
+                return (self.section("Random", RANDOM_NOTE, (Kind.RANDOM,), 1, limit, ordered=False),)
             case Show.QUANTILES:
-                note = "of excerpts, by their maximum"
-                return tuple(
-                    self.section(BAND_NAMES[band], note, (band,), 1, None) for band in reversed(BANDS)
-                )
+                return self.bands()
             case Show.SIGNS:
                 return self.by_signs(shares)
         return ()
@@ -104,6 +104,20 @@ class Exemplars:
         first = np.array([g[0] for g in kept], np.intp)
         shown = self._paint(rows[first], at[first], [len(g) - 1 for g in kept])
         return Section(title, note.format(len(rows)), shown, link, len(groups))
+
+    def everything(self, excerpts: str) -> tuple[Section, ...]:
+        """Every kind on one page."""
+        limit = None if self.view.more else FEW
+        return (
+            self.section("Strongest", f"top {{}} of {excerpts} excerpts", (Kind.TOP,), 1, limit),
+            self.section("Most negative", f"bottom {{}} of {excerpts} excerpts", (Kind.BOTTOM,), -1, limit),
+            *self.bands(),
+            self.section("Random", RANDOM_NOTE, (Kind.RANDOM,), 1, limit, ordered=False),
+        )
+
+    def bands(self) -> tuple[Section, ...]:
+        """The four quantile bands, strongest first."""
+        return tuple(self.section(BAND_NAMES[band], BAND_NOTE, (band,), 1, None) for band in reversed(BANDS))
 
     def by_signs(self, shares: tuple[Share, ...]) -> tuple[Section, ...]:
         """Records by the signs of gate and input at their strongest point, whatever kind they were kept as."""
@@ -205,6 +219,7 @@ class Exemplars:
                 paint.first,
                 paint.cut_before,
                 paint.cut_after,
+                paint.indented,
                 peaks[i],
                 names[documents[i]].name if documents[i] >= 0 else "imported",
                 starts[i],

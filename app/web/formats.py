@@ -27,7 +27,7 @@ def short(value: float) -> str:
     if value == 0:
         return "0"
     if not math.isfinite(value):
-        return "not finite"
+        return "undefined"
     size = math.floor(math.log10(abs(value)))
     if size < -4 or size > 6:
         return f"{value:.2e}".replace("-", MINUS)

@@ -71,6 +71,7 @@ class Painted:
     first: int  # index of the first token shown
     cut_before: bool
     cut_after: bool
+    indented: bool  # begins with a blank, with nothing before it
 
 
 def peaks(activations: Float32, sign: int = 1) -> Indices:
@@ -140,7 +141,15 @@ def paint(
         row[peak] = colours.leads[token] + _OPEN_PEAK[int(steps[r, peak])] + colours.bodies[token]
         low, high = int(shown[r, 0]), int(shown[r, 1])
         out.append(
-            Painted(Markup("".join(row[low:high])), values[r], wide, low, low > 0, high < len(row))  # noqa: S704
+            Painted(
+                Markup("".join(row[low:high])),  # noqa: S704
+                values[r],
+                wide,
+                low,
+                low > 0,
+                high < len(row),
+                low == 0 and row[0][:1] == " ",
+            )
         )
     return out
 

@@ -21,6 +21,7 @@ class Excerpt(NamedTuple):
     first: int
     cut_before: bool
     cut_after: bool
+    indented: bool  # begins with a blank that would look like an indent
     peak: float
     source: str  # the document's name
     start: int  # index of the first token within its document

@@ -14,6 +14,7 @@ class Show(StrEnum):
     """Which exemplars."""
 
     TOP = "top"
+    ALL = "all"
     BOTTOM = "bottom"
     QUANTILES = "quantiles"
     RANDOM = "random"

@@ -19,7 +19,7 @@ from app.web import formats
         (formats.short(0.001234), "0.00123"),
         (formats.short(-4560), "−4,560"),
         (formats.short(1.5e-9), "1.50e−09"),
-        (formats.short(float("nan")), "not finite"),
+        (formats.short(float("nan")), "undefined"),
         (formats.percent(0.0103), "1.0 %"),
         (formats.percent(0.00002), "< 0.01 %"),
         (formats.percent(0.0005), "0.05 %"),

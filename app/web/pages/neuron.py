@@ -31,6 +31,7 @@ TABS = {
     Show.QUANTILES: "Quantiles",
     Show.RANDOM: "Random",
     Show.SIGNS: "Signs",
+    Show.ALL: "All",
 }
 SCALES = {Scale.SHARED: "one scale", Scale.OWN: "own scale"}
 CONTEXTS = {Context.NARROW: "±8", Context.AROUND: "±18", Context.WHOLE: "whole"}
@@ -60,7 +61,6 @@ def show_neuron(
         statistics = neurons.statistics(session, ref)
         histogram = neurons.histogram(session, ref)
         top_tokens = neurons.top_tokens(session, ref)
-        position0 = neurons.position0(session, ref)
         rows = explanations.of_neuron(session, ref)
         job = jobs.get(session, view.job) if view.job else None
         compared = _compared(session, rows, view) if view.show is Show.COMPARE else None
@@ -88,7 +88,7 @@ def show_neuron(
             statistics,
             math.sqrt(max(0.0, statistics.variance)),
             charts.histogram(histogram),
-            position0,
+            statistics.position0,
             combinations,
             _tabs(here, view, gated=bool(combinations)),
             tuple(Choice(w, here + view.query(scale=s), s is view.scale) for s, w in SCALES.items()),
