@@ -31,6 +31,7 @@ VERSION = 1
 SMALLEST = 2.0**-4  # below, float16's smallest step (6e-8) would no longer be small beside the largest value
 LARGEST = 65504.0
 _TOP_EXPONENT = 15  # scaled maxima lie in [2**14, 2**15)
+_BELOW_TOP = 32752.0  # the largest float16 below 2**15
 
 _GATED, _WIDE_IDS, _POSITION0, _SHARES = 1, 2, 4, 8
 _HEADER = struct.Struct("<BBhBxHHH")
@@ -174,11 +175,14 @@ def _exponents(activations: NDArray[np.floating], filled: Bool) -> NDArray[np.in
 
 def _scaled(activations: NDArray[np.floating], exponents: NDArray[np.int64]) -> NDArray[np.float16]:
     """[N, S, T] as float16 after division by each neuron's power of two."""
-    block = activations.astype("<f2")
+    with np.errstate(over="ignore"):  # what overflows is replaced just below
+        block = activations.astype("<f2")
     outside = np.flatnonzero(exponents)
     if len(outside):
         wide = np.ldexp(activations[outside].astype(np.float64), -exponents[outside, None, None])
-        block[outside] = wide.astype("<f2")
+        # Rounding up must not lead out of float32, whose largest value is just below 2**128.
+        limit = np.where(exponents[outside] == 128 - _TOP_EXPONENT, _BELOW_TOP, np.inf)[:, None, None]
+        block[outside] = np.clip(wide, -limit, limit).astype("<f2")
     return block
 
 

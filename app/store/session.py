@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
 from app.domain.vocabulary import Vocabulary
 from app.errors import StoreError
@@ -54,7 +54,7 @@ class Store:
             if address.get_backend_name() == "sqlite":
                 _use_wal(engine)
             migrate.to_head(engine, create=create)
-        except SQLAlchemyError as error:
+        except failures.any_error(engine) as error:
             engine.dispose()
             raise failures.translate(error, shown, BUSY_SECONDS) from error
         except StoreError:
@@ -168,11 +168,7 @@ def _use_wal(engine: Engine) -> None:
     """Write-ahead logging stays with the file; asked for outside any transaction."""
     raw = engine.raw_connection()
     try:
-        cursor = raw.cursor()
-        try:
-            mode = cursor.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        except failures.driver_errors(engine) as error:
-            raise failures.translate(error, str(engine.url.database), BUSY_SECONDS) from error
+        mode = raw.cursor().execute("PRAGMA journal_mode=WAL").fetchone()[0]
         if mode != "wal":
             raise StoreError(
                 f"the folder of {engine.url.database} takes no shared files: put the store on a local disk"
