@@ -1,0 +1,75 @@
+"""From a neuron's records to the exact messages that an explainer gets."""
+
+import json
+from dataclasses import dataclass
+
+from app.domain.explanations import PROMPTED_METHODS, ExplainOptions, Method
+from app.domain.neurons import Records, Statistics
+from app.domain.vocabulary import Vocabulary
+from app.errors import BadInput
+from app.explain.evidence import Evidence, evidence
+from app.explain.examples import examples
+from app.explain.formats import FORMATS
+from app.llm.messages import Message
+
+TEMPERATURE = 1.0
+MAX_TOKENS = 60
+BEGINNING = "the main thing this neuron does is find"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Messages with all that decided them."""
+
+    method: Method
+    messages: tuple[Message, ...]
+    version: str  # of the format, such as "summary-1"
+    excerpts: tuple[int, ...]  # ordinals of the excerpts shown, strongest first
+    parameters_json: (
+        str  # cut-off and maximum with their kinds and values, polarity, temperature, longest answer
+    )
+
+
+def build_prompt(
+    method: Method, records: Records, statistics: Statistics, vocabulary: Vocabulary, options: ExplainOptions
+) -> Prompt:
+    """The prompt of one of the five formats for the records of `explain_records` (R records of T tokens).
+
+    Few-shot examples come as earlier turns of the chat; every question ends with the beginning of its answer.
+    Raises BadInput for a method without a prompt, without records, or for a cut-off without this polarity.
+    """
+    if method not in PROMPTED_METHODS:
+        raise BadInput(f"The method {method} has no prompt. Those with one: {', '.join(PROMPTED_METHODS)}.")
+    chosen = FORMATS[method]
+    shown = evidence(records, statistics, vocabulary, options, uses_cut_off=chosen.uses_cut_off)
+    messages = [Message("system", chosen.system)]
+    for i, example in enumerate(examples(), 1):
+        messages.append(Message("user", _question(i, chosen.block(example.evidence))))
+        messages.append(Message("assistant", example.explanation))
+    messages.append(Message("user", _question(len(examples()) + 1, chosen.block(shown))))
+    return Prompt(
+        method,
+        tuple(messages),
+        chosen.version,
+        tuple(records.excerpts.tolist()),
+        _parameters(shown, options, statistics, chosen.uses_cut_off, chosen.uses_levels),
+    )
+
+
+def _question(number: int, block: str) -> str:
+    return f"Neuron {number}\n{block}\nExplanation of neuron {number}: {BEGINNING}"
+
+
+def _parameters(
+    shown: Evidence, options: ExplainOptions, statistics: Statistics, uses_cut_off: bool, uses_levels: bool
+) -> str:
+    """What decided the prompt; a cut-off or a scale that the format does not use is left out."""
+    values: dict[str, object] = {"polarity": options.polarity}
+    if uses_cut_off:
+        values |= {"cut_off": options.cut_off, "cut_off_value": shown.cut_off}
+    if uses_levels:
+        values |= {"scale_maximum": options.scale_maximum, "scale_maximum_value": shown.maximum}
+    if statistics.position0:
+        values["position0_left_out"] = True
+    values |= {"temperature": TEMPERATURE, "max_tokens": MAX_TOKENS}
+    return json.dumps(values, allow_nan=False)
