@@ -17,7 +17,7 @@ class Method(StrEnum):
     HIGHLIGHT = "highlight"
     HS = "hs"
     AVHS = "avhs"
-    TOKEN_LOOKUP = "token_lookup"
+    TOKEN_LOOKUP = "token_lookup"  # noqa: S105
 
 
 PROMPTED_METHODS = (Method.ORIGINAL, Method.SUMMARY, Method.HIGHLIGHT, Method.HS, Method.AVHS)
@@ -30,7 +30,7 @@ class SimulatorName(StrEnum):
     CHAT_JSON = "chat_json"
     LOGPROBS = "logprobs"
     ONE_AT_A_TIME = "one_at_a_time"
-    TOKEN_LOOKUP = "token_lookup"
+    TOKEN_LOOKUP = "token_lookup"  # noqa: S105
 
 
 class Protocol(StrEnum):
@@ -75,7 +75,7 @@ class CutOff(StrEnum):
     """How the cut-off of `summary`, `highlight`, `hs` was chosen (DESIGN section 6)."""
 
     EXCERPT_MAX_Q99 = "excerpt_max_q99"
-    TOKEN_Q99 = "token_q99"
+    TOKEN_Q99 = "token_q99"  # noqa: S105
     SHOWN_Q90 = "shown_q90"
 
 

@@ -82,7 +82,9 @@ def lookup_layer(result: LayerResult, excerpts: ExcerptTable, seed: int) -> Laye
         values = rows[:, slots.explain].astype(np.float64)  # [C, X, T]
         learnt = np.asarray(np.isfinite(values).all((1, 2)))  # [C]
         values[~learnt] = 0.0
-        means = _means(values, result.excerpts[block][:, slots.explain], position0, excerpts.tokens, vocabulary)
+        means = _means(
+            values, result.excerpts[block][:, slots.explain], position0, excerpts.tokens, vocabulary
+        )
         means_of.append(means)
         actual = rows[:, slots.score].astype(np.float64)  # [C, S, T]
         sound = np.asarray(np.isfinite(actual).all(2))  # [C, S]
@@ -95,7 +97,9 @@ def lookup_layer(result: LayerResult, excerpts: ExcerptTable, seed: int) -> Laye
                 expected,
                 documents[block],
                 position0,
-                result.token_q99[block],
+                np.nan_to_num(
+                    result.token_q99[block]
+                ),  # as in `score`: without a quantile, active is above 0
                 sound & learnt[:, None],
                 weights[place[block]],
                 slots.top,

@@ -107,7 +107,10 @@ def score_block(
 
     is_top = np.arange(documents.shape[1]) < n_top  # [S]
     scores = []
-    for ranks_top, ranks_random in ((n_top, len(is_top)), (len(HELDOUT_SCORE_TOP), len(HELDOUT_SCORE_RANDOM))):
+    for ranks_top, ranks_random in (
+        (n_top, len(is_top)),
+        (len(HELDOUT_SCORE_TOP), len(HELDOUT_SCORE_RANDOM)),
+    ):
         top = filled & is_top
         top &= top.cumsum(1) <= ranks_top  # [C, S]
         random = filled & ~is_top

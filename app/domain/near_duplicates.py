@@ -80,7 +80,9 @@ class _Kept:
 
     def add(self, hashes: UInt64) -> None:
         own = np.sort(hashes[(hashes & self._mask) == 0])
-        own = own[np.append(True, own[1:] != own[:-1])] if len(own) else own  # np.unique takes five times as long
+        own = (
+            own[np.append(True, own[1:] != own[:-1])] if len(own) else own
+        )  # np.unique takes five times as long
         self._own.append(own)
         self._total += len(own)
         while self._total > KEEP:
@@ -150,7 +152,9 @@ class _WordHashes(dict[str, int]):
     """A 64-bit hash per word that is the same in every process, computed once per word."""
 
     def __missing__(self, word: str) -> int:
-        value = self[word] = int.from_bytes(blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+        value = self[word] = int.from_bytes(
+            blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "big"
+        )
         return value
 
 

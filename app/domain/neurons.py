@@ -79,9 +79,9 @@ class Quota(NamedTuple):
 class Profile:
     """How many records a collection keeps per neuron, by split (DESIGN section 5)."""
 
-    explain: Quota = Quota(10, 5, 1, 5)
-    dev: Quota = Quota(5, 0, 0, 5)
-    score: Quota = Quota(8, 2, 2, 12)
+    explain: Quota = Quota(10, 5, 1, 5)  # noqa: RUF009 - immutable
+    dev: Quota = Quota(5, 0, 0, 5)  # noqa: RUF009 - immutable
+    score: Quota = Quota(8, 2, 2, 12)  # noqa: RUF009 - immutable
 
     def quota(self, split: Split) -> Quota:
         return {Split.EXPLAIN: self.explain, Split.DEV: self.dev, Split.SCORE: self.score}[split]

@@ -11,14 +11,17 @@ LEVELS = 10
 def levels(activations: Float32, maximum: float) -> UInt8:
     """`min(10, floor(10 * max(0, a) / maximum))`, same shape as `activations`; all zero when maximum <= 0.
 
-    For the negative polarity give -a and the maximum of -a. Raises ValueError for NaN.
+    For the negative polarity give -a and the maximum of -a. Raises ValueError for NaN
+    and for a maximum that is not finite.
     """
-    if np.isnan(activations).any() or np.isnan(maximum):
-        raise ValueError("the 0-10 scale has no level for NaN")
+    if np.isnan(activations).any() or not np.isfinite(maximum):
+        raise ValueError("the 0-10 scale has no level for NaN, nor an infinite maximum")
     if maximum <= 0:
         return np.zeros(activations.shape, np.uint8)
-    share = np.clip(activations.astype(np.float64) / maximum, 0.0, 1.0)  # clipped first: 10 * inf has no floor
-    return np.floor(LEVELS * share).astype(np.uint8)
+    scaled = (
+        LEVELS * activations.astype(np.float64) / maximum
+    )  # 10 * float32 is exact: each level begins at its tenth
+    return np.floor(np.clip(scaled, 0, LEVELS)).astype(np.uint8)
 
 
 def maximum_of(kind: ScaleMaximum, shown: Records, statistics: Statistics, polarity: Polarity) -> float:

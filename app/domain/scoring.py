@@ -88,6 +88,8 @@ def score(
     _check(actual, strata, expected)
     calibration = _calibration(dev, polarity, stats)
     threshold = stats.token_q99 if polarity is Polarity.POSITIVE else -stats.token_q01
+    if not np.isfinite(threshold):
+        threshold = 0.0  # imported statistics hold no quantile of tokens: active is what is above 0
     values: list[ScoreValue] = []
     for table in _tables(actual, strata, expected, protocol, polarity, stats):
         values += _score_table(table, calibration, 0 if dev is None else len(dev[0]), threshold, seed)
@@ -125,7 +127,12 @@ def _calibration(
 
 
 def _tables(
-    records: Records, strata: Int32, expected: Float32, protocol: Protocol, polarity: Polarity, stats: Statistics
+    records: Records,
+    strata: Int32,
+    expected: Float32,
+    protocol: Protocol,
+    polarity: Polarity,
+    stats: Statistics,
 ) -> list[_Table]:
     a, s = polarity.sign * _scored(records.activations, stats), _scored(expected, stats)
     drawn = units(records.documents, records.excerpts)
@@ -141,7 +148,9 @@ def _tables(
         counts = np.bincount(strata, minlength=len(BAND_PROBABILITIES))
         weights = np.array(BAND_PROBABILITIES)[strata] / counts[strata]
         return [
-            table(Sample.POPULATION, np.ones(len(records), bool), tuple(range(len(BAND_PROBABILITIES))), weights)
+            table(
+                Sample.POPULATION, np.ones(len(records), bool), tuple(range(len(BAND_PROBABILITIES))), weights
+            )
         ]
     even = np.ones(len(records))
     return [
@@ -190,7 +199,9 @@ def _score_table(
         if isinstance(found, State):
             values.append(value._replace(state=found, reason=REASONS[found]))
             continue
-        low, high = interval(statistic(metric, draws)) if len(np.unique(table.units)) > 1 else (np.nan, np.nan)
+        low, high = (
+            interval(statistic(metric, draws)) if len(np.unique(table.units)) > 1 else (np.nan, np.nan)
+        )
         values.append(value._replace(value=found, low=_number(low), high=_number(high)))
     return values
 

@@ -106,7 +106,9 @@ def score_mean(values: NDArray[np.floating], states: Sequence[State]) -> ScoreMe
     if len(values) != len(ok):
         raise ValueError(f"{len(values)} values do not fit {len(ok)} states")
     total, n = float(values[ok].sum()), int(ok.sum())
-    return ScoreMean(total / n if n else None, n, total / (n + constant) if n + constant else None, n + constant)
+    return ScoreMean(
+        total / n if n else None, n, total / (n + constant) if n + constant else None, n + constant
+    )
 
 
 def paired_difference(first: NDArray[np.floating], second: NDArray[np.floating]) -> PairedDifference:

@@ -50,9 +50,7 @@ def lookup_records(records: Records) -> Records:
     return records.where(splits=(Split.EXPLAIN,))
 
 
-def token_means(
-    tokens: NDArray[np.integer], activations: Float32, *, position0: bool = False
-) -> TokenMeans:
+def token_means(tokens: NDArray[np.integer], activations: Float32, *, position0: bool = False) -> TokenMeans:
     """Means by token over records [R, T]. `position0` (Statistics.position0) leaves out every first token.
 
     No record at all gives a fallback of 0 and no token. Raises ValueError for a value that is not finite.

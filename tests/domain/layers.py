@@ -7,7 +7,12 @@ from app.domain.neurons import HISTOGRAM_BINS, Profile, Records, Split, Statisti
 
 
 def table(
-    rng: np.random.Generator, *, documents: int = 160, excerpts: int = 400, tokens: int = 64, vocabulary: int = 300
+    rng: np.random.Generator,
+    *,
+    documents: int = 160,
+    excerpts: int = 400,
+    tokens: int = 64,
+    vocabulary: int = 300,
 ) -> ExcerptTable:
     """Excerpts whose documents go round the splits 2:1:1; token ids are skewed, as text is."""
     owner = np.sort(rng.integers(0, documents, excerpts)).astype(np.int32)

@@ -43,7 +43,10 @@ def assert_agree(lookup: LayerLookup, result: LayerResult, excerpts: ExcerptTabl
             bare = dict.fromkeys(numbers)
             assert one._replace(**bare) == other._replace(**bare)
             for number in numbers:
-                assert getattr(one, number) == pytest.approx(getattr(other, number), abs=1e-10), (neuron, number)
+                assert getattr(one, number) == pytest.approx(getattr(other, number), abs=1e-10), (
+                    neuron,
+                    number,
+                )
             met.add(one.state)
     return met
 
@@ -164,7 +167,10 @@ def test_blocks_do_not_show(neurons: int) -> None:
     rng = np.random.default_rng(2)
     excerpts = table(rng, tokens=16, documents=200)
     result = layer(rng, excerpts, neurons, Profile(Quota(2, 1, 0, 1), Quota(1, 0, 0, 1), Quota(3, 1, 1, 7)))
-    assert assert_agree(lookup_layer(result, excerpts, SEED), result, excerpts) <= {State.OK, State.TOO_FEW_ACTIVE}
+    assert assert_agree(lookup_layer(result, excerpts, SEED), result, excerpts) <= {
+        State.OK,
+        State.TOO_FEW_ACTIVE,
+    }
 
 
 def test_interval_and_value_are_sane_on_a_layer_with_signal() -> None:

@@ -1,0 +1,143 @@
+"""Which records are explained on, calibrated on, scored on: written out by hand for the default profile."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.explanations import Protocol
+from app.domain.neurons import BANDS, Kind, Polarity, Profile, Records, Split
+from app.domain.protocols import dev_records, explain_records, score_records
+
+POSITIVE, NEGATIVE = Polarity.POSITIVE, Polarity.NEGATIVE
+
+
+def records(kinds: np.ndarray, splits: np.ndarray) -> Records:
+    """Records whose excerpt ordinal tells slot by slot what they are: 1000 * split + 100 * kind + rank."""
+    ranks: dict[tuple[int, int], int] = {}
+    excerpts = []
+    for kind, split in zip(kinds.tolist(), splits.tolist(), strict=True):
+        rank = ranks.setdefault((kind, split), 0)
+        ranks[kind, split] += 1
+        excerpts.append(1000 * split + 100 * kind + rank)
+    n = len(excerpts)
+    return Records(
+        excerpts=np.array(excerpts, np.int32),
+        documents=np.arange(n, dtype=np.int32),
+        kinds=kinds,
+        splits=splits,
+        tokens=np.zeros((n, 4), np.int32),
+        activations=np.zeros((n, 4), np.float32),
+        gates=None,
+    )
+
+
+def own() -> Records:
+    return records(*Profile().slots())
+
+
+def imported(top: int = 20, random: int = 20) -> Records:
+    kinds = np.array([Kind.TOP] * top + [Kind.RANDOM] * random, np.uint8)
+    return records(kinds, np.full(len(kinds), Split.UNSPLIT, np.uint8))
+
+
+def named(split: Split, kind: Kind, ranks: list[int]) -> list[int]:
+    return [1000 * split + 100 * kind + rank for rank in ranks]
+
+
+def test_explain() -> None:
+    assert explain_records(own(), POSITIVE).excerpts.tolist() == named(
+        Split.EXPLAIN, Kind.TOP, [0, 2, 4, 6, 8]
+    )
+    assert explain_records(own(), NEGATIVE).excerpts.tolist() == named(
+        Split.EXPLAIN, Kind.BOTTOM, [0, 1, 2, 3, 4]
+    )
+    found = explain_records(imported(), POSITIVE).excerpts.tolist()
+    assert found == named(Split.UNSPLIT, Kind.TOP, [0, 4, 8, 12, 16])
+    assert len(explain_records(imported(), NEGATIVE)) == 0
+
+
+def test_dev() -> None:
+    top, random = named(Split.DEV, Kind.TOP, [0, 1, 2, 3, 4]), named(Split.DEV, Kind.RANDOM, [0, 1, 2, 3, 4])
+    assert dev_records(own(), POSITIVE).excerpts.tolist() == top + random
+    assert dev_records(own(), NEGATIVE).excerpts.tolist() == random  # no bottom record is kept in dev
+    found = dev_records(imported(), POSITIVE).excerpts.tolist()
+    assert found == named(Split.UNSPLIT, Kind.TOP, [1, 5, 9, 13, 17]) + named(
+        Split.UNSPLIT, Kind.RANDOM, [0, 3, 6, 9, 12]
+    )
+
+
+def test_heldout() -> None:
+    found, strata = score_records(own(), Protocol.HELDOUT_5_5, POSITIVE)
+    five = [0, 1, 2, 3, 4]
+    assert found.excerpts.tolist() == named(Split.SCORE, Kind.TOP, five) + named(
+        Split.SCORE, Kind.RANDOM, five
+    )
+    assert strata.tolist() == [0] * 5 + [1] * 5
+
+    found, strata = score_records(own(), Protocol.HELDOUT_FULL, POSITIVE)
+    top, random = (
+        named(Split.SCORE, Kind.TOP, list(range(8))),
+        named(Split.SCORE, Kind.RANDOM, list(range(12))),
+    )
+    assert found.excerpts.tolist() == top + random
+    assert strata.tolist() == [0] * 8 + [1] * 12
+
+    found, strata = score_records(own(), Protocol.HELDOUT_FULL, NEGATIVE)
+    assert found.excerpts.tolist() == named(Split.SCORE, Kind.BOTTOM, [0, 1]) + random
+    assert strata.tolist() == [0] * 2 + [1] * 12
+
+
+def test_bills() -> None:
+    found, strata = score_records(imported(), Protocol.BILLS_5_5, POSITIVE)
+    assert found.excerpts.tolist() == named(Split.UNSPLIT, Kind.TOP, [2, 6, 10, 14, 18]) + named(
+        Split.UNSPLIT, Kind.RANDOM, [1, 4, 7, 10, 13]
+    )
+    assert strata.tolist() == [0] * 5 + [1] * 5
+    found, strata = score_records(imported(random=10), Protocol.BILLS_5_5, POSITIVE)
+    assert found.excerpts[strata == 1].tolist() == named(Split.UNSPLIT, Kind.RANDOM, [1, 4, 7])
+
+
+@pytest.mark.parametrize("polarity", [POSITIVE, NEGATIVE])
+def test_population_is_the_bands_whatever_the_polarity(polarity: Polarity) -> None:
+    found, strata = score_records(own(), Protocol.POPULATION, polarity)
+    bands = [name for band in BANDS for name in named(Split.SCORE, band, [0, 1])]
+    assert found.excerpts.tolist() == bands + named(Split.SCORE, Kind.TOP, list(range(8)))
+    assert strata.tolist() == [0, 0, 1, 1, 2, 2, 3, 3] + [4] * 8
+
+
+@pytest.mark.parametrize(("excerpts", "kept"), [(256, 1), (1500, 2), (12_500, 8), (30, 1)])
+def test_population_keeps_to_the_top_permille(excerpts: int, kept: int) -> None:
+    found, strata = score_records(own(), Protocol.POPULATION, POSITIVE, split_excerpts=excerpts)
+    assert found.excerpts[strata == 4].tolist() == named(Split.SCORE, Kind.TOP, list(range(kept)))
+
+
+def test_protocols_do_not_apply_to_the_other_kind_of_data() -> None:
+    assert len(score_records(own(), Protocol.BILLS_5_5, POSITIVE)[0]) == 0
+    for protocol in (Protocol.HELDOUT_5_5, Protocol.HELDOUT_FULL, Protocol.POPULATION):
+        found, strata = score_records(imported(), protocol, POSITIVE)
+        assert len(found) == len(strata) == 0
+
+
+def test_bills_splits_share_no_record() -> None:
+    data = imported()
+    parts = [explain_records(data, POSITIVE), dev_records(data, POSITIVE)]
+    parts.append(score_records(data, Protocol.BILLS_5_5, POSITIVE)[0])
+    used = [name for part in parts for name in part.excerpts.tolist()]
+    assert len(used) == len(set(used)) == 25
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Kind)), st.sampled_from([0, 1, 2])), max_size=40),
+    st.sampled_from([POSITIVE, NEGATIVE]),
+)
+def test_no_protocol_ever_leaves_its_split(slots: list[tuple[Kind, int]], polarity: Polarity) -> None:
+    kinds = np.array([kind for kind, _ in slots], np.uint8)
+    data = records(kinds, np.array([split for _, split in slots], np.uint8))
+    assert (explain_records(data, polarity).splits == Split.EXPLAIN).all()
+    assert (dev_records(data, polarity).splits == Split.DEV).all()
+    for protocol in Protocol:
+        found, strata = score_records(data, protocol, polarity)
+        assert (found.splits == Split.SCORE).all()
+        assert len(found) == len(strata)
+        assert (np.diff(strata) >= 0).all()
