@@ -1,0 +1,232 @@
+"""Collections through the real command and real workers."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.domain.neurons import NeuronRef
+from app.errors import Conflict
+from app.jobs.requests import CollectRequest
+from app.store import collections, explanations, jobs, models, neurons
+from app.store.excerpts import ExcerptCache
+from app.store.rows import JobState
+from tests.jobs.world import World, wait_for
+
+Make = Callable[..., World]
+EXCERPTS = 4 * 256 + 40  # five shards
+
+
+def request(materials: Path, **changes: object) -> CollectRequest:
+    values = {
+        "model": str(materials / "tiny-llama"),
+        "corpus": (str(materials / "corpus.jsonl"),),
+        "excerpts": EXCERPTS,
+    }
+    return CollectRequest(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def contents(world: World, slug: str = "tiny-llama") -> dict[str, object]:
+    """Everything that a collection stored, as plain values."""
+    with world.store.session() as session:
+        excerpts = ExcerptCache.get(world.store, slug)
+        found: dict[str, object] = {"tokens": excerpts.tokens.tolist(), "splits": excerpts.splits.tolist()}
+        for layer in models.layers(session, slug):
+            for index in range(layer.neurons):
+                ref = NeuronRef(slug, layer.slug, index)
+                records = neurons.records(session, excerpts, ref)
+                said = explanations.of_neuron(session, ref)
+                found[str(ref)] = (
+                    records.excerpts.tolist(),
+                    records.activations.tolist(),
+                    None if records.gates is None else records.gates.tolist(),
+                    neurons.statistics(session, ref),
+                    neurons.histogram(session, ref).counts.tolist(),
+                    [(e.text, [s.value for s in e.scores]) for e in said],
+                )
+    return found
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, materials: Path) -> dict[str, object]:
+    """What a collection gives that nobody killed."""
+    made = World(tmp_path_factory.mktemp("undisturbed"))
+    try:
+        made.worker()
+        row = made.ended(made.jobs.enqueue_collect(request(materials)))
+        assert row.state is JobState.DONE, row.reason
+        return contents(made)
+    finally:
+        made.close()
+
+
+def test_every_neuron_is_there_with_records_and_a_scored_token_lookup(undisturbed: dict[str, object]) -> None:
+    assert len(undisturbed) == 2 + 2 * 28
+    for ref, value in undisturbed.items():
+        if "/" in ref:
+            excerpts, _, gates, statistics, histogram, said = value  # type: ignore[misc]
+            assert 55 <= len(excerpts) <= 64 and gates is not None and sum(histogram) == statistics.n_sampled
+            assert len(said) == 1 and said[0][0].startswith(("the token", "no token")) and said[0][1]
+
+
+@pytest.mark.parametrize("moment", ["first", "middle", "writing"])
+def test_a_collection_that_was_killed_goes_on_with_the_same_result(
+    world: Make, materials: Path, undisturbed: dict[str, object], moment: str
+) -> None:
+    here = world()
+    worker = here.worker()
+    job = here.jobs.enqueue_collect(request(materials))
+    done = {
+        "first": lambda: here.job(job).done > 0,
+        "middle": lambda: here.job(job).done > 300,
+        "writing": lambda: here.job(job).note.startswith("writing"),
+    }[moment]
+    wait_for(done, f"the collection to be at its {moment}")
+    here.kill(worker)
+    assert not here.job(job).state.ended, "killed too late to prove anything"
+    with here.store.session() as session:
+        assert models.layers(session, "tiny-llama") == []  # nothing half-written is to be seen
+    here.worker()
+    row = here.ended(job)
+    assert (row.state, row.resumptions, row.done) == (JobState.DONE, 1, EXCERPTS), row.reason
+    assert contents(here) == undisturbed
+    assert not (here.settings.data_dir / "jobs" / job).exists()
+
+
+def test_the_command_run_again_after_a_kill_goes_on(
+    world: Make, materials: Path, undisturbed: dict[str, object]
+) -> None:
+    here = world()
+    command = [
+        "collect", "--model", str(materials / "tiny-llama"), "--corpus", str(materials / "corpus.jsonl"),
+        "--excerpts", str(EXCERPTS),
+    ]  # fmt: skip
+    first = here.start(*command)
+    job = wait_for(
+        lambda: next((row.id for row in unended(here) if row.done > 0), None), "the collection to run"
+    )
+    [worker] = here.workers()
+    here.kill(first)
+    os.kill(worker.pid, signal.SIGKILL)
+    again = here.run(*command)
+    assert again.returncode == 0, again.stderr
+    assert f"Going on with job {job}" in again.stderr and "/m/tiny-llama" in again.stdout
+    with here.store.session() as session:
+        assert [row.id for row in jobs.list_jobs(session)] == [job]
+    assert contents(here) == undisturbed
+
+
+def test_a_command_s_own_worker_ends_with_it(world: Make, materials: Path) -> None:
+    here = world()
+    first = here.start(
+        "collect", "--model", str(materials / "tiny-llama"), "--corpus", str(materials / "corpus.jsonl"),
+        "--excerpts", "100000",
+    )  # fmt: skip
+    wait_for(lambda: bool(here.workers()), "a worker")
+    here.kill(first)
+    wait_for(lambda: not here.workers(), "the worker to sign off")
+
+
+def unended(world: World) -> list[jobs.JobRow]:
+    with world.store.session() as session:
+        return jobs.list_jobs(session, JobState.QUEUED, JobState.RUNNING)
+
+
+def test_a_cancelled_collection_leaves_nothing_and_can_be_retried(world: Make, materials: Path) -> None:
+    here = world()
+    here.worker()
+    job = here.jobs.enqueue_collect(request(materials, excerpts=1100))
+    wait_for(lambda: here.job(job).done > 0, "the collection to run")
+    assert here.jobs.cancel(job).state is JobState.CANCELLED
+    wait_for(lambda: not (here.settings.data_dir / "jobs" / job).exists(), "its files to go", 15)
+
+    def no_collection() -> bool:
+        with here.store.session() as session:
+            return collections.of_model(session, "tiny-llama") == []
+
+    wait_for(no_collection, "its rows to go", 15)
+    again = here.jobs.retry(job)
+    assert here.ended(again).state is JobState.DONE
+    assert here.job(job).state is JobState.CANCELLED
+
+
+def test_a_second_collection_of_the_same_model_is_refused(world: Make, materials: Path) -> None:
+    here = world()
+    job = here.jobs.enqueue_collect(request(materials))
+    with pytest.raises(Conflict, match=job):
+        here.jobs.enqueue_collect(request(materials, seed=1))
+    refused = here.run(
+        "collect", "--model", str(materials / "tiny-llama"), "--corpus", str(materials / "corpus.jsonl"),
+        "--excerpts", "77",
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert one_line(refused) and job in refused.stderr
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The error as shown: one line by us, and no traceback anywhere."""
+    assert "Traceback" not in done.stdout + done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("neuronarium: ")]
+    return line
+
+
+@pytest.mark.parametrize(
+    ("model", "corpus", "layers", "words"),
+    [
+        ("tiny-nobody", "corpus.jsonl", "all", "tiny-nobody"),
+        ("empty", "corpus.jsonl", "all", "safetensors"),
+        ("tiny-llama", "empty", "all", "no text"),
+        ("tiny-llama", "nowhere.txt", "all", "nowhere.txt"),
+        ("tiny-llama", "corpus.jsonl", "7", "layers 0 to 1"),
+    ],
+)
+def test_what_cannot_be_collected_is_one_line_and_leaves_nothing(
+    world: Make, materials: Path, model: str, corpus: str, layers: str, words: str
+) -> None:
+    (materials / "empty").mkdir(exist_ok=True)
+    here = world()
+    done = here.run(
+        "collect", "--model", str(materials / model), "--corpus", str(materials / corpus), "--layers", layers,
+        "--excerpts", "50",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert words in one_line(done)
+    with here.store.session() as session:
+        [row] = jobs.list_jobs(session)
+        assert row.state is JobState.FAILED and words in row.reason
+        assert [m.collection or m.collecting for m in models.models(session)] in ([], [None])
+    assert not list((here.settings.data_dir / "jobs").glob("*"))
+
+
+def test_a_failed_job_is_retried_with_the_same_parameters(world: Make, materials: Path) -> None:
+    here = world()
+    here.worker()
+    late = materials / "late.txt"
+    late.unlink(missing_ok=True)
+    job = here.jobs.enqueue_collect(request(materials, corpus=(str(late),), excerpts=20))
+    assert here.ended(job).state is JobState.FAILED
+    late.write_text("a text that came late " * 400, encoding="utf-8")
+    again = here.jobs.retry(job)
+    row = here.ended(again)
+    assert row.state is JobState.DONE, row.reason
+    kept = json.loads(row.parameters_json)
+    assert kept["retry_of"] == job and kept["corpus"] == [str(late)]
+    with here.store.session() as session:
+        assert models.model(session, "tiny-llama").neurons == 56
+
+
+def test_some_layers_only(world: Make, materials: Path) -> None:
+    here = world()
+    done = here.run(
+        "collect", "--model", str(materials / "tiny-gpt2"), "--corpus", str(materials / "corpus.jsonl"),
+        "--layers", "1", "--excerpts", "64",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with here.store.session() as session:
+        assert [layer.slug for layer in models.layers(session, "tiny-gpt2")] == ["1-mlp"]
+        assert np.unique(ExcerptCache.get(here.store, "tiny-gpt2").splits).size >= 1
