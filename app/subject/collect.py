@@ -168,6 +168,7 @@ class Collector:
             raise Conflict(
                 f"{len(missing)} of {self.shards()} shards are not collected yet, such as {missing[0]}."
             )
+        partials.sweep(folder)
         fingerprint = self.fingerprint()
         pilots = self._read_pilot(folder / "pilot.npz", fingerprint)
         for layer in self.layers:

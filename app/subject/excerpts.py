@@ -21,6 +21,7 @@ from app.errors import CorpusError
 from app.subject.corpus import RawDocument
 
 CHUNK = 32  # documents tokenised at once
+HELD = 4096  # windows held beyond four times those wanted before the sample is cut
 
 
 class _Found:
@@ -63,7 +64,7 @@ def build_excerpts(
             )  # [W, T]
             found.append(_Found(raw, text_hash, keys, tokens))
             held += count
-        if held > 4 * n + 4096:
+        if held > 4 * n + HELD:
             found, held = _keep_smallest(found, n)
     found, held = _keep_smallest(found, n)
     if not held:

@@ -4,13 +4,19 @@ import hashlib
 import json
 import os
 import shutil
+import struct
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.errors import ModelError, StoreError
 
+# What transformers and safetensors raise for files and configs that are damaged, missing or of a kind unknown to them.
+LOAD_FAILURES = (
+    OSError, ValueError, LookupError, ImportError, RuntimeError, AttributeError, TypeError, struct.error, SafetensorError
+)  # fmt: skip
 SOURCE_FILE = "neuronarium-source.json"  # beside the weights: which GGUF they were made of
 
 
@@ -26,10 +32,10 @@ def converted(path: Path, cache_dir: Path) -> Path:
     folder = cache_dir / f"{path.stem}-{digest[:16]}"
     if folder.is_dir():
         return folder
-    cache_dir.mkdir(parents=True, exist_ok=True)
     temporary = cache_dir / f".{folder.name}.{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
         _convert(path, temporary)
         (temporary / SOURCE_FILE).write_text(json.dumps({"file": path.name, "sha256": digest}))
         try:
@@ -52,9 +58,8 @@ def _convert(path: Path, out: Path) -> None:
             path.parent, gguf_file=path.name, dtype=torch.float32, trust_remote_code=False
         )
         tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError) as error:
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ModelError(f"Cannot read {path.name} as a GGUF model: {first[:300]}") from error
+    except LOAD_FAILURES as error:
+        raise ModelError(f"Cannot read {path.name} as a GGUF model: {one_line(error)}") from error
     # The weights are plain float32 now; without this, saving and loading would treat them as quantised.
     for name, plain in ("hf_quantizer", None), ("is_quantized", False):
         setattr(model, name, plain)
@@ -62,6 +67,11 @@ def _convert(path: Path, out: Path) -> None:
         del model.config.quantization_config
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
+
+
+def one_line(error: Exception) -> str:
+    """The first line of an error's text, for people."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
 
 
 def _sha256(path: Path) -> str:

@@ -16,7 +16,7 @@ from app.domain.collection import ModelCard
 from app.domain.vocabulary import Vocabulary
 from app.errors import ModelError
 from app.subject.families import Family, MlpSite, activation_name, decoder, family_of, mlp_sites
-from app.subject.gguf import SOURCE_FILE, converted
+from app.subject.gguf import LOAD_FAILURES, SOURCE_FILE, converted, one_line
 from app.subject.vocabulary import default_bos, read_vocabulary
 
 
@@ -133,9 +133,8 @@ def _from_pretrained(auto: Any, where: str, **kwargs: Any) -> Any:
     """One of transformers' Auto classes with its many failures told in one line."""
     try:
         return auto.from_pretrained(where, trust_remote_code=False, **kwargs)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError) as error:
-        first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-        raise ModelError(f"Cannot load the model {where}: {first[:300]}") from error
+    except LOAD_FAILURES as error:
+        raise ModelError(f"Cannot load the model {where}: {one_line(error)}") from error
 
 
 def _refuse_pickle(folder: Path) -> None:

@@ -59,8 +59,7 @@ def write(path: Path, fingerprint: str, layers: dict[int, Any], *, first_wins: b
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for stale in path.parent.glob(f".{path.name}.*.tmp"):  # of a worker that was killed
-            stale.unlink(missing_ok=True)
+        sweep(path.parent, path.name)
         with temporary.open("wb") as file:
             np.savez(file, **arrays)
             file.flush()
@@ -85,6 +84,12 @@ def write(path: Path, fingerprint: str, layers: dict[int, Any], *, first_wins: b
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what workers that were killed left behind of a file, or of all."""
+    for stale in folder.glob(f".{name}.*.tmp"):
+        stale.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

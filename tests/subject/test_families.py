@@ -38,7 +38,9 @@ GATED = {
     "gemma3": hf.Gemma3Config(text_config=GROUPED, vision_config=VISION),
 }
 UNGATED = {
-    "gpt2": hf.GPT2Config(vocab_size=300, n_embd=16, n_inner=24, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0),
+    "gpt2": hf.GPT2Config(
+        vocab_size=300, n_embd=16, n_inner=24, n_layer=2, n_head=2, bos_token_id=0, eos_token_id=0
+    ),
     "gpt_neox": hf.GPTNeoXConfig(**SIZES),
 }
 
@@ -81,7 +83,9 @@ def test_gated_neurons(kind: str) -> None:
         assert neurons[layer].shape == (1, 10, 24)
 
 
-@pytest.mark.parametrize(("kind", "approximate", "name"), [("gpt2", "tanh", "gelu_new"), ("gpt_neox", "none", "gelu")])
+@pytest.mark.parametrize(
+    ("kind", "approximate", "name"), [("gpt2", "tanh", "gelu_new"), ("gpt_neox", "none", "gelu")]
+)
 def test_ungated_neurons(kind: str, approximate: str, name: str) -> None:
     model = build(UNGATED[kind])
     inputs, neurons, gates = watch(model)

@@ -7,7 +7,13 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from app.errors import ModelError
-from app.subject.vocabulary import byte_level_bytes, byte_of_char, default_bos, read_vocabulary, sentencepiece_bytes
+from app.subject.vocabulary import (
+    byte_level_bytes,
+    byte_of_char,
+    default_bos,
+    read_vocabulary,
+    sentencepiece_bytes,
+)
 from tests.subject.tiny import byte_level_tokenizer, sentencepiece_tokenizer
 
 BYTE_LEVEL = byte_level_tokenizer()
@@ -20,7 +26,17 @@ def test_byte_table_is_gpt2s() -> None:
     table = byte_of_char()
     assert sorted(table.values()) == list(range(256))
     # Anchors from GPT-2's published vocabulary: Ġ is a space, Ċ a newline, ĉ a tab, ł 0xA0, Ń 0xAD.
-    anchors = {"Ġ": 0x20, "Ċ": 0x0A, "ĉ": 0x09, "ł": 0xA0, "Ń": 0xAD, "Ā": 0x00, "ġ": 0x7F, "!": 0x21, "ÿ": 0xFF}
+    anchors = {
+        "Ġ": 0x20,
+        "Ċ": 0x0A,
+        "ĉ": 0x09,
+        "ł": 0xA0,
+        "Ń": 0xAD,
+        "Ā": 0x00,
+        "ġ": 0x7F,
+        "!": 0x21,
+        "ÿ": 0xFF,
+    }
     assert {char: table[char] for char in anchors} == anchors
 
 

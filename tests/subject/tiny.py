@@ -13,14 +13,21 @@ from app.domain.neurons import Split
 from app.subject.load import Subject, assemble
 from app.subject.vocabulary import byte_of_char
 
-WORDS = "the cat sat on a mat while two dogs ran over some very old stone bridge in rain and snow".split()
+WORDS = ("the", "cat", "sat", "on", "a", "mat", "while", "two", "dogs", "ran", "over", "some", "old", "bridge", "in")
 
 
 def byte_level_tokenizer() -> PreTrainedTokenizerFast:
     """GPT-2's scheme: 256 byte tokens, a few merges, a special token that is named as BOS but not prepended."""
     vocab = {char: i for i, char in enumerate(sorted(byte_of_char(), key=lambda c: byte_of_char()[c]))}
     merges: list[tuple[str, str]] = []
-    for left, right in [("t", "h"), ("th", "e"), ("\u0120", "the"), ("a", "n"), ("an", "d"), ("\u00c3", "\u00a9")]:
+    for left, right in [
+        ("t", "h"),
+        ("th", "e"),
+        ("\u0120", "the"),
+        ("a", "n"),
+        ("an", "d"),
+        ("\u00c3", "\u00a9"),
+    ]:
         vocab[left + right] = len(vocab)
         merges.append((left, right))
     core = Tokenizer(models.BPE(vocab=vocab, merges=merges))
@@ -28,7 +35,9 @@ def byte_level_tokenizer() -> PreTrainedTokenizerFast:
     core.decoder = decoders.ByteLevel()
     core.add_special_tokens([AddedToken("<|endoftext|>", special=True)])
     core.add_tokens([AddedToken("\n\n\u00e9", special=False)])
-    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<|endoftext|>", eos_token="<|endoftext|>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, bos_token="<|endoftext|>", eos_token="<|endoftext|>"
+    )
 
 
 def sentencepiece_tokenizer(bos: bool = True) -> PreTrainedTokenizerFast:
@@ -37,14 +46,20 @@ def sentencepiece_tokenizer(bos: bool = True) -> PreTrainedTokenizerFast:
     tokens += ["\u2581", *"abcdefghijklmnopqrstuvwxyz", "\u2581t", "\u2581th", "\u2581the", "\u00e9"]
     vocab = {token: i for i, token in enumerate(tokens)}
     merges = [("\u2581", "t"), ("\u2581t", "h"), ("\u2581th", "e")]
-    core = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    core = Tokenizer(
+        models.BPE(vocab=vocab, merges=merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True)
+    )
     core.normalizer = normalizers.Replace(" ", "\u2581")
-    core.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
+    core.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
     core.add_special_tokens([AddedToken(t, special=True) for t in ("<unk>", "<s>", "</s>")])
     core.add_tokens([AddedToken("\u2581\u2581\u2581", special=False, normalized=True)])
     if bos:
         core.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    return PreTrainedTokenizerFast(tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
 
 
 def gpt2(seed: int = 0) -> Any:
@@ -74,7 +89,9 @@ def spread(model: Any) -> Any:
 
 def subject(kind: str, seed: int = 0) -> Subject:
     """`gpt2` without BOS, `llama` with one."""
-    made = (gpt2(seed), byte_level_tokenizer()) if kind == "gpt2" else (llama(seed), sentencepiece_tokenizer())
+    made = (
+        (gpt2(seed), byte_level_tokenizer()) if kind == "gpt2" else (llama(seed), sentencepiece_tokenizer())
+    )
     return assemble(*made, name=f"tiny-{kind}", source=f"tests:{kind}", revision="0")
 
 
@@ -93,4 +110,6 @@ def table(excerpts: int, seed: int = 0, tokens: int = 64, vocabulary: int = 256)
 def prose(words: int, seed: int) -> str:
     """Text of so many words."""
     rng = random.Random(seed)
-    return " ".join(rng.choice(WORDS) + (str(rng.randrange(9999)) if rng.random() < 0.1 else "") for _ in range(words))
+    return " ".join(
+        rng.choice(WORDS) + (str(rng.randrange(9999)) if rng.random() < 0.1 else "") for _ in range(words)
+    )
