@@ -18,7 +18,24 @@ from app.store import Store, collections, models
 
 SLUG, LAYER = "page-bench", "8-mlp"
 PIECES, TOKENS, DOCUMENTS = 49_152, 64, 192
-SYLLABLES = ("con", "sti", "tu", "tion", "the", "of", "gov", "ern", "ment", "and", "un", "ion", "pre", "am", "ble", "re")
+SYLLABLES = (
+    "con",
+    "sti",
+    "tu",
+    "tion",
+    "the",
+    "of",
+    "gov",
+    "ern",
+    "ment",
+    "and",
+    "un",
+    "ion",
+    "pre",
+    "am",
+    "ble",
+    "re",
+)
 
 
 def words(rng: np.random.Generator) -> Iterator[bytes]:
@@ -32,7 +49,9 @@ def words(rng: np.random.Generator) -> Iterator[bytes]:
             yield f" {word}".encode()
 
 
-def fill(store: Store, neurons: int, excerpts: int = 1024, seed: int = 0, texts: list[str] | None = None) -> None:
+def fill(
+    store: Store, neurons: int, excerpts: int = 1024, seed: int = 0, texts: list[str] | None = None
+) -> None:
     """Writes one model with one layer. `texts` gives real documents instead of made ones."""
     rng = np.random.default_rng(seed)
     if texts:
@@ -63,7 +82,9 @@ def _document(ordinal: int, name: str) -> Document:
     return Document(ordinal, name, "bench", text_hash, text_hash, int(split))
 
 
-def _table(tokens: np.ndarray, of: np.ndarray, documents: list[Document], rng: np.random.Generator) -> ExcerptTable:
+def _table(
+    tokens: np.ndarray, of: np.ndarray, documents: list[Document], rng: np.random.Generator
+) -> ExcerptTable:
     splits = np.array([documents[d].split for d in of], np.uint8)
     return ExcerptTable(tokens, of, splits, (rng.integers(0, 80, len(of)) * TOKENS).astype(np.int32))
 
@@ -83,7 +104,11 @@ def _of_texts(
             of.append(d)
     documents = [_document(d, f"Document {d + 1}") for d in range(len(texts))]
     pieces = tuple(ids) + tuple(b" w%d" % i for i in range(max(0, PIECES - len(ids))))
-    return Vocabulary(pieces), documents, _table(np.array(rows, np.int32), np.array(of, np.int32), documents, rng)
+    return (
+        Vocabulary(pieces),
+        documents,
+        _table(np.array(rows, np.int32), np.array(of, np.int32), documents, rng),
+    )
 
 
 def _layer(table: ExcerptTable, neurons: int, rng: np.random.Generator) -> LayerResult:

@@ -1,9 +1,11 @@
 """What pages need of a model and what changes only with a new collection, held in memory between requests."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from threading import Lock
 
 from app.domain.collection import Document, ModelCard
+from app.domain.neurons import Split
 from app.domain.vocabulary import Vocabulary
 from app.errors import NotFound
 from app.store import Store, excerpts, models
@@ -20,6 +22,11 @@ class ModelFacts:
     documents: tuple[Document, ...]
     excerpts: StoredExcerpts
     vocabulary: Vocabulary
+
+    @cached_property
+    def imported(self) -> bool:
+        """Whether its records were imported: they have no documents to hold out."""
+        return bool((self.excerpts.splits == Split.UNSPLIT).any())
 
     def layer(self, slug: str) -> LayerSummary:
         """Raises NotFound that says what exists."""

@@ -7,6 +7,7 @@ from app.domain.neurons import Records, Statistics
 from app.domain.protocols import explain_records
 from app.domain.vocabulary import Vocabulary
 from app.errors import AppError
+from app.explain import build_prompt, preview
 from app.settings import Endpoint
 from app.web.neuron_contexts import PreviewFragment
 
@@ -28,13 +29,11 @@ def preview_of(
     shown = explain_records(records, options.polarity)
     if not len(shown):
         return _problem("This neuron has no records to explain it from.")
-    from app.explain import build_prompt, preview
-
     try:
         prompt = build_prompt(options.method, shown, statistics, vocabulary, options)
+        seen = preview(prompt, endpoint)
     except AppError as error:
         return _problem(str(error))
-    seen = preview(prompt, endpoint)
     messages = tuple((message.role, message.content) for message in seen.messages)
     name = f"{endpoint.name} ({endpoint.model})"
     return PreviewFragment("", False, seen.tokens, seen.exact, seen.price_usd, name, messages)

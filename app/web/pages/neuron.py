@@ -1,18 +1,31 @@
 """The neuron page: what makes it fire, what it is said to do, and asking again."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from app.domain.explanations import Method, State
-from app.domain.neurons import Float32, Int32, Kind, NeuronRef, Polarity, Records, Split
+from app.domain.neurons import (
+    Float32,
+    Histogram,
+    Int32,
+    Kind,
+    NeuronRef,
+    Polarity,
+    Records,
+    Split,
+    Statistics,
+)
 from app.domain.token_lookup import token_means
 from app.errors import NotFound
+from app.settings import Endpoint
 from app.store import Session, explanations, jobs, neurons, simulations
-from app.store.rows import ExplanationRow, SimulationRow, StoredTokens
+from app.store.rows import ExplanationRow, JobRow, SimulationRow, StoredTokens
 from app.web import charts, heatmap
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.exemplars import Exemplars, shares
@@ -58,54 +71,92 @@ def show_neuron(
     ref = NeuronRef(model, layer, index)
     with store.session() as session:
         records = neurons.records(session, facts.excerpts, ref)
-        statistics = neurons.statistics(session, ref)
-        histogram = neurons.histogram(session, ref)
-        top_tokens = neurons.top_tokens(session, ref)
-        rows = explanations.of_neuron(session, ref)
+        evidence = gather(session, ref)
         job = jobs.get(session, view.job) if view.job else None
-        compared = _compared(session, rows, view) if view.show is Show.COMPARE else None
-    endpoints = jobs_.endpoints()
-    imported = bool((records.splits == Split.UNSPLIT).any())
-    combinations = shares(statistics.sign_shares)
+        compared = _compared(session, evidence.explanations, view) if view.show is Show.COMPARE else None
     exemplars = Exemplars(facts, ref, records, view)
-    sections, values, note = _main(exemplars, compared, combinations)
-    here = path_of(ref)
-    ordinal = facts.layers.index(its_layer)
+    shown = _main(exemplars, compared, shares(evidence.statistics.sign_shares))
     return page(
-        "neuron.html",
-        NeuronPage(
-            chrome(request, f"{its_layer.ordinal}:{index} in {facts.card.name}", "browse"),
-            model,
-            facts.card.name,
-            layer,
-            its_layer.ordinal,
-            index,
-            here,
-            index - 1 if index else None,
-            index + 1 if index + 1 < its_layer.neurons else None,
-            _beside(facts, ordinal - 1, index),
-            _beside(facts, ordinal + 1, index),
-            statistics,
-            math.sqrt(max(0.0, statistics.variance)),
-            charts.histogram(histogram),
-            statistics.position0,
-            combinations,
-            _tabs(here, view, gated=bool(combinations)),
-            tuple(Choice(w, here + view.query(scale=s), s is view.scale) for s, w in SCALES.items()),
-            tuple(Choice(w, here + view.query(context=c), c is view.context) for c, w in CONTEXTS.items()),
-            Choice("line breaks", here + view.query(breaks=not view.breaks), view.breaks),
-            Choice("duplicates", here + view.query(duplicates=not view.duplicates), view.duplicates),
-            sections,
-            values,
-            note,
-            _top_tokens(facts, top_tokens),
-            explanation_list(ref, rows, view, endpoints, imported),
-            view.explanation,
-            explain_form(ref, view, endpoints, imported),
-            live(job, here),
-            view.carried(),
-            f"/api/v1/models/{model}/layers/{layer}/neurons/{index}",
-        ),
+        "neuron.html", neuron_page(request, facts, ref, view, evidence, shown, jobs_.endpoints(), job)
+    )
+
+
+class Evidence(NamedTuple):
+    """What a neuron page says besides its exemplars."""
+
+    statistics: Statistics
+    histogram: Histogram
+    top_tokens: StoredTokens
+    explanations: list[ExplanationRow]
+
+
+def gather(session: Session, ref: NeuronRef) -> Evidence:
+    """Reads it. Raises NotFound."""
+    return Evidence(
+        neurons.statistics(session, ref),
+        neurons.histogram(session, ref),
+        neurons.top_tokens(session, ref),
+        explanations.of_neuron(session, ref),
+    )
+
+
+class Main(NamedTuple):
+    """The left column."""
+
+    sections: tuple[Section, ...]
+    values: tuple[Value, ...] = ()
+    note: str = ""
+
+
+def neuron_page(
+    request: Request,
+    facts: ModelFacts,
+    ref: NeuronRef,
+    view: View,
+    evidence: Evidence,
+    main: Main,
+    endpoints: Sequence[Endpoint],
+    job: JobRow | None,
+) -> NeuronPage:
+    """The whole page as its template takes it."""
+    layer = facts.layer(ref.layer)
+    statistics = evidence.statistics
+    imported = facts.imported
+    here = path_of(ref)
+    at = facts.layers.index(layer)
+    combinations = shares(statistics.sign_shares)
+    return NeuronPage(
+        chrome(request, f"{layer.ordinal}:{ref.index} in {facts.card.name}", "browse"),
+        ref.model,
+        facts.card.name,
+        ref.layer,
+        layer.ordinal,
+        ref.index,
+        here,
+        ref.index - 1 if ref.index else None,
+        ref.index + 1 if ref.index + 1 < layer.neurons else None,
+        _beside(facts, at - 1, ref.index),
+        _beside(facts, at + 1, ref.index),
+        statistics,
+        math.sqrt(max(0.0, statistics.variance)),
+        charts.histogram(evidence.histogram),
+        statistics.position0,
+        combinations,
+        _tabs(here, view, gated=bool(combinations)),
+        tuple(Choice(w, here + view.query(scale=s), s is view.scale) for s, w in SCALES.items()),
+        tuple(Choice(w, here + view.query(context=c), c is view.context) for c, w in CONTEXTS.items()),
+        Choice("line breaks", here + view.query(breaks=not view.breaks), view.breaks),
+        Choice("duplicates", here + view.query(duplicates=not view.duplicates), view.duplicates),
+        main.sections,
+        main.values,
+        main.note,
+        _top_tokens(facts, evidence.top_tokens),
+        explanation_list(ref, evidence.explanations, view, endpoints, imported),
+        view.explanation,
+        explain_form(ref, view, endpoints, imported),
+        live(job, here),
+        view.carried(),
+        f"/api/v1/models/{ref.model}/layers/{ref.layer}/neurons/{ref.index}",
     )
 
 
@@ -134,8 +185,8 @@ def _main(
     exemplars: Exemplars,
     compared: tuple[ExplanationRow, SimulationRow | None] | None,
     combinations: tuple[Share, ...],
-) -> tuple[tuple[Section, ...], tuple[Value, ...], str]:
-    """Sections, listed values, and a note on what is shown."""
+) -> Main:
+    """What the view asks for. Raises NotFound."""
     view = exemplars.view
     if view.show is Show.VALUES:
         if view.excerpt is None:
@@ -143,9 +194,9 @@ def _main(
         sections, values = exemplars.values(view.excerpt)
         if not sections:
             raise NotFound(f"Excerpt {view.excerpt} is not among the records of this neuron.")
-        return sections, values, ""
+        return Main(sections, values)
     if compared is None:
-        return exemplars.sections(combinations), (), ""
+        return Main(exemplars.sections(combinations))
     row, simulation = compared
     sign = row.polarity.sign
     if simulation is not None and simulation.simulated is not None:
@@ -154,7 +205,7 @@ def _main(
     else:
         excerpts, expected = _looked_up(exemplars.records, row.polarity)
         note = f"“{row.text}” predicted from token means"
-    return exemplars.compared(excerpts, expected, sign), (), note
+    return Main(exemplars.compared(excerpts, expected, sign), note=note)
 
 
 def _compared(

@@ -17,7 +17,7 @@ from app.domain.explanations import (
     ScoreOptions,
     SimulatorName,
 )
-from app.domain.neurons import NeuronRef, Polarity, Split
+from app.domain.neurons import NeuronRef, Polarity
 from app.errors import AppError, NotFound
 from app.jobs.service import ASKING_SIMULATORS
 from app.store import explanations, jobs, neurons
@@ -173,8 +173,7 @@ async def follow(
         facts = facts_of.get(model)
         with store.session() as session:
             rows = explanations.of_neuron(session, ref)
-        imported = bool((facts.excerpts.splits == Split.UNSPLIT).any())
-        listed = explanation_list(ref, rows, View(job=job), jobs_.endpoints(), imported, oob=True)
+        listed = explanation_list(ref, rows, View(job=job), jobs_.endpoints(), facts.imported, oob=True)
         return render("_explanations.html", ResultFragment(listed))
 
     try:

@@ -1,0 +1,113 @@
+"""The rival: a JSON row a record, tokens as text, and a Jinja loop over tokens; the rest of the page is ours."""
+
+import json
+import sqlite3
+import threading
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from jinja2 import Environment
+from markupsafe import Markup
+from starlette.responses import HTMLResponse
+from starlette.testclient import TestClient
+
+from app.domain.neurons import BANDS, Kind, NeuronRef, Split
+from app.store import Store, neurons
+from app.store.excerpts import ExcerptCache
+from app.store.models import cached_vocabulary
+from app.web.exemplars import BAND_NAMES, USES
+from app.web.neuron_contexts import Excerpt, Section
+from app.web.neuron_view import Context, Show, View
+from app.web.pages.neuron import Main, gather, neuron_page
+from app.web.rendering import page
+
+TOKENS = Environment(autoescape=True).from_string(
+    "{% for token in record.tokens %}"
+    '<bdi class="a{{ (record.activations[loop.index0] / maximum * 8)|round|int }}'
+    '{% if loop.index0 == record.peak %} pk{% endif %}" data-v="{{ record.activations[loop.index0] }}">'
+    "{{ token }}</bdi>{% endfor %}"
+)
+SECTIONS = (
+    ("Strongest", Kind.TOP, -1),
+    ("Most negative", Kind.BOTTOM, 1),
+    *((BAND_NAMES[band], band, -1) for band in reversed(BANDS)),
+    ("Random", Kind.RANDOM, 0),
+)
+
+
+def write_rows(connection: sqlite3.Connection, store: Store, slug: str, layer: str, count: int) -> None:
+    """The same records as JSON, a row each."""
+    connection.execute("CREATE TABLE records (neuron INTEGER, kind INTEGER, body TEXT)")
+    excerpts, shown = ExcerptCache.get(store, slug), cached_vocabulary(store, slug).shown
+    with store.session() as session:
+        for index in range(count):
+            records = neurons.records(session, excerpts, NeuronRef(slug, layer, index))
+            for r in range(len(records)):
+                body = {
+                    "excerpt": int(records.excerpts[r]),
+                    "document": f"Document {records.documents[r]}",
+                    "start": int(excerpts.starts[records.excerpts[r]]),
+                    "use": USES[Split(int(records.splits[r]))],
+                    "tokens": [shown[i] for i in records.tokens[r].tolist()],
+                    "activations": records.activations[r].tolist(),
+                }
+                row = (index, int(records.kinds[r]), json.dumps(body))
+                connection.execute("INSERT INTO records VALUES (?, ?, ?)", row)
+    connection.execute("CREATE INDEX by_neuron ON records (neuron)")
+
+
+class NaivePage:
+    """Makes the page from those rows."""
+
+    def __init__(self, app: FastAPI, rows: Path, slug: str, layer: str, view: str) -> None:
+        self.app, self.rows, self.slug, self.layer, self.query = app, rows, slug, layer, view
+        self.view = View(Show.ALL, context=Context.WHOLE, duplicates=True, more=True)
+        self._local = threading.local()
+
+    def ours(self, index: int) -> bytes:
+        """Our page of a neuron, for the constant body."""
+        client = TestClient(self.app, base_url="http://127.0.0.1")
+        answer = client.get(f"/m/{self.slug}/{self.layer}/{index}{self.query}")
+        answer.raise_for_status()
+        return bytes(answer.content)
+
+    def connection(self) -> sqlite3.Connection:
+        """One a thread."""
+        if not hasattr(self._local, "connection"):
+            self._local.connection = sqlite3.connect(self.rows)
+        return self._local.connection
+
+    def show(self, request: Request, index: int) -> HTMLResponse:
+        """The page."""
+        ref = NeuronRef(self.slug, self.layer, index)
+        state = self.app.state
+        query = "SELECT kind, body FROM records WHERE neuron = ?"
+        records = [(kind, json.loads(body)) for kind, body in self.connection().execute(query, (index,))]
+        maximum = max(abs(a) for _, record in records for a in record["activations"])
+        sections = []
+        for title, kind, order in SECTIONS:
+            mine = [record for of, record in records if of == kind]
+            for record in mine:
+                extreme = min if kind == Kind.BOTTOM else max
+                record["peak"] = record["activations"].index(extreme(record["activations"]))
+            if order:
+                mine.sort(key=lambda r: order * r["activations"][r["peak"]])
+            sections.append(Section(title, "", tuple(self.excerpt(r, maximum) for r in mine), "", len(mine)))
+        facts = state.facts.get(self.slug)
+        with state.store.session() as session:
+            evidence = gather(session, ref)
+        main = Main(tuple(sections))
+        context = neuron_page(request, facts, ref, self.view, evidence, main, state.jobs.endpoints(), None)
+        return page("neuron.html", context)
+
+    @staticmethod
+    def excerpt(record: dict[str, object], maximum: float) -> Excerpt:
+        """One record, painted token by token."""
+        html = Markup(TOKENS.render(record=record, maximum=maximum))  # noqa: S704
+        activations = record["activations"]
+        assert isinstance(activations, list)
+        return Excerpt(
+            int(str(record["excerpt"])), html, "", False, "", 0, False, False, False,
+            activations[int(str(record["peak"]))], str(record["document"]), int(str(record["start"])),
+            str(record["use"]), 0, "",
+        )  # fmt: skip
