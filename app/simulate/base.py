@@ -71,4 +71,8 @@ def make(
                 " one_at_a_time."
             )
         return ChatJson(client)
+    if not (endpoint.chat or endpoint.completions):
+        raise BadInput(
+            f"The simulator one_at_a_time needs chats or completions, and “{endpoint.name}” serves neither."
+        )
     return OneAtATime(client)
