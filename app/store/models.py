@@ -122,7 +122,7 @@ def _summary(s: Session, row: RowMapping) -> ModelSummary:
     n_layers, n_neurons = 0, 0
     if current is not None:
         counts = select(func.count(), func.coalesce(func.sum(t.parts.c.neurons), 0))
-        n_layers, n_neurons = s.execute(counts.where(t.parts.c.collection_id == current.id)).one()._tuple()
+        n_layers, n_neurons = s.execute(counts.where(t.parts.c.collection_id == current.id)).one()
     asked = (
         select(func.count())
         .select_from(t.explanations)

@@ -35,14 +35,17 @@ _RECORDS_POSTGRES = _RECORDS.replace("?", "%s")
 
 
 def records(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Records:
-    """All records kept of a neuron, in the order of their slots; empty slots left out."""
+    """All records kept of a neuron, in the order of their slots; empty slots left out.
+
+    They are those of the collection that `excerpts` belong to, even if a newer one has ended since: the two always fit.
+    """
     query = _RECORDS if s.dialect.name == "sqlite" else _RECORDS_POSTGRES
     row = None
     if ref.model == excerpts.model and ref.index >= 0:
         row = s.exec_driver_sql(query, (ref.index, excerpts.collection_id, ref.layer, ref.index)).first()
     if row is None:
         names.part_of(s, ref)  # raises the NotFound that fits
-        raise NotFound(f"the records of {ref} belong to another collection now: ask again")
+        raise NotFound(f"{ref} has no records in collection {excerpts.collection_id} of “{excerpts.model}”")
     data, kinds, splits = row
     found = codec.decode_records(data)
     return Records(
