@@ -83,7 +83,7 @@ def layers_spec(rows: list[Spec], title: str, width: int = 860, height: int = 19
                 "encoding": {"x": x, "y": y("q25"), "y2": {"field": "q75"}, **said},
             },
             {
-                "mark": {"type": "tick", "color": MEDIAN, "thickness": 2, "bandSize": 14, **quiet},
+                "mark": {"type": "tick", "color": MEDIAN, "thickness": 2, "width": {"band": 0.62}, **quiet},
                 "encoding": {"x": x, "y": y("q50")},
             },
             {

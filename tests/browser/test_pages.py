@@ -1,0 +1,68 @@
+"""Every page, light and dark, wide and on a phone: accessible, within the screen, free of what tokens hold."""
+
+import pytest
+from playwright.sync_api import Page
+
+from app.settings import Settings
+from tests.served import Served
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+MODEL = "/m/tiny-random"
+NEURON = f"{MODEL}/0-mlp/0"
+PAGES = {
+    "home": "/",
+    "model": MODEL,
+    "layer": f"{MODEL}/0-mlp?sort=score&order=down",
+    "neuron": NEURON,
+    "neuron-signs": f"{NEURON}?show=signs",
+    "neuron-quantiles": f"{NEURON}?show=quantiles&scale=own&context=whole",
+    "jobs": "/jobs",
+    "api": "/api",
+    "help": "/help",
+    "unknown": "/m/no-such-model",
+}
+AXE = Settings().npm_dir / "axe-core" / "axe.min.js"
+RUN_AXE = """async () => {
+  const { violations } = await axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] });
+  return violations.map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.target.join(" ") + " " + n.failureSummary).join(" | ")}`);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(page: Page, served: Served, name: str, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.goto(served.url + PAGES[name])
+    page.wait_for_load_state("networkidle") if name != "jobs" else page.wait_for_load_state("load")
+    # Our policy forbids scripts from elsewhere; the debugger may put one in all the same.
+    page.evaluate(AXE.read_text())
+    assert page.evaluate(RUN_AXE) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_reaches_beyond_a_phone_s_screen(page: Page, served: Served, name: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(served.url + PAGES[name])
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_page_asks_anyone_but_this_server(page: Page, served: Served, name: str) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(served.url + PAGES[name])
+    page.wait_for_load_state("load")
+    assert asked
+    assert [url for url in asked if not url.startswith((served.url, "data:"))] == []
+
+
+def test_hostile_tokens_are_text(page: Page, served: Served) -> None:
+    """The small store's vocabulary holds scripts and images with handlers: they are shown and do nothing."""
+    page.on("dialog", lambda dialog: pytest.fail(f"a token opened a dialog: {dialog.message}"))
+    shown = False
+    for index in range(8):
+        page.goto(f"{served.url}{MODEL}/0-mlp/{index}?show=all&context=whole")
+        assert page.locator(".txt script, .txt img, .toks script, .toks img").count() == 0
+        shown = shown or page.get_by_text("<script>alert(1)</script>").count() > 0
+    assert shown
