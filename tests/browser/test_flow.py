@@ -41,9 +41,13 @@ def test_from_home_to_a_scored_explanation_without_a_reload(page: Page, served: 
     expect(article).to_contain_text("scripted")
     assert page.evaluate("window.stillHere") is True
 
-    page.locator("#score-again select[name=simulator]").select_option("token_lookup")
-    page.locator("#score-again").get_by_role("button", name="Score").click()
-    expect(page.locator("#live")).to_contain_text(re.compile("Done|Failed"), timeout=60_000)
+    again = page.locator("#score-again")
+    again.locator("select[name=simulator]").select_option("chat_json")
+    again.locator("select[name=protocol]").select_option("population")
+    again.get_by_role("button", name="Score").click()
+    expect(page.locator("#live")).to_contain_text("waiting")
+    expect(page.locator("#live")).to_contain_text("Done", timeout=60_000)
+    expect(page.locator("#explanations")).to_contain_text("population")
 
 
 def test_the_prompt_and_its_price_are_seen_before_anything_is_sent(
