@@ -73,8 +73,10 @@ async def _collect(runtime: Runtime, row: JobRow) -> dict[str, object]:
             progress.report(prepared.excerpts, "writing")
             await write(row.id, prepared.collection)
             await finish(row.id, prepared.collection)
-        except (Exception, engine.Cancelled):
-            await asyncio.to_thread(clean, runtime.store, runtime.scratch(row.id), row)
+        except (Exception, *engine.Stopped) as error:
+            now = await runtime.db(lambda s: jobs.get(s, row.id))
+            if isinstance(error, Exception) or now.state.ended:  # otherwise another worker goes on with it
+                await asyncio.to_thread(clean, runtime.store, runtime.scratch(row.id), row)
             raise
         finally:
             _works.pop(row.id, None)
@@ -185,6 +187,19 @@ def clean(store: Store, scratch: Path, row: JobRow) -> None:
         return
     except StoreError as error:
         log.warning("job %s: what it left in the store goes with the next collection (%s)", row.id, error)
+
+
+def sweep(store: Store, folder: Path) -> None:
+    """Clean up after jobs that ended while no worker could: cancelled ones whose worker had died."""
+    for scratch in folder.iterdir() if folder.is_dir() else []:
+        try:
+            with store.session() as session:
+                row = jobs.get(session, scratch.name)
+        except NotFound:
+            shutil.rmtree(scratch, ignore_errors=True)
+            continue
+        if row.state.ended:
+            clean(store, scratch, row)
 
 
 def _shards(runtime: Runtime, job_id: str) -> Path:

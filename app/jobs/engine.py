@@ -80,8 +80,26 @@ class Unfinished(NamedTuple):
     version: str
 
 
-# What a workflow sees when its job is cancelled in the engine; no Exception, so that nothing swallows it.
-Cancelled = dbos_error.DBOSWorkflowCancelledError
+# What a workflow sees when its job was cancelled in the engine, or taken from it; no Exceptions, so that nothing
+# swallows them. Which of the two it was, our own row says.
+Stopped = (dbos_error.DBOSWorkflowCancelledError, dbos_error.DBOSWorkflowConflictIDError)
+
+
+class _Quiet(logging.Filter):
+    """Lets through what DBOS says, but not that a cancelled workflow was cancelled."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, (*Stopped, dbos_error.DBOSAwaitedWorkflowCancelledError))
+
+
+def _use_our_log() -> None:
+    """DBOS brings a handler and a form of its own."""
+    theirs = logging.getLogger("dbos")
+    theirs.handlers[:] = []
+    theirs.propagate = True
+    if not any(isinstance(f, _Quiet) for f in theirs.filters):
+        theirs.addFilter(_Quiet())
 
 
 def prepare(url: str) -> None:
@@ -127,6 +145,7 @@ class Engine:
                 log_level="ERROR",
             )
         )
+        _use_our_log()
         DBOS.listen_queues(list(CONCURRENCY))
         try:
             DBOS.launch()

@@ -53,7 +53,12 @@ class Runtime:
 
     def scratch(self, job_id: str) -> Path:
         """A job's folder for files that it needs no longer than it lasts."""
-        return self.settings.data_dir / "jobs" / job_id
+        return self.jobs_dir / job_id
+
+    @property
+    def jobs_dir(self) -> Path:
+        """Where those folders are."""
+        return self.settings.data_dir / "jobs"
 
     async def client(self, name: str) -> "Client":
         """A client of the endpoint of this name. The demo's server is started when it is first asked for."""

@@ -8,7 +8,7 @@ import socket
 from time import monotonic
 
 from app.errors import StoreError
-from app.jobs import engine, kinds
+from app.jobs import collect, engine, kinds
 from app.jobs.alive import SILENT_SECONDS, gone
 from app.jobs.runtime import Runtime, use
 from app.settings import Settings
@@ -46,6 +46,7 @@ class Worker:
         use(self.runtime)
         await self._beat()
         await self.engine.start()
+        await asyncio.to_thread(collect.sweep, self.store, self.runtime.jobs_dir)
         log.info("worker %s: ready", self.name)
         failures = 0
         beat_at = idle_since = monotonic()

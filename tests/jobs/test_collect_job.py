@@ -155,6 +155,22 @@ def test_a_cancelled_collection_leaves_nothing_and_can_be_retried(world: Make, m
     assert here.job(job).state is JobState.CANCELLED
 
 
+def test_a_collection_cancelled_while_no_worker_was_alive_is_cleaned_up_by_the_next(
+    world: Make, materials: Path
+) -> None:
+    here = world()
+    worker = here.worker()
+    job = here.jobs.enqueue_collect(request(materials))
+    wait_for(lambda: here.job(job).done > 0, "the collection to run")
+    here.kill(worker)
+    here.jobs.cancel(job)
+    assert (here.settings.data_dir / "jobs" / job).exists()
+    here.worker()
+    wait_for(lambda: not (here.settings.data_dir / "jobs" / job).exists(), "its files to go", 15)
+    with here.store.session() as session:
+        assert collections.of_model(session, "tiny-llama") == []
+
+
 def test_a_second_collection_of_the_same_model_is_refused(world: Make, materials: Path) -> None:
     here = world()
     job = here.jobs.enqueue_collect(request(materials))
