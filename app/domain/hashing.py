@@ -35,10 +35,8 @@ def priority(seed: int, a: NDArray[np.integer], b: NDArray[np.integer]) -> UInt6
     A pair's hash depends on (seed, a, b) alone, so samples of parts merge into the sample of the whole.
     Give `a` as [N, 1] and `b` as [1, E] for a table [N, E]; each side is mixed once before they meet.
     """
-    left = mix(mix(a) ^ seed_word(seed))
-    with np.errstate(over="ignore"):
-        right = mix(b) * _GOLDEN  # so that (a, b) and (b, a) differ
-    return mix(left ^ right)
+    # `a` is mixed twice and `b` once, so that (a, b) and (b, a) differ
+    return mix(mix(mix(a) ^ seed_word(seed)) ^ mix(b))
 
 
 def uniform(hashes: UInt64) -> NDArray[np.float64]:

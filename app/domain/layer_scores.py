@@ -100,7 +100,6 @@ def score_block(
     for values in (actual, expected):
         share = filled / np.maximum(filled.sum(1, keepdims=True), 1)  # [C, S]
         values -= (values.mean(-1) * share).sum(1)[:, None, None]
-        values[~filled] = 0.0
         values[position0, :, 0] = 0.0
     sums = correlation_sums(actual, expected)  # [C, K, S]
     sums[:, Column.TOKENS] = tokens

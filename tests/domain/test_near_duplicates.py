@@ -72,6 +72,17 @@ def test_a_large_family_of_versions_is_one_cluster() -> None:
     assert set(clusters([*family, " ".join(prose(8))])) == {0, 30}
 
 
+def test_likeness_counts_13_grams_that_third_documents_hold_too() -> None:
+    """First and last share two phrases of 7 % each; the second, which stands between them, holds one of the two."""
+    phrase, other = prose(60, 32), prose(61, 32)
+    texts = [
+        " ".join(phrase + prose(1, 236) + other),
+        " ".join(prose(2, 268) + phrase),
+        " ".join(other + prose(3, 236) + phrase),
+    ]
+    assert clusters(texts) == [0, 1, 0]
+
+
 def test_a_shared_window_of_tokens_joins_at_any_offset() -> None:
     rng = np.random.default_rng(0)
     one, other, third = (rng.integers(0, 50_000, 500) for _ in range(3))

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.domain.bootstrap import poisson_weights
 from app.domain.calibration import calibrate
 from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
 from app.domain.metrics import abs_dev_explained, correlation, r_squared
@@ -147,6 +148,23 @@ def test_population_weighs_each_token_by_probability_over_n() -> None:
     )
     assert value.value != pytest.approx(correlation(chosen.activations.ravel(), simulate(chosen).ravel()))
     assert json.loads(value.parameters_json)["band_records"] == [2, 2, 2, 2, 8]
+
+
+def test_population_interval_by_the_slow_way() -> None:
+    chosen, strata = score_records(RECORDS, Protocol.POPULATION, POSITIVE)
+    guess = simulate(chosen)
+    value = score(chosen, strata, guess, Protocol.POPULATION, POSITIVE, None, STATS, 1)[0]
+    weights = poisson_weights(1, chosen.documents)
+    own = np.array([BAND_PROBABILITIES[h] / (2 if h < 4 else 8) for h in strata.tolist()])
+    draws = []
+    for draw in weights.T:
+        drawn = draw * own
+        mass = np.bincount(strata, drawn, 5)
+        if mass.all():
+            drawn *= (np.array(BAND_PROBABILITIES) / mass)[strata]
+            draws.append(correlation(chosen.activations.ravel(), guess.ravel(), np.repeat(drawn, 64)))
+    assert 50 < len(draws) < 200
+    assert [value.low, value.high] == pytest.approx(np.quantile(draws, [0.025, 0.975]).tolist())
 
 
 def test_population_needs_every_band() -> None:
