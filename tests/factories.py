@@ -118,7 +118,7 @@ def card(slug: str = SLUG, gated: bool = True) -> ModelCard:
 
 @cache
 def corpus(n_documents: int = DOCUMENTS, seed: int = 0) -> tuple[tuple[Document, ...], ExcerptTable]:
-    """Documents of two excerpts each; every nasty token occurs. The last document nearly repeats the first."""
+    """Documents of two excerpts each; every nasty token occurs. The last document nearly repeats an earlier one."""
     rng = np.random.default_rng(seed)
     n = len(vocabulary())
     ids = np.minimum(rng.zipf(1.2, (2 * n_documents, TOKENS)) - 1, n - 1).astype(np.int32)
@@ -127,13 +127,21 @@ def corpus(n_documents: int = DOCUMENTS, seed: int = 0) -> tuple[tuple[Document,
     documents = []
     for i in range(n_documents):
         text_hash = hashlib.sha256(ids[2 * i : 2 * i + 2].tobytes()).hexdigest()
-        cluster = documents[0].cluster if i == n_documents - 1 else text_hash
+        last = i == n_documents - 1
+        cluster = next(d.cluster for d in documents if d.split == Split.SCORE) if last else text_hash
         name = f"Chapter {i}" if i else "Chapter <b>0</b> & \u202ereversed"
         documents.append(Document(i, name, "tests/factories.py", text_hash, cluster, int(split_of(cluster))))
     owner = np.repeat(np.arange(n_documents, dtype=np.int32), 2)
     splits = np.array([d.split for d in documents], np.uint8)[owner]
     starts = np.tile(np.array([0, TOKENS], np.int32), n_documents)
     return tuple(documents), ExcerptTable(ids, owner, splits, starts)
+
+
+def twins() -> tuple[int, int]:
+    """The two documents of one near-duplicate cluster, both in the score split."""
+    documents, _ = corpus()
+    first = next(d.ordinal for d in documents if d.cluster == documents[-1].cluster)
+    return first, documents[-1].ordinal
 
 
 def layer_result(

@@ -17,7 +17,9 @@ TOKENS = 16
 SLOTS = 9
 
 
-def result(seed: int, *, gated: bool, scale: float = 1.0, wide: bool = False, filled: float = 0.8) -> LayerResult:
+def result(
+    seed: int, *, gated: bool, scale: float = 1.0, wide: bool = False, filled: float = 0.8
+) -> LayerResult:
     """Three neurons of nine slots with random values in every field."""
     rng = np.random.default_rng(seed)
     n = 3

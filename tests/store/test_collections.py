@@ -70,7 +70,15 @@ def test_a_leftover_of_the_same_job_is_replaced(store: Store) -> None:
     with store.session() as s:
         second = begin(s, "job-1")
         assert collections.written(s, second) == []
-        for table in ("exemplars", "neurons", "neuron_tokens", "explanations", "scores", "best_scores", "parts"):
+        for table in (
+            "exemplars",
+            "neurons",
+            "neuron_tokens",
+            "explanations",
+            "scores",
+            "best_scores",
+            "parts",
+        ):
             assert count(s, table) == 0, table
         assert count(s, "collections") == 1
         assert count(s, "documents") == factories.DOCUMENTS
@@ -150,7 +158,15 @@ def test_abandoning_leaves_nothing(store: Store) -> None:
         id_ = begin(s)
         write(s, id_)
         collections.abandon(s, id_)
-        for table in ("collections", "documents", "excerpt_chunks", "parts", "neurons", "exemplars", "explanations"):
+        for table in (
+            "collections",
+            "documents",
+            "excerpt_chunks",
+            "parts",
+            "neurons",
+            "exemplars",
+            "explanations",
+        ):
             assert count(s, table) == 0, table
 
 
@@ -256,7 +272,7 @@ def test_documents_and_excerpts_come_back(full: Full) -> None:
 
 def test_excerpts_over_several_stored_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(excerpts, "CHUNK", 7)
-    documents, table = factories.corpus()
+    _, table = factories.corpus()
     with store.session() as s:
         id_ = begin(s)
         found = excerpts.read(s, SLUG, id_)

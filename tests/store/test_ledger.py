@@ -80,4 +80,6 @@ def test_what_was_spent_and_on_which_job(store: Store) -> None:
     with store.session() as s:
         assert ledger.spent(s) == pytest.approx(1.75)
         assert jobs.get(s, "job-1").cost_usd == pytest.approx(0.75)
-        assert {row.id: row.cost_usd for row in jobs.list_jobs(s)} == pytest.approx({"job-1": 0.75, "job-2": 1.0})
+        assert {row.id: row.cost_usd for row in jobs.list_jobs(s)} == pytest.approx(
+            {"job-1": 0.75, "job-2": 1.0}
+        )

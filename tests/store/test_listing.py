@@ -49,7 +49,9 @@ def value(row: NeuronRow, sort: NeuronSort) -> float:
 @pytest.mark.parametrize("sort", list(NeuronSort))
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("limit", [7, 32])
-def test_every_order_shows_every_neuron_once(shared: Full, sort: NeuronSort, descending: bool, limit: int) -> None:
+def test_every_order_shows_every_neuron_once(
+    shared: Full, sort: NeuronSort, descending: bool, limit: int
+) -> None:
     with shared.store.session() as s:
         rows = {row.index: row for row in neurons.page(s, SLUG, LAYER).items}
         seen = walk(s, sort, descending, limit)
@@ -110,7 +112,9 @@ def test_the_best_score_by_one_measure_is_never_that_of_another(full: Full) -> N
         random = ScoreValue(Metric.CORRELATION, Protocol.HELDOUT_FULL, Sample.RANDOM_ONLY, State.OK, 0.99999)
         add_score(s, ref, "other-sample", random, store)
         assert neurons.page(s, SLUG, LAYER).items[ref.index].best == before
-        same = ScoreValue(*(full_protocol[1], full_protocol[0], full_protocol[2]), State.OK, 0.99999, 0.9, 1.0)
+        same = ScoreValue(
+            *(full_protocol[1], full_protocol[0], full_protocol[2]), State.OK, 0.99999, 0.9, 1.0
+        )
         id_ = add_score(s, ref, "same", same, store)
         page = neurons.page(s, SLUG, LAYER, NeuronSort.SCORE, True, limit=2)
         best = page.items[0].best
@@ -135,7 +139,9 @@ def test_a_score_added_between_two_pages_moves_nothing_else(full: Full) -> None:
 
 def test_an_undefined_score_says_why(shared: Full) -> None:
     with shared.store.session() as s:
-        page = neurons.page(s, SLUG, LAYER, NeuronSort.SCORE, protocol=Protocol.HELDOUT_5_5, sample=Sample.RANDOM_ONLY)
+        page = neurons.page(
+            s, SLUG, LAYER, NeuronSort.SCORE, protocol=Protocol.HELDOUT_5_5, sample=Sample.RANDOM_ONLY
+        )
         states = {row.best.state for row in page.items if row.best is not None and row.best.value is None}
         assert State.TOO_FEW_ACTIVE in states
         assert all(row.best is not None for row in page.items)

@@ -61,7 +61,7 @@ def test_a_store_from_a_newer_version_is_left_alone(empty_url: str) -> None:
     with store.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     store.close()
-    with pytest.raises(StoreError, match="newer version.*9999.*update Neuronarium") as caught:
+    with pytest.raises(StoreError, match=r"newer version.*9999.*update Neuronarium") as caught:
         Store.open(empty_url)
     assert "\n" not in str(caught.value)
 
