@@ -15,17 +15,24 @@ from app.domain.neurons import BANDS, Kind, NeuronRef, Split
 from app.store import Store, neurons
 from app.store.excerpts import ExcerptCache
 from app.store.models import cached_vocabulary
+from app.store.sheets import sheet
 from app.web.exemplars import BAND_NAMES, USES
-from app.web.neuron_contexts import Excerpt, Section
+from app.web.neuron_contexts import Section
 from app.web.neuron_view import Context, Show, View
-from app.web.pages.neuron import Main, gather, neuron_page
+from app.web.pages.neuron import Main, neuron_page
 from app.web.rendering import page
 
-TOKENS = Environment(autoescape=True).from_string(
-    "{% for token in record.tokens %}"
-    '<bdi class="a{{ (record.activations[loop.index0] / maximum * 8)|round|int }}'
-    '{% if loop.index0 == record.peak %} pk{% endif %}" data-v="{{ record.activations[loop.index0] }}">'
-    "{{ token }}</bdi>{% endfor %}"
+ROWS = Environment(autoescape=True).from_string(
+    """{% for record in records %}
+    <li class="rec"><span class="val">{{ "%+.2f"|format(record.activations[record.peak]) }}</span>
+    <div class="txt" role="group" tabindex="0" aria-label="Excerpt {{ loop.index }}">
+    {%- for token in record.tokens -%}
+    <bdi class="a{{ (record.activations[loop.index0] / maximum * 8)|round|int }}
+    {%- if loop.index0 == record.peak %} pk{% endif %}" data-v="{{ record.activations[loop.index0] }}">{{ token }}</bdi>
+    {%- endfor -%}
+    </div><div class="src"><a href="{{ here }}?show=values&amp;excerpt={{ record.excerpt }}">{{ record.document }}</a>
+    <small>token {{ record.start }} · {{ record.use }}</small></div></li>
+    {% endfor %}"""
 )
 SECTIONS = (
     ("Strongest", Kind.TOP, -1),
@@ -83,6 +90,7 @@ class NaivePage:
         state = self.app.state
         query = "SELECT kind, body FROM records WHERE neuron = ?"
         records = [(kind, json.loads(body)) for kind, body in self.connection().execute(query, (index,))]
+        here = f"/m/{self.slug}/{self.layer}/{index}"
         maximum = max(abs(a) for _, record in records for a in record["activations"])
         sections = []
         for title, kind, order in SECTIONS:
@@ -92,22 +100,11 @@ class NaivePage:
                 record["peak"] = record["activations"].index(extreme(record["activations"]))
             if order:
                 mine.sort(key=lambda r: order * r["activations"][r["peak"]])
-            sections.append(Section(title, "", tuple(self.excerpt(r, maximum) for r in mine), "", len(mine)))
+            rows = ROWS.render(records=mine, maximum=maximum, here=here)
+            sections.append(Section(title, "", Markup(rows), "", len(mine)))  # noqa: S704
         facts = state.facts.get(self.slug)
         with state.store.session() as session:
-            evidence = gather(session, ref)
+            evidence = sheet(session, facts.excerpts, ref)
         main = Main(tuple(sections))
         context = neuron_page(request, facts, ref, self.view, evidence, main, state.jobs.endpoints(), None)
         return page("neuron.html", context)
-
-    @staticmethod
-    def excerpt(record: dict[str, object], maximum: float) -> Excerpt:
-        """One record, painted token by token."""
-        html = Markup(TOKENS.render(record=record, maximum=maximum))  # noqa: S704
-        activations = record["activations"]
-        assert isinstance(activations, list)
-        return Excerpt(
-            int(str(record["excerpt"])), html, "", False, "", 0, False, False, False,
-            activations[int(str(record["peak"]))], str(record["document"]), int(str(record["start"])),
-            str(record["use"]), 0, "",
-        )  # fmt: skip

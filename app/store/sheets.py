@@ -1,30 +1,47 @@
 """All that a neuron's page shows of its evidence, in one statement: the hot path of the web."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
-from sqlalchemy import bindparam
 
+from app.domain.explanations import Provenance, ScoreValue, Usage
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import NotFound
-from app.store import codec, explanations, names
+from app.store import codec, names, types
 from app.store import tables as t
 from app.store.neurons import number
-from app.store.rows import ExplanationRow, StoredExcerpts, StoredTokens
+from app.store.rows import ExplanationRow, ScoreRow, StoredExcerpts, StoredTokens
 from app.store.session import Session
 
-# Past SQLAlchemy's own compilation, as in `neurons.records`; the primary keys of three tables are the same number.
+# Past SQLAlchemy's own compilation, as in `neurons.records`: on PostgreSQL the marks become %s; the primary keys of three tables are the same number.
 _SHEET = (
     "SELECT l.id, p.kinds, p.splits, p.n_tokens, p.n_sampled, n.mean, n.variance, n.skewness, n.kurtosis, "
     "n.maximum, n.minimum, n.density, e.data, k.data FROM layers l JOIN parts p ON p.layer_id = l.id "
     "JOIN collections c ON c.id = p.collection_id AND c.model_id = l.model_id "
-    f"JOIN neurons n ON n.id = p.id * {1 << t.INDEX_BITS} + ? JOIN exemplars e ON e.id = n.id "
+    "JOIN neurons n ON n.id = p.id * ? + ? JOIN exemplars e ON e.id = n.id "
     "LEFT JOIN neuron_tokens k ON k.id = n.id WHERE c.id = ? AND l.slug = ? AND p.neurons > ?"
 )
-_SHEET_POSTGRES = _SHEET.replace("?", "%s")
-_EXPLANATIONS = explanations._select(
-    (t.explanations.c.layer_id == bindparam("layer")) & (t.explanations.c.neuron == bindparam("index"))
+_EXPLANATIONS = (
+    "SELECT e.id, e.state, e.reason, e.text, e.polarity, e.seed, e.excerpts, e.tokens_in, e.tokens_out, e.cost_usd, "
+    "e.seconds, e.calls, e.collection_id, e.job_id, e.created_at, o.method, o.explainer, o.prompt_version, "
+    "o.parameters_json, o.code_version, o.author, m.hash FROM explanations e JOIN origins o ON o.id = e.origin_id "
+    "LEFT JOIN messages m ON m.id = e.messages_id WHERE e.layer_id = ? AND e.neuron = ? ORDER BY e.id DESC"
 )
+_SCORES = (
+    "SELECT sc.explanation_id, sc.id, sc.simulation_id, sc.protocol, sc.sample, sc.metric, sc.state, sc.value, sc.low, "
+    "sc.high, sc.n_records, sc.n_documents, sc.n_tokens, sc.indicative, sc.reason, sc.job_id, sc.created_at, "
+    "p.json, si.simulator, si.endpoint, si.seed FROM explanations e JOIN scores sc ON sc.explanation_id = e.id "
+    "JOIN parameters p ON p.id = sc.parameters_id LEFT JOIN simulations si ON si.id = sc.simulation_id "
+    "WHERE e.layer_id = ? AND e.neuron = ? ORDER BY sc.id DESC"
+)
+_POLARITIES = {code: word for word, code in types.POLARITIES.items()}
+_STATES = {code: word for word, code in types.STATES.items()}
+_PROTOCOLS = {code: word for word, code in types.PROTOCOLS.items()}
+_SAMPLES = {code: word for word, code in types.SAMPLES.items()}
+_METRICS = {code: word for word, code in types.METRICS.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +60,12 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
 
     NotFound says what exists; also where `excerpts` are of a collection that has been superseded.
     """
-    query = _SHEET if s.dialect.name == "sqlite" else _SHEET_POSTGRES
     row = None
     if ref.model == excerpts.model and ref.index >= 0:
-        row = s.exec_driver_sql(query, (ref.index, excerpts.collection_id, ref.layer, ref.index)).first()
+        found_rows = _all(
+            s, _SHEET, (1 << t.INDEX_BITS, ref.index, excerpts.collection_id, ref.layer, ref.index)
+        )
+        row = found_rows[0] if found_rows else None
     if row is None:
         names.part_of(s, ref)  # raises the NotFound that fits
         raise NotFound(f"the records of {ref} belong to another collection now: ask again")
@@ -82,5 +101,67 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
         position0=packed.position0,
     )
     tokens = StoredTokens(*codec.unpack_tokens(row[13] or b""))
-    said = explanations._rows(s, _EXPLANATIONS.params(layer=layer, index=ref.index))
-    return Sheet(records, statistics, packed.histogram, tokens, said)
+    return Sheet(records, statistics, packed.histogram, tokens, _said(s, ref, layer))
+
+
+def _all(s: Session, query: str, values: tuple[Any, ...]) -> Sequence[Any]:
+    """The rows of a statement written with `?`, on either database."""
+    if s.dialect.name != "sqlite":
+        query = query.replace("?", "%s")
+    return s.exec_driver_sql(query, values).all()
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(
+        microsecond=microseconds % 1_000_000
+    )
+
+
+def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
+    scores: dict[int, list[ScoreRow]] = {}
+    for r in _all(s, _SCORES, (layer, ref.index)):
+        value = ScoreValue(
+            metric=_METRICS[r[5]],
+            protocol=_PROTOCOLS[r[3]],
+            sample=_SAMPLES[r[4]],
+            state=_STATES[r[6]],
+            value=r[7],
+            low=r[8],
+            high=r[9],
+            n_records=r[10],
+            n_documents=r[11],
+            n_tokens=r[12],
+            indicative=bool(r[13]),
+            reason=r[14],
+            parameters_json=r[17],
+        )
+        simulator, endpoint, seed = r[18] or "token_lookup", r[19] or "", r[20] or 0
+        row = ScoreRow(r[1], r[0], r[2], simulator, endpoint, seed, value, r[15], _moment(r[16]))
+        scores.setdefault(r[0], []).append(row)
+    return [
+        ExplanationRow(
+            id=r[0],
+            ref=ref,
+            state=_STATES[r[1]],
+            reason=r[2],
+            text=r[3],
+            polarity=_POLARITIES[r[4]],
+            provenance=Provenance(
+                method=r[15],
+                explainer=r[16],
+                prompt_version=r[17],
+                messages_hash=r[21] or "",
+                parameters_json=r[18],
+                seed=r[5],
+                excerpts=tuple(np.frombuffer(r[6] or b"", "<i4").tolist()),
+                code_version=r[19],
+                usage=Usage(r[7], r[8], r[9], r[10], r[11]),
+                author=r[20],
+            ),
+            collection_id=r[12],
+            job_id=r[13],
+            created_at=_moment(r[14]),
+            scores=tuple(scores.get(r[0], ())),
+        )
+        for r in _all(s, _EXPLANATIONS, (layer, ref.index))
+    ]

@@ -1,19 +1,18 @@
 """Records and a view -> the sections of exemplars on the neuron page."""
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from app.domain.neurons import BANDS, Bool, Float32, Int32, Kind, NeuronRef, Records, Split
-from app.web import heatmap
+from app.web import excerpt_rows, heatmap
 from app.web.formats import count, percent
 from app.web.model_cache import ModelFacts
 from app.web.neuron_contexts import Excerpt, Section, Share, Value
 from app.web.neuron_view import Scale, Show, View
 
-RANDOM_NOTE = "drawn from all excerpts alike"
-BAND_NOTE = "of excerpts, by their maximum"
 FEW, GLIMPSE, PER_SIGN = 10, 3, 5
 USES = {Split.EXPLAIN: "explain", Split.DEV: "dev", Split.SCORE: "held out", Split.UNSPLIT: ""}
 BAND_NAMES = {
@@ -31,6 +30,18 @@ class Combination(NamedTuple):
     name: str
     gate: bool
     input: bool
+
+
+class Plan(NamedTuple):
+    """A section before it is painted: which rows, in which order, with their peaks. K records."""
+
+    title: str
+    note: str
+    rows: heatmap.Indices  # [K] into the neuron's records
+    at: heatmap.Indices  # [K] peaks
+    folded: list[int]  # [K] duplicates folded into each
+    more: str
+    available: int
 
 
 COMBINATIONS = (
@@ -55,29 +66,67 @@ class Exemplars:
         return f"/m/{self.ref.model}/{self.ref.layer}/{self.ref.index}"
 
     def sections(self, shares: tuple[Share, ...]) -> tuple[Section, ...]:
-        """What the view asks for."""
+        """What the view asks for, painted in one go."""
+        plans = self.plans(shares)
+        if not plans:
+            return ()
+        rows = np.concatenate([plan.rows for plan in plans])
+        at = np.concatenate([plan.at for plan in plans])
+        shown = iter(self._paint(rows, at, [n for plan in plans for n in plan.folded]))
+        return tuple(
+            Section(
+                plan.title,
+                plan.note,
+                excerpt_rows.rows(list(islice(shown, len(plan.rows))), self.here),
+                plan.more,
+                plan.available,
+            )
+            for plan in plans
+        )
+
+    def plans(self, shares: tuple[Share, ...]) -> list[Plan]:
+        """The sections of the view."""
         excerpts = count(len(self.facts.excerpts.tokens))
         limit = None if self.view.more else FEW
-        strongest, negative = "Strongest", "Most negative"
         match self.view.show:
             case Show.ALL:
-                return self.everything(excerpts)
+                return [
+                    self.top(excerpts, limit),
+                    self.bottom(excerpts, limit),
+                    *self.bands(),
+                    self.random(limit),
+                ]
             case Show.TOP:
-                top = self.section(strongest, f"top {{}} of {excerpts} excerpts", (Kind.TOP,), 1, limit)
-                glimpse = self.section(negative, "", (Kind.BOTTOM,), -1, GLIMPSE, Show.BOTTOM)
-                return (top, glimpse) if glimpse.excerpts else (top,)
+                glimpse = self.plan("Most negative", "", (Kind.BOTTOM,), -1, GLIMPSE, Show.BOTTOM)
+                return [self.top(excerpts, limit), *([glimpse] if len(glimpse.rows) else [])]
             case Show.BOTTOM:
-                note = f"bottom {{}} of {excerpts} excerpts"
-                return (self.section(negative, note, (Kind.BOTTOM,), -1, limit),)
+                return [self.bottom(excerpts, limit)]
             case Show.RANDOM:
-                return (self.section("Random", RANDOM_NOTE, (Kind.RANDOM,), 1, limit, ordered=False),)
+                return [self.random(limit)]
             case Show.QUANTILES:
                 return self.bands()
             case Show.SIGNS:
                 return self.by_signs(shares)
-        return ()
+        return []
 
-    def section(
+    def top(self, excerpts: str, limit: int | None) -> Plan:
+        """The strongest."""
+        return self.plan("Strongest", f"top {{}} of {excerpts} excerpts", (Kind.TOP,), 1, limit)
+
+    def bottom(self, excerpts: str, limit: int | None) -> Plan:
+        """The most negative."""
+        return self.plan("Most negative", f"bottom {{}} of {excerpts} excerpts", (Kind.BOTTOM,), -1, limit)
+
+    def random(self, limit: int | None) -> Plan:
+        """Drawn from everything, in the order they were drawn."""
+        return self.plan("Random", "drawn from all excerpts alike", (Kind.RANDOM,), 1, limit, ordered=False)
+
+    def bands(self) -> list[Plan]:
+        """The four quantile bands, strongest first."""
+        note = "of excerpts, by their maximum"
+        return [self.plan(BAND_NAMES[band], note, (band,), 1, None) for band in reversed(BANDS)]
+
+    def plan(
         self,
         title: str,
         note: str,
@@ -86,9 +135,9 @@ class Exemplars:
         limit: int | None,
         more: Show | None = None,
         ordered: bool = True,
-    ) -> Section:
+    ) -> Plan:
         """Records of some kinds over all splits, strongest first, each excerpt once."""
-        rows = np.flatnonzero(np.isin(self.records.kinds, np.array(kinds, np.uint8)))
+        rows = np.flatnonzero(np.logical_or.reduce([self.records.kinds == kind for kind in kinds]))
         rows = _once(self.records.excerpts, rows)
         at = heatmap.peaks(self.records.activations[rows], sign)
         if ordered:
@@ -102,28 +151,14 @@ class Exemplars:
             changes = {"show": more} if more else {"more": True}
             link = self.here + self.view.query(**changes)
         first = np.array([g[0] for g in kept], np.intp)
-        shown = self._paint(rows[first], at[first], [len(g) - 1 for g in kept])
-        return Section(title, note.format(len(rows)), shown, link, len(groups))
+        folded = [len(g) - 1 for g in kept]
+        return Plan(title, note.format(len(rows)), rows[first], at[first], folded, link, len(groups))
 
-    def everything(self, excerpts: str) -> tuple[Section, ...]:
-        """Every kind on one page."""
-        limit = None if self.view.more else FEW
-        return (
-            self.section("Strongest", f"top {{}} of {excerpts} excerpts", (Kind.TOP,), 1, limit),
-            self.section("Most negative", f"bottom {{}} of {excerpts} excerpts", (Kind.BOTTOM,), -1, limit),
-            *self.bands(),
-            self.section("Random", RANDOM_NOTE, (Kind.RANDOM,), 1, limit, ordered=False),
-        )
-
-    def bands(self) -> tuple[Section, ...]:
-        """The four quantile bands, strongest first."""
-        return tuple(self.section(BAND_NAMES[band], BAND_NOTE, (band,), 1, None) for band in reversed(BANDS))
-
-    def by_signs(self, shares: tuple[Share, ...]) -> tuple[Section, ...]:
+    def by_signs(self, shares: tuple[Share, ...]) -> list[Plan]:
         """Records by the signs of gate and input at their strongest point, whatever kind they were kept as."""
         gates = self.records.gates
         if gates is None:
-            return ()
+            return []
         rows = _once(self.records.excerpts, np.arange(len(self.records)))
         size = np.abs(self.records.activations[rows])
         at = np.argmax(size, axis=1) if len(rows) else np.zeros(0, np.intp)
@@ -136,11 +171,11 @@ class Exemplars:
             groups = self._groups(rows[mine], at[mine])
             kept = groups if self.view.more else groups[:PER_SIGN]
             first = mine[np.array([g[0] for g in kept], np.intp)]
-            shown = self._paint(rows[first], at[first], [len(g) - 1 for g in kept])
             link = self.here + self.view.query(more=True) if len(groups) > len(kept) else ""
+            folded = [len(g) - 1 for g in kept]
             note = f"{percent(share.share)} of tokens"
-            out.append(Section(combination.name, note, shown, link, len(groups)))
-        return tuple(out)
+            out.append(Plan(combination.name, note, rows[first], at[first], folded, link, len(groups)))
+        return out
 
     def compared(self, excerpts: Int32, expected: Float32, sign: int) -> tuple[Section, ...]:
         """Actual against simulated. excerpts [R] ordinals, expected [R, T] on the 0-10 scale of sign * a."""
@@ -159,7 +194,8 @@ class Exemplars:
         simulated = self._paint(rows, at, none, "simulated", expected[of] * sign, scale)
         both = tuple(e for pair in zip(actual, simulated, strict=True) for e in pair)
         title = "Actual against simulated"
-        return (Section(title, "simulated values are on the 0–10 scale", both, "", len(rows)),)
+        html = excerpt_rows.rows(both, self.here)
+        return (Section(title, "simulated values are on the 0–10 scale", html, "", len(rows)),)
 
     def values(self, ordinal: int) -> tuple[tuple[Section, ...], tuple[Value, ...]]:
         """One excerpt whole, and its values as a list."""
@@ -176,7 +212,8 @@ class Exemplars:
                 zip(self.records.tokens[r].tolist(), self.records.activations[r].tolist(), strict=True)
             )
         )
-        return (Section("Every value", "", self._paint(found, at, [0]), "", 1),), listed
+        html = excerpt_rows.rows(self._paint(found, at, [0]), self.here)
+        return (Section("Every value", "", html, "", 1),), listed
 
     def _groups(self, rows: heatmap.Indices, at: heatmap.Indices) -> list[list[int]]:
         if self.view.duplicates:

@@ -1,5 +1,7 @@
 """What pages need of a model and what changes only with a new collection, held in memory between requests."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -11,6 +13,8 @@ from app.errors import NotFound
 from app.store import Store, excerpts, models
 from app.store.excerpts import ExcerptCache
 from app.store.rows import LayerSummary, StoredExcerpts
+
+HOLD_S = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,27 +42,37 @@ class ModelFacts:
 
 
 class ModelCache:
-    """One entry a model, read again when a new collection of it is complete."""
+    """One entry a model, read again when a new collection of it is complete; that is looked up once a second."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self.store = store
-        self._held: dict[str, ModelFacts] = {}
+        self.clock = clock
+        self._held: dict[str, tuple[float, ModelFacts]] = {}
         self._lock = Lock()
 
     def get(self, slug: str) -> ModelFacts:
-        """Raises NotFound for an unknown model, and for one without a complete collection."""
+        """At most a second old. Raises NotFound for an unknown model, and for one without a complete collection."""
+        known = self._held.get(slug)
+        if known is not None and self.clock() < known[0]:
+            return known[1]
+        return self.fresh(slug)
+
+    def fresh(self, slug: str) -> ModelFacts:
+        """As the store has it now. Raises as `get` does."""
+        until = self.clock() + HOLD_S
         current = ExcerptCache.get(self.store, slug)
-        held = self._held.get(slug)
-        if held is not None and held.excerpts is current:
-            return held
         with self._lock:
-            with self.store.session() as session:
-                fresh = ModelFacts(
-                    models.model(session, slug).card,
-                    tuple(models.layers(session, slug)),
-                    tuple(excerpts.documents(session, slug)),
-                    current,
-                    models.cached_vocabulary(self.store, slug),
-                )
-            self._held[slug] = fresh
-            return fresh
+            known = self._held.get(slug)
+            if known is not None and known[1].excerpts is current:
+                facts = known[1]
+            else:
+                with self.store.session() as session:
+                    facts = ModelFacts(
+                        models.model(session, slug).card,
+                        tuple(models.layers(session, slug)),
+                        tuple(excerpts.documents(session, slug)),
+                        current,
+                        models.cached_vocabulary(self.store, slug),
+                    )
+            self._held[slug] = (until, facts)
+        return facts

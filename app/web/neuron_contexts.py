@@ -35,7 +35,7 @@ class Section(NamedTuple):
 
     title: str
     note: str
-    excerpts: tuple[Excerpt, ...]
+    rows: Markup  # list items, see excerpt_rows
     more: str  # address that shows all of them, or empty
     available: int
 

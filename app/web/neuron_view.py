@@ -1,7 +1,8 @@
 """How a neuron page is looked at: everything that its query string holds."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -60,19 +61,28 @@ class View:
 
     def query(self, **changes: Any) -> str:
         """This view with some changes as a query string, `?` included, or empty."""
-        view = replace(self, **changes)
-        pairs = [
-            (field.name, "1" if value is True else str(value))
-            for field in fields(view)
-            if (value := getattr(view, field.name)) != field.default
-        ]
-        return f"?{urlencode(pairs)}" if pairs else ""
+        return _query(self, tuple(changes.items()))
 
     def carried(self) -> str:
         """What goes along to another neuron: how to look, not at what of this one."""
         about_this = {Show.COMPARE, Show.VALUES}
         show = Show.TOP if self.show in about_this else self.show
         return self.query(show=show, more=False, explanation=None, simulation=None, excerpt=None, job="")
+
+
+_DEFAULTS = tuple((field.name, field.default) for field in fields(View))
+
+
+@lru_cache(maxsize=4096)
+def _query(view: View, changes: tuple[tuple[str, Any], ...]) -> str:
+    """A page holds some twenty such addresses, and the next neuron's page the same ones."""
+    pairs = []
+    changed = dict(changes)
+    for name, default in _DEFAULTS:
+        value = changed[name] if name in changed else getattr(view, name)
+        if value != default:
+            pairs.append((name, "1" if value is True else str(value)))
+    return f"?{urlencode(pairs)}" if pairs else ""
 
 
 async def parse_view(  # async: a plain def would go through the thread pool

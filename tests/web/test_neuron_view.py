@@ -52,5 +52,5 @@ def test_only_how_to_look_goes_along_to_a_neighbour():
 
 
 def test_nonsense_is_refused():
-    for query in ("show=all", "context=7", "explanation=x", "explanation=-1", "protocol=mean"):
+    for query in ("context=7", "explanation=x", "explanation=-1", "protocol=mean"):
         assert client.get(f"/?{query}").status_code == 422

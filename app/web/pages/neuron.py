@@ -12,20 +12,19 @@ from starlette.responses import HTMLResponse
 from app.domain.explanations import Method, State
 from app.domain.neurons import (
     Float32,
-    Histogram,
     Int32,
     Kind,
     NeuronRef,
     Polarity,
     Records,
     Split,
-    Statistics,
 )
 from app.domain.token_lookup import token_means
 from app.errors import NotFound
 from app.settings import Endpoint
-from app.store import Session, explanations, jobs, neurons, simulations
+from app.store import Session, Store, jobs, simulations
 from app.store.rows import ExplanationRow, JobRow, SimulationRow, StoredTokens
+from app.store.sheets import Sheet, sheet
 from app.web import charts, heatmap
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.exemplars import Exemplars, shares
@@ -62,42 +61,32 @@ def show_neuron(
     facts_of: FactsDep,
 ) -> HTMLResponse:
     """Everything about one neuron."""
-    facts = facts_of.get(model)
-    its_layer = facts.layer(layer)
-    if not 0 <= index < its_layer.neurons:
-        raise NotFound(
-            f"Layer {layer} of {facts.card.name} has no neuron {index}. There is: 0 to {its_layer.neurons - 1}."
-        )
     ref = NeuronRef(model, layer, index)
-    with store.session() as session:
-        records = neurons.records(session, facts.excerpts, ref)
-        evidence = gather(session, ref)
-        job = jobs.get(session, view.job) if view.job else None
-        compared = _compared(session, evidence.explanations, view) if view.show is Show.COMPARE else None
-    exemplars = Exemplars(facts, ref, records, view)
+    facts = facts_of.get(model)
+    try:
+        evidence, job, compared = _read(store, facts, ref, view)
+    except NotFound:
+        newer = facts_of.fresh(model)  # a new collection may have been completed since
+        if newer is facts:
+            raise
+        facts = newer
+        evidence, job, compared = _read(store, facts, ref, view)
+    exemplars = Exemplars(facts, ref, evidence.records, view)
     shown = _main(exemplars, compared, shares(evidence.statistics.sign_shares))
     return page(
         "neuron.html", neuron_page(request, facts, ref, view, evidence, shown, jobs_.endpoints(), job)
     )
 
 
-class Evidence(NamedTuple):
-    """What a neuron page says besides its exemplars."""
-
-    statistics: Statistics
-    histogram: Histogram
-    top_tokens: StoredTokens
-    explanations: list[ExplanationRow]
-
-
-def gather(session: Session, ref: NeuronRef) -> Evidence:
-    """Reads it. Raises NotFound."""
-    return Evidence(
-        neurons.statistics(session, ref),
-        neurons.histogram(session, ref),
-        neurons.top_tokens(session, ref),
-        explanations.of_neuron(session, ref),
-    )
+def _read(
+    store: Store, facts: ModelFacts, ref: NeuronRef, view: View
+) -> tuple[Sheet, JobRow | None, tuple[ExplanationRow, SimulationRow | None] | None]:
+    """What the store holds for this page. Raises NotFound that says what exists."""
+    with store.session() as session:
+        evidence = sheet(session, facts.excerpts, ref)
+        job = jobs.get(session, view.job) if view.job else None
+        compared = _compared(session, evidence.explanations, view) if view.show is Show.COMPARE else None
+    return evidence, job, compared
 
 
 class Main(NamedTuple):
@@ -113,7 +102,7 @@ def neuron_page(
     facts: ModelFacts,
     ref: NeuronRef,
     view: View,
-    evidence: Evidence,
+    evidence: Sheet,
     main: Main,
     endpoints: Sequence[Endpoint],
     job: JobRow | None,
