@@ -1,5 +1,6 @@
 """The command line. Commands are in modules beside this one; each loads what it needs when it is called."""
 
+import importlib
 import sys
 
 import typer
@@ -17,8 +18,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a command. An expected error is one line on standard error and exit status 1; wrong usage is status 2."""
-    from app.cli import ask, collect, serve, store  # noqa: F401 - each adds its commands to `app`
-
+    for name in ("serve", "collect", "ask", "store"):  # each adds its commands to `app`
+        importlib.import_module(f"app.cli.{name}")
     try:
         app()
     except AppError as error:

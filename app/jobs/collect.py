@@ -73,7 +73,7 @@ async def _collect(runtime: Runtime, row: JobRow) -> dict[str, object]:
             progress.report(prepared.excerpts, "writing")
             await write(row.id, prepared.collection)
             await finish(row.id, prepared.collection)
-        except (Exception, *engine.Stopped) as error:
+        except (Exception, engine.Stopped) as error:
             now = await runtime.db(lambda s: jobs.get(s, row.id))
             if isinstance(error, Exception) or now.state.ended:  # otherwise another worker goes on with it
                 await asyncio.to_thread(clean, runtime.store, runtime.scratch(row.id), row)

@@ -31,7 +31,21 @@ UNFINISHED = ["ENQUEUED", "PENDING", "DELAYED"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_under_way: dict[str, asyncio.Task[Any]] = {}  # the step that each job has under way in this process
 Workflow = Callable[[str], Coroutine[Any, Any, None]]
+
+
+_cancelled: set[str] = set()  # jobs whose step was aborted here
+
+# How DBOS says that a job was cancelled or taken from this worker.
+_STOPS = (dbos_error.DBOSWorkflowCancelledError, dbos_error.DBOSWorkflowConflictIDError)
+
+
+class Stopped(BaseException):
+    """What a step raises when its job was cancelled, or taken over by another worker: our own row says which.
+
+    No Exception, so that nothing takes it for a failure of the job.
+    """
 
 
 def workflow(name: str) -> Callable[[Workflow], Workflow]:
@@ -46,22 +60,34 @@ def workflow(name: str) -> Callable[[Workflow], Workflow]:
 def step(name: str) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
     """Make an async function a step: run at least once, its JSON result kept, aborted when its job is cancelled.
 
-    An AppError is kept as its name and words and raised again as itself, also when the workflow is replayed: the
+    The job's id is its first argument. An AppError is kept as its name and words and raised again as itself, also when the workflow is replayed: the
     engine would bring it back as something else.
     """
 
     def decorate(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         async def kept(*args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+            job_id, task = str(args[0]), asyncio.current_task()
+            assert task is not None
+            _under_way[job_id] = task
             try:
                 return {"value": await function(*args, **kwargs)}
             except AppError as error:
                 return {"error": type(error).__name__, "reason": str(error)}
+            finally:
+                _under_way.pop(job_id, None)
 
         durable = DBOS.step(name=name, retries_allowed=False, preemptible=True)(kept)
 
         @functools.wraps(function)
         async def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            outcome: dict[str, Any] = await durable(*args, **kwargs)
+            try:
+                outcome: dict[str, Any] = await durable(*args, **kwargs)
+            except _STOPS as stop:
+                raise Stopped from stop
+            except asyncio.CancelledError as stop:
+                if str(args[0]) in _cancelled:
+                    raise Stopped from stop
+                raise
             if "error" in outcome:
                 raise getattr(errors, outcome["error"], AppError)(outcome["reason"])
             return cast(R, outcome["value"])
@@ -80,17 +106,12 @@ class Unfinished(NamedTuple):
     version: str
 
 
-# What a workflow sees when its job was cancelled in the engine, or taken from it; no Exceptions, so that nothing
-# swallows them. Which of the two it was, our own row says.
-Stopped = (dbos_error.DBOSWorkflowCancelledError, dbos_error.DBOSWorkflowConflictIDError)
-
-
 class _Quiet(logging.Filter):
     """Lets through what DBOS says, but not that a cancelled workflow was cancelled."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        return not isinstance(error, (*Stopped, dbos_error.DBOSAwaitedWorkflowCancelledError))
+        return not isinstance(error, (Stopped, *_STOPS, dbos_error.DBOSAwaitedWorkflowCancelledError))
 
 
 def _use_our_log() -> None:
@@ -171,11 +192,15 @@ class Engine:
             await DBOS.enqueue_workflow_async(queue, function, job_id)
 
     async def cancel(self, job_id: str) -> None:
-        """Make a job stop at its next step, and abort the step under way within about a second."""
+        """Make a job stop: the step under way here at once, one elsewhere within about a second."""
         try:
             await DBOS.cancel_workflow_async(job_id)
         except dbos_error.DBOSNonExistentWorkflowError:
             log.debug("job %s was not in the engine yet", job_id)
+        step_under_way = _under_way.get(job_id)
+        if step_under_way is not None:
+            _cancelled.add(job_id)
+            step_under_way.cancel()
 
     async def known(self, job_id: str) -> bool:
         """Whether the engine has ever been given this job."""

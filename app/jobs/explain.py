@@ -1,19 +1,15 @@
 """Explaining a neuron, then simulating and scoring what came out."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app import __version__
 from app.domain.explanations import ExplainOptions, Method, Provenance, State
-from app.domain.neurons import Polarity
 from app.domain.protocols import explain_records
-from app.domain.statements import token_lookup_text
-from app.domain.token_lookup import TOP_TOKENS, lookup_records, token_means
 from app.errors import AnswerError, BadInput
 from app.jobs import engine
 from app.jobs.endpoints import endpoint
-from app.jobs.lifecycle import Progress, in_thread, run
+from app.jobs.lifecycle import Progress, in_thread, keep, run
 from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, loads
 from app.jobs.runtime import Runtime, current
@@ -57,14 +53,19 @@ async def explain(job_id: str) -> int:
     text: str | None = None
     reason = ""
     if request.explain.method is Method.TOKEN_LOOKUP:
-        text, provenance = token_lookup(neuron, request.explain, request.author)
+        from app.explain import token_lookup
+
+        made = token_lookup(neuron.records, neuron.statistics, neuron.vocabulary, request.explain)
+        text, provenance = made.text, replace(made.provenance, author=request.author)
     else:
         try:
             text, provenance = await _ask(runtime, neuron, request, job_id)
         except FAILURES as error:
             failure, reason = error, str(error)
             provenance = _attempted(runtime, neuron, request)
-    explanation_id = await runtime.db(
+    explanation_id = await keep(
+        runtime,
+        job_id,
         lambda s: explanations.add(
             s,
             request.ref,
@@ -75,34 +76,12 @@ async def explain(job_id: str) -> int:
             reason,
             job_id,
             job_id,
-        )
+        ),
     )
     stored = await runtime.db(lambda s: explanations.get(s, explanation_id))
     if stored.state is not State.OK:
         raise failure or AnswerError(stored.reason)
     return explanation_id
-
-
-def token_lookup(neuron: Neuron, options: ExplainOptions, author: str) -> tuple[str, Provenance]:
-    """The statement that needs no language model: the tokens with the highest mean activation."""
-    if options.polarity is Polarity.NEGATIVE:
-        raise BadInput("token_lookup speaks of both signs at once: ask for the positive polarity.")
-    seen = lookup_records(neuron.records)
-    if not len(seen):
-        raise BadInput(f"{neuron.ref} has no records to take token means from.")
-    means = token_means(seen.tokens, seen.activations, position0=neuron.statistics.position0)
-    top = means.top(TOP_TOKENS)
-    text = token_lookup_text([neuron.vocabulary.shown[i] for i in top.ids.tolist()], top.means.tolist())
-    provenance = Provenance(
-        method=Method.TOKEN_LOOKUP,
-        explainer="none",
-        parameters_json=json.dumps({"top_tokens": TOP_TOKENS}),
-        seed=options.seed,
-        excerpts=tuple(sorted(set(seen.excerpts.tolist()))),
-        code_version=__version__,
-        author=author,
-    )
-    return text, provenance
 
 
 async def _ask(
@@ -113,7 +92,7 @@ async def _ask(
     prompt = _prompt(neuron, request.explain)
     client = await runtime.client(request.explain.explainer)
     explained = await ask(client, prompt, request.explain, job_id)
-    return explained.text, replace(explained.provenance, author=request.author, code_version=__version__)
+    return explained.text, replace(explained.provenance, author=request.author)
 
 
 def _prompt(neuron: Neuron, options: ExplainOptions) -> "Prompt":
@@ -137,9 +116,9 @@ def _attempted(runtime: Runtime, neuron: Neuron, request: ExplainRequest) -> Pro
         prompt_version=prompt.version,
         messages_hash=messages_hash(prompt.messages),
         messages_json=messages_json(prompt.messages),
-        parameters_json=json.dumps(asdict(request.explain)),
+        parameters_json=prompt.parameters_json,
         seed=request.explain.seed,
-        excerpts=tuple(prompt.excerpts),
+        excerpts=prompt.excerpts,
         code_version=__version__,
         author=request.author,
     )

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import TypeVar
 
-from app.errors import AppError
+from app.errors import AppError, Conflict
 from app.jobs.runtime import Runtime
-from app.store import jobs
+from app.store import Session, jobs
 from app.store.rows import JobRow, JobState
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,17 @@ async def run(runtime: Runtime, job_id: str, work: Callable[[JobRow], Awaitable[
         log.info("job %s: %s", job_id, ended.state)
     finally:
         runtime.running.discard(job_id)
+
+
+async def keep(runtime: Runtime, job_id: str, write: Callable[[Session], T]) -> T:
+    """Store something that a job made, unless the job was cancelled meanwhile. Raises Conflict then."""
+
+    def call(session: Session) -> T:
+        if jobs.get(session, job_id).state.ended:
+            raise Conflict("The job was cancelled: what it made is not kept.")
+        return write(session)
+
+    return await runtime.db(call)
 
 
 class Progress:

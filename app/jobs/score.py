@@ -23,7 +23,7 @@ from app.domain.neurons import Float32, Int32, Records
 from app.domain.token_lookup import lookup_records, token_means
 from app.errors import AnswerError, AppError, BadInput, EndpointError, ModelError
 from app.jobs import engine
-from app.jobs.lifecycle import Progress, in_thread, run
+from app.jobs.lifecycle import Progress, in_thread, keep, run
 from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
 from app.jobs.runtime import Runtime, current
@@ -77,7 +77,9 @@ async def simulate(job_id: str, explanation_id: int) -> int:
     except FAILURES as error:
         failure = error
     state, reason = (State.OK, "") if failure is None else (State.FAILED, str(failure))
-    simulation_id = await runtime.db(
+    simulation_id = await keep(
+        runtime,
+        job_id,
         lambda s: simulations.add(
             s,
             explanation_id,
@@ -90,7 +92,7 @@ async def simulate(job_id: str, explanation_id: int) -> int:
             reason,
             job_id,
             f"{job_id}/simulation",
-        )
+        ),
     )
     stored = await runtime.db(lambda s: simulations.get(s, simulation_id))
     if stored.state is not State.OK:

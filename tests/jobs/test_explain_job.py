@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -268,9 +269,9 @@ def test_what_does_not_fit_is_refused_when_asked(world: Make, collected: Path) -
         here = world(data=collected, endpoints=[server.endpoint()])
         ask = here.jobs.enqueue_explain
         with pytest.raises(NotFound, match="tiny-gpt2"):
-            ask(REF._replace(model="nobody"), EXPLAIN, None)
+            ask(replace(REF, model="nobody"), EXPLAIN, None)
         with pytest.raises(NotFound):
-            ask(REF._replace(index=99999), EXPLAIN, None)
+            ask(replace(REF, index=99999), EXPLAIN, None)
         with pytest.raises(NotFound, match="scripted"):
             ask(REF, ExplainOptions(explainer="gpt-9"), None)
         with pytest.raises(BadInput, match="token_lookup"):
