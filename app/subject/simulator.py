@@ -74,7 +74,7 @@ class LocalSimulator:
         headings = [self.prompt.explanation(explanation) for explanation in explanations]
         longest = len(questions[order[-1]].ids)
         with torch.inference_mode():
-            prefix = self._prefix(seed)
+            prefix = self.prepare(seed)
             for e, heading in enumerate(headings):
                 if self.context and prefix.length + len(heading) + longest > self.context:
                     raise BadInput(
@@ -99,7 +99,8 @@ class LocalSimulator:
             )
         return out
 
-    def _prefix(self, seed: int) -> Stem:
+    def prepare(self, seed: int) -> Stem:
+        """The few-shot prefix of this seed, read if it is not kept from before; `simulate` does so itself."""
         if seed not in self._stems:
             while len(self._stems) >= KEPT_PREFIXES:
                 self._stems.popitem(last=False)

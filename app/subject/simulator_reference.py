@@ -30,11 +30,10 @@ def simulate_slowly(
         question = prompt.excerpt(pieces)
         ids = torch.tensor([[*start, *question.ids]], device=subject.device)  # [1, P + E + L]
         with torch.inference_mode():
-            logits = subject.model(input_ids=ids, use_cache=False).logits  # [1, P + E + L, V]
-            probabilities = torch.softmax(logits[0].float(), dim=-1)  # [P + E + L, V]
-        row = []
-        for tab in question.tabs:
-            weights = probabilities[len(start) + tab, list(numbers.ids)].double().cpu().numpy()  # [top + 1]
-            row.append(float(np.dot(weights, np.arange(len(weights))) / weights.sum() * 10.0 / numbers.top))
-        out.append(row)
+            logits = subject.model(input_ids=ids, use_cache=False).logits[0]  # [P + E + L, V]
+            tabs = torch.tensor(question.tabs, device=subject.device) + len(start)  # [T]
+            probabilities = torch.softmax(logits[tabs].float(), dim=-1)  # [T, V]
+        weights = probabilities[:, list(numbers.ids)].cpu().numpy()  # [T, top + 1]
+        expected = weights @ np.arange(numbers.top + 1) / weights.sum(axis=1)  # [T]
+        out.append(expected * 10.0 / numbers.top)
     return np.array(out, np.float32)

@@ -105,6 +105,17 @@ def test_prefix_and_heading_are_read_once(llama: Subject) -> None:
     assert passes == [(1, prefix), *per_call, *per_call]
 
 
+def test_positions_count_on_through_prefix_heading_and_question(llama: Subject) -> None:
+    simulator = LocalSimulator(llama)
+    seen: list[list[int]] = []
+    handle = simulator.body.register_forward_pre_hook(
+        lambda _, __, kwargs: seen.append(kwargs["position_ids"][0].tolist()), with_kwargs=True
+    )
+    simulator.simulate(EXPLANATIONS[:1], EXCERPTS[:1])
+    handle.remove()
+    assert len(seen) == 3 and sum(seen, []) == list(range(sum(map(len, seen))))  # noqa: RUF017
+
+
 def test_seed_moves_the_turning_points_and_kept_prefixes_are_bounded(llama: Subject) -> None:
     simulator = LocalSimulator(llama)
     by_seed = [simulator.simulate(EXPLANATIONS[:1], EXCERPTS[:1], seed) for seed in range(KEPT_PREFIXES + 2)]
