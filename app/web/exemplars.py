@@ -138,10 +138,12 @@ class Exemplars:
     ) -> Plan:
         """Records of some kinds over all splits, strongest first, each excerpt once."""
         rows = np.flatnonzero(np.logical_or.reduce([self.records.kinds == kind for kind in kinds]))
-        rows = _once(self.records.excerpts, rows)
-        at = heatmap.peaks(self.records.activations[rows], sign)
+        if len(kinds) > 1:
+            rows = _once(self.records.excerpts, rows)
+        activations = self.records.activations[rows]
+        at = heatmap.peaks(activations, sign)
         if ordered:
-            values = self.records.activations[rows, at] * sign
+            values = activations[np.arange(len(rows)), at] * sign
             order = np.argsort(-values, kind="stable")
             rows, at = rows[order], at[order]
         groups = self._groups(rows, at)

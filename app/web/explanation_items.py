@@ -128,21 +128,21 @@ def explanation_list(
         False,
         here,
         simulator_choices(endpoints),
-        endpoint_choices(endpoints),
+        endpoint_choices([(e.name, e.model) for e in endpoints]),
         protocol_choices(view.protocol, imported),
         oob,
     )
 
 
-def simulator_choices(endpoints: Sequence[Endpoint]) -> tuple[Choice, ...]:
+def simulator_choices(endpoints: Sequence[object]) -> tuple[Choice, ...]:
     """Simulators that can predict from a statement here."""
     names = [SimulatorName.LOCAL, *(ASKING_SIMULATORS if endpoints else ())]
     return tuple(Choice(wording.SIMULATORS[n], n.value, n is SimulatorName.LOCAL) for n in names)
 
 
-def endpoint_choices(endpoints: Sequence[Endpoint]) -> tuple[Choice, ...]:
-    """Language models by endpoint."""
-    return tuple(Choice(f"{e.name} · {e.model}", e.name, i == 0) for i, e in enumerate(endpoints))
+def endpoint_choices(endpoints: Sequence[tuple[str, str]]) -> tuple[Choice, ...]:
+    """Language models by endpoint: its name and its model's."""
+    return tuple(Choice(f"{name} · {model}", name, i == 0) for i, (name, model) in enumerate(endpoints))
 
 
 def protocol_choices(current: Protocol, imported: bool) -> tuple[Choice, ...]:
@@ -153,11 +153,13 @@ def protocol_choices(current: Protocol, imported: bool) -> tuple[Choice, ...]:
     return tuple(Choice(wording.PROTOCOLS[p], p.value, p is chosen) for p in ordered)
 
 
-def explain_form(ref: NeuronRef, view: View, endpoints: Sequence[Endpoint], imported: bool) -> ExplainForm:
+def explain_form(
+    here: str, protocol: Protocol, endpoints: Sequence[tuple[str, str]], imported: bool
+) -> ExplainForm:
     """Explain again: what may be chosen, with its defaults."""
     simulators = simulator_choices(endpoints)
     return ExplainForm(
-        path_of(ref),
+        here,
         tuple(
             Choice(words, m.value, i == 0)
             for i, (m, words) in enumerate(wording.METHODS.items())
@@ -167,7 +169,7 @@ def explain_form(ref: NeuronRef, view: View, endpoints: Sequence[Endpoint], impo
         tuple(Choice(p.value, p.value, p is Polarity.POSITIVE) for p in Polarity),
         (*simulators, Choice("do not score", "", False)),
         endpoint_choices(endpoints),
-        protocol_choices(view.protocol, imported),
+        protocol_choices(protocol, imported),
         tuple(Choice(words, c.value, i == 0) for i, (c, words) in enumerate(wording.CUT_OFFS.items())),
         tuple(Choice(words, m.value, i == 0) for i, (m, words) in enumerate(wording.MAXIMA.items())),
     )

@@ -76,7 +76,10 @@ class Painted:
 
 def peaks(activations: Float32, sign: int = 1) -> Indices:
     """Where each excerpt is strongest (sign 1) or most negative (sign -1). activations [R, T] -> [R]."""
-    return np.argmax(activations * sign, axis=1) if len(activations) else np.zeros(0, np.intp)
+    if not len(activations):
+        return np.zeros(0, np.intp)
+    found: Indices = activations.argmax(axis=1) if sign > 0 else activations.argmin(axis=1)
+    return found
 
 
 def levels(activations: Float32, maxima: Float32) -> NDArray[np.int8]:
@@ -92,10 +95,10 @@ def windows(starts: Bool, at: Indices, around: int | None) -> Indices:
     """
     rows, width = starts.shape
     out = np.empty((rows, 2), np.intp)
+    if around is None:
+        out[:] = 0, width
+        return out
     for r in range(rows):
-        if around is None:
-            out[r] = 0, width
-            continue
         low, high = max(0, int(at[r]) - around), min(width, int(at[r]) + around + 1)
         edges = np.flatnonzero(starts[r])
         before = edges[(edges <= low) & (edges >= low - REACH)]

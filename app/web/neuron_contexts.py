@@ -126,7 +126,7 @@ class ExplanationList:
 
 @dataclass(frozen=True)
 class ExplainForm:
-    """`_explain_form.html`."""
+    """What may be chosen when explaining again."""
 
     here: str
     methods: tuple[Choice, ...]
@@ -202,7 +202,7 @@ class NeuronPage:
     top_tokens: tuple[TopToken, ...]
     explanations: ExplanationList
     chosen: int | None  # the explanation that "score again" begins with
-    form: ExplainForm
+    form: Markup  # `_explain_form.html`, the same for every neuron but for its address
     live: Live
     carried: str  # what of the view goes along to a neighbour
     api: str
@@ -227,3 +227,10 @@ class ProblemFragment:
     """`_problem.html`: an error inside a stream that has begun."""
 
     message: str
+
+
+@dataclass(frozen=True)
+class ExplainFragment:
+    """`_explain_form.html`."""
+
+    form: ExplainForm

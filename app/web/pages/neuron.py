@@ -3,13 +3,15 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from fastapi import APIRouter, Request
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
-from app.domain.explanations import Method, State
+from app.domain.explanations import Method, Protocol, State
 from app.domain.neurons import (
     Float32,
     Int32,
@@ -31,9 +33,9 @@ from app.web.exemplars import Exemplars, shares
 from app.web.explanation_items import explain_form, explanation_list, path_of
 from app.web.live import live
 from app.web.model_cache import ModelFacts
-from app.web.neuron_contexts import Choice, NeuronPage, Section, Share, TopToken, Value
+from app.web.neuron_contexts import Choice, ExplainFragment, NeuronPage, Section, Share, TopToken, Value
 from app.web.neuron_view import Context, Scale, Show, View, ViewDep
-from app.web.rendering import chrome, page
+from app.web.rendering import chrome, page, render
 
 router = APIRouter(include_in_schema=False)
 
@@ -142,11 +144,24 @@ def neuron_page(
         _top_tokens(facts, evidence.top_tokens),
         explanation_list(ref, evidence.explanations, view, endpoints, imported),
         view.explanation,
-        explain_form(ref, view, endpoints, imported),
+        _form(here, view.protocol, tuple((e.name, e.model) for e in endpoints), imported),
         live(job, here),
         view.carried(),
         f"/api/v1/models/{ref.model}/layers/{ref.layer}/neurons/{ref.index}",
     )
+
+
+HERE = "/here/"
+
+
+@lru_cache(maxsize=64)
+def _rendered_form(protocol: Protocol, endpoints: tuple[tuple[str, str], ...], imported: bool) -> str:
+    return render("_explain_form.html", ExplainFragment(explain_form(HERE, protocol, endpoints, imported)))
+
+
+def _form(here: str, protocol: Protocol, endpoints: tuple[tuple[str, str], ...], imported: bool) -> Markup:
+    """The form of one neuron: rendered once, then only its address is put in."""
+    return Markup(_rendered_form(protocol, endpoints, imported).replace(HERE, str(escape(here))))  # noqa: S704
 
 
 def _beside(facts: ModelFacts, position: int, index: int) -> str:
