@@ -134,7 +134,7 @@ def neuron_line(row: NeuronRow, vocabulary: Vocabulary) -> NeuronLine:
         variance=row.variance,
         skewness=finite(row.skewness),
         kurtosis=finite(row.kurtosis),
-        top_tokens=[top_token(vocabulary, *token) for token in row.top_tokens],
+        top_tokens=[top_token(vocabulary, token.id, token.mean, token.count) for token in row.top_tokens],
         best=best(row.best),
     )
 
