@@ -14,7 +14,9 @@ from app.domain.explanations import (
     CutOff,
     ExplainOptions,
     Method,
+    Metric,
     Protocol,
+    Sample,
     ScaleMaximum,
     ScoreOptions,
     SimulatorName,
@@ -154,9 +156,9 @@ def report(explanation: ExplanationRow, job_id: str, cost_usd: float) -> list[st
     """An explanation with the scores that this job made, and where both come from."""
     made = explanation.provenance
     lines = [f"{explanation.ref}: {explanation.text}", ""]
-    for row in explanation.scores:
-        if row.job_id != job_id:
-            continue
+    order = list(Metric), list(Sample)
+    mine = [row for row in explanation.scores if row.job_id == job_id]
+    for row in sorted(mine, key=lambda r: (order[0].index(r.value.metric), order[1].index(r.value.sample))):
         value = row.value
         if value.state is State.OK and value.value is not None:
             interval = (

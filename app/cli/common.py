@@ -53,12 +53,11 @@ def layer_numbers(text: str) -> tuple[int, ...]:
         return ()
     numbers: list[int] = []
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdecimal() or (last and not last.isdecimal()):
+        first, dash, last = part.strip().partition("-")
+        last = last if dash else first
+        if not first.isdecimal() or not last.isdecimal() or int(last) < int(first):
             raise typer.BadParameter("write it as all, 3, 0-5 or 0,4,8-11")
-        numbers += range(int(first), int(last or first) + 1)
-    if not numbers:
-        raise typer.BadParameter("this names no layer")
+        numbers += range(int(first), int(last) + 1)
     return tuple(sorted(set(numbers)))
 
 

@@ -114,6 +114,8 @@ def _serve(config: Settings, listening: socket.socket, worker: bool) -> None:
             server_header=False,
         )
     )
+    # uvicorn raises the signal that ended it once more when it is done; what we still have to do comes after that.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         with contextlib.suppress(KeyboardInterrupt):
             server.run([listening])
@@ -139,6 +141,7 @@ def worker(
     """Work on queued jobs. Several may run, on several machines too if the store is PostgreSQL."""
     logs.configure()
     config = settings(data_dir=data_dir)
+    os.environ.setdefault("TQDM_DISABLE", "1")  # libraries' own progress bars; a job's progress is in its row
     asyncio.run(_work(config, until_idle, leash))
 
 

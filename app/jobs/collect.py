@@ -221,6 +221,10 @@ def _open(runtime: Runtime, job_id: str, request: CollectRequest) -> _Work:
     from app.subject.load import load
 
     settings = runtime.settings
+    progress = Progress(runtime, job_id, request.excerpts, UNIT)
+    with runtime.store.session() as session:
+        done = jobs.get(session, job_id).done  # of a worker that died: progress does not go back
+    progress.report(done, "loading the model")
     subject = load(request.model, settings.device, settings.threads, runtime.models_dir)
     layers = request.layers or range(subject.card.layers)
     file = runtime.scratch(job_id) / "excerpts.npz"
@@ -229,6 +233,7 @@ def _open(runtime: Runtime, job_id: str, request: CollectRequest) -> _Work:
         from app.subject.corpus import read_corpus
         from app.subject.excerpts import build_excerpts
 
+        progress.report(done, "reading the corpus")
         kept = build_excerpts(read_corpus(request.corpus), subject.tokenizer, request.excerpts, request.seed)
         _save_excerpts(file, *kept)
     documents, excerpts = kept

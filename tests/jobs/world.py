@@ -23,11 +23,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def wait_for(look: Callable[[], T | None], what: str, timeout_s: float = 60.0) -> T:
-    """What `look` gives as soon as it is not None or False; AssertionError when that takes too long."""
+    """What `look` gives as soon as it gives something; AssertionError when that takes too long."""
     end = time.monotonic() + timeout_s
     while True:
         found = look()
-        if found is not None and found is not False:
+        if found:
             return found
         assert time.monotonic() < end, f"waited {timeout_s:.0f} s for {what}"
         time.sleep(0.02)
