@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from app.domain.vocabulary import visible
+
 MINUS = "−"  # a real minus sign: as wide as a plus in tabular figures
 
 
@@ -87,6 +89,11 @@ def words(value: str) -> str:
     return value.replace("_", " ")
 
 
+def shown(text: str) -> str:
+    """A language model's words with everything made visible that hides or reorders text. Not HTML-escaped."""
+    return visible(text.encode("utf-8", "surrogatepass"))
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "signed": signed,
     "number": number,
@@ -98,4 +105,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment,
     "plural": plural,
     "words": words,
+    "shown": shown,
 }

@@ -103,6 +103,13 @@ def test_failed_explanations_are_states_with_their_reason(client: TestClient, ti
     assert not re.search(r"\b0\.\d", "".join(e.text for e in failed.inside if "score" in e.classes))
 
 
+def test_nothing_hides_in_an_explanation(client: TestClient, tiny: Tiny):
+    for where in (path(tiny.failed), path(tiny.explained)):
+        text = client.get(where).text
+        assert not set(text) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068\0"), where
+        assert "<em>ko" not in text
+
+
 def test_actual_against_simulated(client: TestClient, tiny: Tiny):
     answer = client.get(f"{path(tiny.explained)}?show=compare&explanation={tiny.explanation}")
     page = read(answer.text)
@@ -183,12 +190,17 @@ def test_with_htmx_the_panel_comes_in_place(client: TestClient, tiny: Tiny):
 def test_the_stream_brings_the_end_with_the_new_list_and_closes(client: TestClient, tiny: Tiny):
     here = path(tiny.plain)
     job = client.post(f"{here}/explain", data=FORM).headers["location"].partition("job=")[2].partition("#")[0]
-    client.post(f"/jobs/{job}/cancel")
+    assert client.post(f"{here}/jobs/{job}/cancel", headers={"hx-request": "true"}).status_code == 204
+    assert client.post(f"{here}/jobs/{job}/cancel").headers["location"] == f"{here}?job={job}#live"
     answer = client.get(f"{here}/live/{job}")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "Cancelled" in answer.text
     assert 'id="explanations" hx-swap-oob="true"' in answer.text
     assert "event: close" in answer.text
+    again = client.post(f"{here}/jobs/{job}/retry")
+    assert again.status_code == 303
+    assert again.headers["location"].startswith(f"{here}?job=")
+    assert job not in again.headers["location"]
     unknown = client.get(f"{here}/live/nothing")
     assert "failed" in unknown.text
     assert "event: close" in unknown.text

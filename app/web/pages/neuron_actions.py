@@ -142,6 +142,23 @@ def score(
     return started(request, store, path_of(ref), job)
 
 
+@router.post("/m/{model}/{layer}/{index:int}/jobs/{job}/retry")
+def retry(
+    request: Request, model: str, layer: str, index: int, job: str, store: StoreDep, jobs_: JobsDep
+) -> Response:
+    """Starts a failed or cancelled job again, and follows it from this page."""
+    return started(request, store, path_of(NeuronRef(model, layer, index)), jobs_.retry(job))
+
+
+@router.post("/m/{model}/{layer}/{index:int}/jobs/{job}/cancel")
+def cancel(request: Request, model: str, layer: str, index: int, job: str, jobs_: JobsDep) -> Response:
+    """Stops a job; the page that follows it learns so from its stream."""
+    jobs_.cancel(job)
+    if is_htmx(request):
+        return Response(status_code=204)
+    return RedirectResponse(f"{path_of(NeuronRef(model, layer, index))}?job={job}#live", 303)
+
+
 def score_options(simulator: str, endpoint: str, protocol: Protocol, seed: int) -> ScoreOptions:
     """Raises NotFound for a simulator that does not exist."""
     try:
