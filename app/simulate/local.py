@@ -35,7 +35,13 @@ class Local:
         expected = np.asarray(await self.service.simulate(explanation, pieces, seed), np.float32)  # [R, T]
         if expected.shape != records.tokens.shape or not np.isfinite(expected).all():
             raise AnswerError("The local simulator gave no finite number for some token.")
-        card = await self.service.card()
-        parameters = {"model": card.name, "revision": card.revision}
+        card = await self.service.simulator()
+        parameters = {
+            "model": card.model.name,
+            "revision": card.model.revision,
+            "scale": f"0-{card.scale_top}",
+            "shots": card.shots,
+            "prompt_version": card.prompt_version,
+        }
         usage = Usage(seconds=time.monotonic() - started)
         return Simulated(records.excerpts, expected, usage, json.dumps(parameters))

@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.collection import ModelCard
 from app.domain.neurons import Float32, Polarity
+from app.domain.simulator_card import SimulatorCard
 from app.errors import AnswerError, ModelError
 from app.simulate.local import Local
 from tests.simulate.helpers import NASTY, records_of
@@ -25,6 +26,9 @@ class Service:
 
     async def card(self) -> ModelCard:
         return CARD
+
+    async def simulator(self) -> SimulatorCard:
+        return SimulatorCard(CARD, 9, 5, "one-pass-1")
 
     async def simulate(
         self, explanation: str, token_pieces: Sequence[Sequence[bytes]], seed: int = 0
@@ -49,7 +53,13 @@ async def test_the_service_gets_the_tokens_bytes_and_its_values_come_back() -> N
     assert result.expected.tolist() == [lengths, lengths[::-1]]
     assert result.excerpts.tolist() == [100, 101]
     assert service.explanations == ["words"]
-    assert json.loads(result.parameters_json) == {"model": "Tiny", "revision": "abc"}
+    assert json.loads(result.parameters_json) == {
+        "model": "Tiny",
+        "revision": "abc",
+        "scale": "0-9",
+        "shots": 5,
+        "prompt_version": "one-pass-1",
+    }
     assert result.usage.calls == 0
 
 
