@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from app.domain.explanations import Protocol
+from app.web import errors
 from app.web.neuron_view import Context, Scale, Show, View, ViewDep
 
 app = FastAPI()
+errors.install(app)
 
 
 @app.get("/")
@@ -52,5 +54,16 @@ def test_only_how_to_look_goes_along_to_a_neighbour():
 
 
 def test_nonsense_is_refused():
-    for query in ("context=7", "explanation=x", "explanation=-1", "protocol=mean"):
-        assert client.get(f"/?{query}").status_code == 422
+    for query in (
+        "context=7",
+        "explanation=x",
+        "explanation=-1",
+        "protocol=mean",
+        "breaks=maybe",
+        "job=" + "x" * 101,
+        "excerpt=" + "9" * 30,
+    ):
+        answer = client.get(f"/?{query}", headers={"accept": "application/json"})
+        assert answer.status_code == 422
+        assert query.partition("=")[0] in answer.json()["error"]["message"]
+    assert client.get("/?unknown=1").json() == repr(View())
