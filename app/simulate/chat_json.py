@@ -73,7 +73,7 @@ class ChatJson:
                 temperature=RETRY_TEMPERATURE if attempt else 0.0,
                 max_tokens=longest_answer(tokens),
                 seed=seed + attempt,
-                schema_json=schema(len(tokens)),
+                schema_json=schema(tokens),
                 nonce=f"{nonce}/{attempt}",
             )
             answer = await self.client.chat(request, "simulate", job_id)
@@ -93,18 +93,24 @@ def prompt(explanation: str, tokens: Sequence[str]) -> tuple[Message, ...]:
     return (*_shots(), Message("user", _question(explanation, tokens)))
 
 
-@lru_cache(maxsize=8)
-def schema(count: int) -> str:
-    """The JSON schema of an answer for `count` tokens, in the subset that strict modes take."""
-    level = {"type": "integer", "minimum": 0, "maximum": 10}
-    entry = _object({"token": {"type": "string"}, "activation": level})
-    levels = {"type": "array", "items": entry, "minItems": count, "maxItems": count}
+def schema(tokens: Sequence[str]) -> str:
+    """The JSON schema of an answer for these tokens, in the subset that strict modes take.
+
+    Naming the tokens keeps a weak model from misspelling them; their order it must keep by itself.
+    """
+    entry = _object(
+        {
+            "token": {"type": "string", "enum": list(dict.fromkeys(tokens))},
+            "activation": {"type": "integer", "minimum": 0, "maximum": 10},
+        }
+    )
+    levels = {"type": "array", "items": entry, "minItems": len(tokens), "maxItems": len(tokens)}
     return json.dumps(_object({"activations": levels}))
 
 
 def longest_answer(tokens: Sequence[str]) -> int:
-    """A bound on the tokens of a sensible answer: some 20 for an entry, white space included, and its token."""
-    return 64 + sum(20 + len(token) for token in tokens)
+    """A bound on the tokens of a sensible answer: an entry takes some 30 where it is indented, and its token."""
+    return 64 + sum(40 + len(token) for token in tokens)
 
 
 def read_answer(answer: Completion, tokens: Sequence[str]) -> list[float]:

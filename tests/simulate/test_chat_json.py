@@ -247,4 +247,6 @@ def test_the_longest_answer_has_room_for_all_tokens() -> None:
     tokens = fields(NASTY)
     text = json.dumps({"activations": [{"token": t, "activation": 10} for t in tokens]}, indent=2)
     assert len(text.split()) < longest_answer(tokens)
-    assert json.loads(schema(3))["additionalProperties"] is False
+    levels = json.loads(schema(tokens))["properties"]["activations"]
+    assert (levels["minItems"], levels["maxItems"]) == (len(NASTY), len(NASTY))
+    assert set(levels["items"]["properties"]["token"]["enum"]) == set(tokens)
