@@ -29,11 +29,9 @@ class LayerBlock:
     ) -> None:
         self.layer = layer
         self.values = torch.empty(capacity, tokens, neurons, dtype=torch.float16, device=device)  # [C, T, N]
-        packed = (neurons + 7) // 8
-        # Bit n of a token: the gate is above 0 (big-endian in its byte, as np.packbits).
-        self.gates = (
-            torch.empty(capacity, tokens, packed, dtype=torch.uint8) if gated else None
-        )  # [C, T, N/8]
+        # Whether the gate is above 0, eight tokens a byte, the first in the highest bit (as np.packbits).
+        packed = (capacity, (tokens + 7) // 8, neurons)
+        self.gates = torch.empty(packed, dtype=torch.uint8, device=device) if gated else None  # [C, T/8, N]
         self.peak = torch.empty(capacity, neurons)  # [C, N] over positions 1..T-1, as the next three
         self.trough = torch.empty(capacity, neurons)  # [C, N]
         self.total = torch.empty(capacity, neurons)  # [C, N]
@@ -70,44 +68,38 @@ class LayerBlock:
         self.gates[at : at + len(gate)] = pack_signs(gate)
 
     def rows(self, columns: Tensor, neurons: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Values [M, T] and gate bits packed along tokens [M, T/8] of (excerpt of the block, neuron) pairs [M].
-
-        Taken excerpt by excerpt, so that each one's [T, N] slab is read while it is in the cache.
-        """
-        order = torch.argsort(columns, stable=True)
-        counts = torch.bincount(columns, minlength=len(self.values)).tolist()
-        wanted = neurons[order].to(self.values.device)
+        """Values [M, T] and gate bits [M, T/8] of (excerpt of the block, neuron) pairs [M]."""
+        order = torch.argsort(columns, stable=True)  # so that an excerpt's values are read while in the cache
+        at = columns[order].to(self.values.device)
+        which = neurons[order].to(self.values.device)
         values = torch.empty(len(columns), self.values.shape[1], dtype=self.values.dtype)  # [M, T]
-        bits = torch.empty(len(columns), self.values.shape[1], dtype=torch.uint8)  # [M, T]
-        at = 0
-        for excerpt, count in enumerate(counts):
-            if not count:
-                continue
-            mine = wanted[at : at + count]
-            into = order[at : at + count]
-            values[into] = self.values[excerpt].index_select(1, mine).T.cpu()  # [m, T]
-            if self.gates is not None:
-                signs = np.unpackbits(self.gates[excerpt].numpy(), axis=1)  # [T, N]
-                bits[into] = torch.from_numpy(signs[:, mine.cpu().numpy()].T)  # [m, T]
-            at += count
-        return values, None if self.gates is None else torch.from_numpy(np.packbits(bits.numpy(), axis=1))
+        values[order] = self.values[at, :, which].cpu()
+        if self.gates is None:
+            return values, None
+        bits = torch.empty(len(columns), self.gates.shape[1], dtype=torch.uint8)  # [M, T/8]
+        bits[order] = self.gates[at, :, which].cpu()
+        return values, bits
 
     def positions(self, columns: Tensor, places: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Values [M, N] and gate bits packed along neurons [M, N/8] of (excerpt of the block, token) pairs [M]."""
-        values = self.values[columns.to(self.values.device), places.to(self.values.device)].cpu()
-        return values, None if self.gates is None else self.gates[columns, places]
+        """Values [M, N] and whether the gate is above 0, uint8 [M, N], of (excerpt of the block, token) pairs [M]."""
+        columns, places = columns.to(self.values.device), places.to(self.values.device)
+        values = self.values[columns, places].cpu()
+        if self.gates is None:
+            return values, None
+        shifts = (7 - places % 8).to(torch.uint8)[:, None]  # [M, 1]
+        return values, ((self.gates[columns, places // 8] >> shifts) & 1).cpu()
 
 
 def pack_signs(gate: Tensor) -> Tensor:
-    """Whether each gate is above 0, eight neurons a byte as np.packbits: [B, T, N] -> uint8 [B, T, N/8] on the CPU."""
-    positive = gate > 0
-    if gate.device.type == "cpu":
-        return torch.from_numpy(np.packbits(positive.numpy(), axis=-1))
-    padded = F.pad(positive, (0, -gate.shape[-1] % 8)).to(torch.uint8)  # [B, T, 8 * N/8]
-    padded = padded.view(*gate.shape[:-1], -1, 8)  # [B, T, N/8, 8]
-    weights = torch.tensor([128, 64, 32, 16, 8, 4, 2, 1], dtype=torch.uint8, device=gate.device)
-    packed: Tensor = (padded * weights).sum(-1, dtype=torch.uint8)  # [B, T, N/8]
-    return packed.cpu()
+    """Whether each gate is above 0, eight tokens a byte as np.packbits along them: [B, T, N] -> uint8 [B, T/8, N]."""
+    positive = (gate > 0).view(torch.uint8)  # [B, T, N]
+    if gate.shape[1] % 8:
+        positive = F.pad(positive, (0, 0, 0, -gate.shape[1] % 8))
+    eights = positive.unflatten(1, (-1, 8))  # type: ignore[no-untyped-call]  # [B, T/8, 8, N]
+    packed: Tensor = eights[:, :, 0].clone()  # [B, T/8, N]
+    for bit in range(1, 8):
+        packed.mul_(2).add_(eights[:, :, bit])
+    return packed
 
 
 class Capture:

@@ -31,7 +31,9 @@ from app.subject.selection import Selection
 
 VERSION = 1  # raised when partials of an older version must not be merged with new ones
 SHARD = 256  # excerpts
-SAMPLED_TOKENS = 4096
+SAMPLED_TOKENS = 4096  # at most; and at most 1 in SAMPLED_SHARE, once there are SAMPLED_LEAST
+SAMPLED_SHARE = 32
+SAMPLED_LEAST = 2048
 SAMPLED_EXCERPTS = 1024
 BATCH = 16  # excerpts read at once on a CPU; more does not read faster
 BATCH_ACCELERATOR = 128
@@ -73,7 +75,8 @@ class Collector:
         for first in range(0, count, SHARD):
             part = np.sort(order[first : first + SHARD])
             self._parts.append(part[np.argsort(excerpts.splits[part], kind="stable")])
-        positions = _smallest(seed + 2, np.arange(count * tokens), SAMPLED_TOKENS)
+        wanted = min(max(count * tokens // SAMPLED_SHARE, SAMPLED_LEAST), SAMPLED_TOKENS)
+        positions = _smallest(seed + 2, np.arange(count * tokens), wanted)
         explain = np.flatnonzero(excerpts.splits == Split.EXPLAIN)
         self._sampled = Sampled(positions, _smallest(seed + 3, explain, SAMPLED_EXCERPTS))
         sites = subject.sites

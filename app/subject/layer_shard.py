@@ -64,7 +64,8 @@ class LayerShard:
         ids = (excerpts.astype(np.int64)[:, None] * tokens + np.arange(tokens)).reshape(-1)
         mine = np.flatnonzero(np.isin(ids, sampled.tokens))
         values, gates = block.positions(torch.from_numpy(mine // tokens), torch.from_numpy(mine % tokens))
-        self._sample.append((values, gates, ids[mine]))
+        bits = None if gates is None else torch.from_numpy(np.packbits(gates.numpy(), axis=1))  # [S, N/8]
+        self._sample.append((values, bits, ids[mine]))
         columns = np.flatnonzero(np.isin(excerpts, sampled.excerpts))
         self._peaks.append((peaks[torch.from_numpy(columns)], excerpts[columns].astype(np.int64)))
 
@@ -87,10 +88,8 @@ class LayerShard:
             groups=torch.cat([row.chosen.groups for row in kept]).numpy(),
             keys=torch.cat([row.chosen.keys for row in kept]).numpy(),
             values=values.numpy(),
-            gates=torch.cat(gates).numpy() if gates else none,
-            sums=np.stack(
-                [torch.cat(x).sum(0, dtype=torch.float64).numpy() for x in zip(*self._totals, strict=True)]
-            ),
+            gates=_joined(gates).numpy() if gates else none,
+            sums=np.stack([torch.cat(x).double().sum(0).numpy() for x in zip(*self._totals, strict=True)]),
             extremes=self._extremes.numpy(),
             sample=sample.numpy(),
             sample_gates=torch.cat(sample_gates).numpy() if sample_gates else none,
@@ -102,5 +101,7 @@ class LayerShard:
 
 def _joined(parts: list[Tensor]) -> Tensor:
     """One tensor; float32 when any part is."""
+    if len(parts) == 1:
+        return parts[0]
     wide = any(part.dtype == torch.float32 for part in parts)
     return torch.cat([part.float() if wide else part for part in parts])

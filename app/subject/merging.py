@@ -110,16 +110,17 @@ def _records(
 def _sample(parts: Sequence[LayerPart], excerpts: ExcerptTable, neurons: int, *, gated: bool) -> TokenSample:
     tokens = excerpts.tokens.shape[1]
     ids = np.concatenate([part.sample_ids for part in parts])  # [S]
-    order = np.argsort(ids)  # so that sums do not depend on how shards were cut
-    values = np.concatenate([part.sample for part in parts])[order].astype(np.float32)  # [S, N]
+    split = excerpts.splits[ids // tokens]  # [S]
+    order = np.lexsort((ids, split != Split.EXPLAIN))  # whatever the order of shards
+    values = np.concatenate([part.sample for part in parts])[order]  # [S, N]
     gates: Tensor | None = None
     if gated:
         bits = np.concatenate([part.sample_gates for part in parts])[order]  # [S, N/8]
-        gates = torch.from_numpy(np.unpackbits(bits, axis=1, count=neurons).view(np.bool_))
+        gates = torch.from_numpy(np.unpackbits(bits, axis=1, count=neurons))
     ids = ids[order]
     return TokenSample(
         values=torch.from_numpy(values),
         gates=gates,
-        explain=torch.from_numpy(excerpts.splits[ids // tokens] == Split.EXPLAIN),
+        explain=int((split == Split.EXPLAIN).sum()),
         at_zero=torch.from_numpy(ids % tokens == 0),
     )

@@ -8,8 +8,8 @@ most texts) always fall the same way, and the k largest of a whole are the k lar
 |---|---|
 | top | the excerpt's maximum, as float32 bits in numeric order |
 | bottom | minus its minimum, likewise |
-| q1..q4 | smallest hash(seed, neuron, excerpt) among the excerpts whose maximum lies in the band |
-| random | smallest hash(another seed, neuron, excerpt) |
+| random | smallest upper half of hash(seed, neuron, excerpt) |
+| q1..q4 | smallest lower half of that hash, among the excerpts whose maximum lies in the band |
 """
 
 from typing import NamedTuple
@@ -24,7 +24,7 @@ from app.domain.neurons import BANDS, Int32, Kind, Profile, UInt8
 
 UNFILLED = torch.iinfo(torch.int64).min
 _LOW = 0xFFFFFFFF
-BAND_SEED = 0x62616E64  # added to the seed, so that bands do not repeat the random sample
+DENSE = 8  # candidates are sorted out one by one where fewer than 1 in so many can enter
 
 
 class Group(NamedTuple):
@@ -68,10 +68,13 @@ def excerpt_of(keys: Tensor) -> Tensor:
     return _LOW - (keys & _LOW)
 
 
-def random_rank(seed: int, neurons: Int32, excerpts: Int32) -> Tensor:
-    """Ranks int64 [N, C] in 32 bits: the smaller the hash's upper half, the larger. `neurons` unique in the model."""
-    table = priority(seed, neurons[:, None], excerpts[None, :])  # [N, C]
-    return 0x7FFFFFFF - torch.from_numpy((table >> np.uint64(32)).astype(np.int64))
+def random_ranks(seed: int, neurons: Int32, excerpts: Int32) -> tuple[Tensor, Tensor]:
+    """Two independent ranks int64 [N, C] in 32 bits, the larger the smaller the halves of the pair's hash.
+
+    `neurons` are numbers unique within the model.
+    """
+    table = torch.from_numpy(priority(seed, neurons[:, None], excerpts[None, :]).view(np.int64))  # [N, C]
+    return 0x7FFFFFFF - ((table >> 32) & _LOW), 0x7FFFFFFF - (table & _LOW)
 
 
 class Chosen(NamedTuple):
@@ -99,13 +102,15 @@ class Selection:
         of the bands; excerpts, splits: [C].
         """
         low = low_half(torch.from_numpy(excerpts.astype(np.int64)))  # [C]
-        bands = (peaks > edges[:, None]).sum(0, dtype=torch.uint8).T.contiguous()  # [N, C]
+        bands = sum((peaks > edge).view(torch.uint8) for edge in edges).T.contiguous()  # [N, C]
+        random, banded = (
+            (ranks << 32) | low for ranks in random_ranks(self.seed, self.numbers, excerpts)
+        )  # [N, C]
         tables = {
             Kind.TOP: (ordered(peaks).T << 32) | low,  # [N, C]
             Kind.BOTTOM: (ordered(-troughs).T << 32) | low,  # [N, C]
-            Kind.RANDOM: (random_rank(self.seed, self.numbers, excerpts) << 32) | low,  # [N, C]
+            Kind.RANDOM: random,
         }
-        banded = (random_rank(self.seed + BAND_SEED, self.numbers, excerpts) << 32) | low  # [N, C]
         found: list[Chosen] = []
         for position, group in enumerate(self.groups):
             first, last = np.searchsorted(splits, [group.split, group.split + 1]).tolist()
@@ -121,15 +126,29 @@ class Selection:
 
     def _merge(self, position: int, group: Group, candidates: Tensor, first: int) -> Chosen:
         held = self.keys[:, group.start : group.stop]  # [N, k]
-        both = torch.cat([held, candidates], 1)  # [N, k + C']
-        keys, columns = both.topk(group.size, 1)  # [N, k]
-        held.copy_(keys)
-        neurons, ranks = ((columns >= group.size) & (keys != UNFILLED)).nonzero(as_tuple=True)  # [M]
+        better = candidates > held[:, -1:]  # [N, C']
+        if int(better.sum()) * DENSE > better.numel():
+            found = torch.arange(len(held))
+            columns = torch.arange(candidates.shape[1]).expand_as(candidates)  # [N, C']
+        else:  # the few that can enter, side by side
+            rows, places = better.nonzero(as_tuple=True)  # [m], rows sorted
+            found, runs = torch.unique_consecutive(rows, return_inverse=True)
+            rank = torch.from_numpy(within(rows.numpy()))
+            width = int(rank.max()) + 1 if len(rank) else 0
+            columns = torch.zeros(len(found), width, dtype=torch.int64)  # [n, w]
+            columns[runs, rank] = places
+            kept = torch.full((len(found), width), UNFILLED)
+            kept[runs, rank] = candidates[rows, places]
+            candidates = kept
+        both = torch.cat([held[found], candidates], 1)  # [n, k + w]
+        keys, chosen = both.topk(group.size, 1)  # [n, k]
+        self.keys[found, group.start : group.stop] = keys
+        entries, ranks = ((chosen >= group.size) & (keys != UNFILLED)).nonzero(as_tuple=True)  # [M]
         return Chosen(
-            neurons,
-            torch.full(neurons.shape, position, dtype=torch.uint8),
-            columns[neurons, ranks] - group.size + first,
-            keys[neurons, ranks],
+            found[entries],
+            torch.full(entries.shape, position, dtype=torch.uint8),
+            columns[entries, chosen[entries, ranks] - group.size] + first,
+            keys[entries, ranks],
         )
 
     def copy(self) -> "Selection":

@@ -14,6 +14,7 @@ from app.domain.neurons import HISTOGRAM_BINS
 
 TOKEN_QUANTILE = 0.99
 EXCERPT_QUANTILE = 0.99
+CHUNK = 64  # neurons summarised at once, so that their samples stay in the cache
 
 
 class Shape(NamedTuple):
@@ -31,56 +32,62 @@ class Shape(NamedTuple):
 
 
 class TokenSample(NamedTuple):
-    """Sampled tokens: S of them."""
+    """Sampled tokens: S of them, those of the explain split first."""
 
-    values: Tensor  # float32 [S, N]
-    gates: Tensor | None  # bool [S, N]
-    explain: Tensor  # bool [S] of the explain split
+    values: Tensor  # [S, N] float16 or float32
+    gates: Tensor | None  # uint8 [S, N]: 1 where the gate is above 0
+    explain: int  # how many are of the explain split
     at_zero: Tensor  # bool [S] at position 0
-
-    def take(self, rows: Tensor, neurons: Tensor) -> "TokenSample":
-        """Some sampled tokens (bool [S]) of some neurons (int64 [n])."""
-        gates = None if self.gates is None else self.gates[rows][:, neurons]
-        return TokenSample(self.values[rows][:, neurons], gates, self.explain[rows], self.at_zero[rows])
 
 
 def shape_of(sample: TokenSample, outlier: Tensor, explain_maximum: Tensor) -> Shape:
-    """The summary of each neuron; outlier: bool [N], explain_maximum: float32 [N]."""
-    shape = _shape(sample, explain_maximum)
-    neurons = outlier.nonzero().squeeze(1)
-    if len(neurons):
-        part = _shape(sample.take(~sample.at_zero, neurons), explain_maximum[neurons])
-        for whole, patch in zip(shape, part, strict=True):
-            if whole is not None and patch is not None:
-                whole[neurons] = patch
-    return shape
+    """The summary of each neuron; outlier: bool [N], explain_maximum: float32 [N].
 
-
-def _shape(sample: TokenSample, explain_maximum: Tensor) -> Shape:
-    x = sample.values  # [S, N]
-    count = len(x)
-    if not count:
+    Raises ValueError when nothing was sampled.
+    """
+    if not len(sample.values):
         raise ValueError("no sampled tokens")
-    d = x - x.mean(0)  # [S, N]
-    square = d * d  # [S, N]
-    second = square.mean(0).double()  # [N]
-    third = (square * d).mean(0).double()
-    fourth = square.square_().mean(0).double()
+    values = sample.values.T.contiguous()  # [N, S]
+    signs = None if sample.gates is None else sample.gates.T.contiguous().view(torch.bool)  # [N, S]
+    parts: list[Shape] = []
+    order: list[Tensor] = []
+    for neurons, left_out in ((~outlier).nonzero().squeeze(1), False), (outlier.nonzero().squeeze(1), True):
+        for some in torch.split(neurons, CHUNK):
+            x, gates = values[some], None if signs is None else signs[some]  # [n, S]
+            explain = sample.explain
+            if left_out:
+                x, gates = x[:, ~sample.at_zero], None if gates is None else gates[:, ~sample.at_zero]
+                explain -= int(sample.at_zero[:explain].sum())
+            parts.append(_shape(x.float(), gates, explain, explain_maximum[some]))
+            order.append(some)
+    back = torch.cat(order).argsort()
+    shares = [part.sign_shares for part in parts if part.sign_shares is not None]
+    plain = [torch.cat(fields)[back] for fields in zip(*(part[:-1] for part in parts), strict=True)]
+    return Shape._make([*plain, torch.cat(shares)[back] if shares else None])
+
+
+def _shape(x: Tensor, gates: Tensor | None, explain: int, explain_maximum: Tensor) -> Shape:
+    """Of a chunk of neurons small enough for the cache: x float32 [n, S], gates bool [n, S]."""
+    d = x - x.mean(1, keepdim=True)  # [n, S]
+    square = d * d  # [n, S]
+    second = square.mean(1).double()  # [n]
+    third = d.mul_(square).mean(1).double()
+    fourth = square.square_().mean(1).double()
     varied = second > 0
     safe = torch.where(varied, second, 1.0)
-    low, high = x.amin(0), x.amax(0)  # [N]
-    dense = (x >= explain_maximum / 10) & (x > 0)
-    explain = x[sample.explain].T.contiguous()  # [N, S']
+    low, high = x.amin(1), x.amax(1)  # [n]
+    dense = (x >= explain_maximum[:, None] / 10) & (x > 0)  # [n, S]
+    inside = x[:, :explain]  # [n, S']
     return Shape(
         skewness=torch.where(varied, third / safe**1.5, 0.0),
         kurtosis=torch.where(varied, fourth / safe.square(), 0.0),
-        density=dense.sum(0, dtype=torch.int32) / count,
-        token_q99=upper_quantile(explain, TOKEN_QUANTILE),
-        token_q01=-upper_quantile(explain.neg_(), TOKEN_QUANTILE),
+        density=dense.float().mean(1),
+        token_q99=upper_quantile(inside, TOKEN_QUANTILE),
+        token_q01=-upper_quantile(-inside, TOKEN_QUANTILE),
         histogram_low=low,
         histogram_high=high,
         histogram=_histogram(x, low, high),
-        sign_shares=None if sample.gates is None else _sign_shares(x, sample.gates),
+        sign_shares=None if gates is None else _sign_shares(x, gates),
     )
 
 
@@ -97,23 +104,21 @@ def upper_quantile(rows: Tensor, at: float) -> Tensor:
 
 
 def _histogram(x: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    """Counts in equal bins between low and high, the last one closed: [S, N] -> int64 [N, B]."""
+    """Counts in equal bins between low and high, the last one closed: [n, S] -> int64 [n, B]."""
     width = high - low
     scale = torch.where(width > 0, HISTOGRAM_BINS / width, 0.0)
-    bins = ((x - low) * scale).to(torch.int32).clamp_(0, HISTOGRAM_BINS - 1)  # [S, N]
-    bins += torch.arange(x.shape[1], dtype=torch.int32) * HISTOGRAM_BINS
-    counts = torch.bincount(bins.reshape(-1), minlength=x.shape[1] * HISTOGRAM_BINS)
-    return counts.view(x.shape[1], HISTOGRAM_BINS)
+    bins = ((x - low[:, None]) * scale[:, None]).to(torch.int32).clamp_(0, HISTOGRAM_BINS - 1)  # [n, S]
+    bins += torch.arange(len(x), dtype=torch.int32)[:, None] * HISTOGRAM_BINS
+    return torch.bincount(bins.view(-1), minlength=len(x) * HISTOGRAM_BINS).view(len(x), HISTOGRAM_BINS)
 
 
 def _sign_shares(x: Tensor, gates: Tensor) -> Tensor:
-    """Shares of (gate, input) ++ +- -+ -- from the gate's sign and the product's: float32 [N, 4].
+    """Shares of (gate, input) ++ +- -+ -- from the gate's sign and the product's: float32 [n, 4].
 
     The activation functions in use keep the gate's sign, so the input (what the gate multiplies) has the
     product's sign times the gate's. A product of exactly 0 counts as input not positive.
     """
-    count = len(x)
-    both = (gates & (x > 0)).sum(0)
-    positive = gates.sum(0)
-    crossed = (~gates & (x < 0)).sum(0)
-    return torch.stack([both, positive - both, crossed, count - positive - crossed], 1) / count
+    both = (gates & (x > 0)).float().mean(1)
+    positive = gates.float().mean(1)
+    crossed = (~gates & (x < 0)).float().mean(1)
+    return torch.stack([both, positive - both, crossed, 1 - positive - crossed], 1)

@@ -10,7 +10,6 @@ from app.domain.hashing import priority
 from app.domain.neurons import BAND_EDGES, BANDS, Kind
 from app.subject.collect import SHARD, Collector
 from app.subject.families import decoder
-from app.subject.selection import BAND_SEED
 
 
 class Everything(NamedTuple):
@@ -75,9 +74,9 @@ def expect(collector: Collector, layer: int, everything: Everything) -> Expected
     edges = np.quantile(peaks[pilot], BAND_EDGES[1:], axis=0).astype(np.float32)  # [4, N]
     numbers = layer * neurons + np.arange(neurons)
     ordinals = np.arange(count)
-    # The hash's upper half decides, then the smaller ordinal.
-    hashes = priority(seed, numbers[:, None], ordinals[None]) >> np.uint64(32)
-    band_hashes = priority(seed + BAND_SEED, numbers[:, None], ordinals[None]) >> np.uint64(32)
+    # The hash's upper half decides the random sample, its lower half the bands, then the smaller ordinal.
+    hashes = priority(seed, numbers[:, None], ordinals[None])
+    hashes, band_hashes = hashes >> np.uint64(32), hashes & np.uint64(0xFFFFFFFF)
     kinds, splits = profile.slots()
     slots = np.full((neurons, len(kinds)), -1)
     for kind, split in sorted(set(zip(kinds.tolist(), splits.tolist(), strict=True))):

@@ -108,18 +108,18 @@ def test_moments_and_extremes(collected: Collected) -> None:
         np.testing.assert_array_equal(result.explain_maximum, np.nanmax(inside, (0, 1)).astype(np.float32))
         np.testing.assert_array_equal(result.explain_minimum, np.nanmin(inside, (0, 1)).astype(np.float32))
         assert result.n_tokens == EXCERPTS * 64
-        assert result.n_sampled == collect_module.SAMPLED_TOKENS
+        assert result.n_sampled == collect_module.SAMPLED_LEAST
         assert (result.histogram.sum(1) <= result.n_sampled).all()
 
 
 def test_whole_sample_gives_the_exact_distribution(tmp_path: Path) -> None:
     """With fewer tokens than the sample holds, everything from the sample is exact but for float16."""
-    collector = Collector(tiny.subject("llama"), tiny.table(60), Profile(), range(2), 3)
+    collector = Collector(tiny.subject("llama"), tiny.table(30), Profile(), range(2), 3)
     results, everything = gathered(collector, tmp_path), read_all(collector)
     explain = collector.excerpts.splits == Split.EXPLAIN
     for layer, (result, every) in enumerate(zip(results, everything, strict=True)):
         want = expect(collector, layer, every)
-        assert result.n_sampled == 60 * 64
+        assert result.n_sampled == 30 * 64
         for n in range(28):
             a = want.counted[:, :, n]
             a = a[~np.isnan(a)]
