@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 from app.errors import AnswerError
+from app.explain.examples import examples
 from app.llm.pricing import estimate_tokens
 
 LONGEST = 60  # tokens
@@ -46,26 +47,30 @@ def check_answer(text: str, finish_reason: str = "stop") -> str:
     """The bare explanation: it continues "the main thing this neuron does is find", without quotes or final period.
 
     Raises AnswerError with a plain reason for what is none: empty, blocked, leaked reasoning, a refusal, a list,
-    several paragraphs, a repetition of the prompt, no words, a loop, or far too long.
+    several paragraphs, a repetition of the prompt, a beginning without its end, no words, a loop, or far too long.
     """
     if finish_reason == "content_filter":
         raise AnswerError("the endpoint's content filter blocked the answer")
     if not text.strip():
         raise AnswerError("the answer is empty")
-    if _REASONING.search(text):
+    if _REASONING.search(text.replace("’", "'")):
         raise AnswerError("the answer holds the model's reasoning instead of an explanation")
     bare = _bare(text)
     if not bare:
         raise AnswerError("the answer is empty")
-    if _REFUSAL.search(bare):
+    if _REFUSAL.search(bare.replace("’", "'")):
         raise AnswerError("the model refused to answer")
     if _PROMPT_MARKS.search(bare):
         raise AnswerError("the answer repeats parts of the prompt")
     lines = [line for line in bare.splitlines() if line.strip()]
-    if _ITEM.match(lines[0]) or _INLINE_ITEMS.search(bare) or any(_ITEM.match(line) for line in lines):
+    if _INLINE_ITEMS.search(bare) or any(_ITEM.match(line) for line in lines):
         raise AnswerError("the answer is a list")
     if len(lines) > 1:
         raise AnswerError("the answer has several paragraphs or lines")
+    if bare.endswith((",", ";", ":")):
+        raise AnswerError("the answer breaks off or announces a list")
+    if any(example.explanation.lower() in bare.lower() for example in examples()):
+        raise AnswerError("the answer repeats an example of the prompt")
     if _unreadable(bare):
         raise AnswerError("the answer is no readable text")
     if _loops(bare):

@@ -7,11 +7,14 @@ from app import __version__
 from app.domain.explanations import ExplainOptions, Provenance, Usage
 from app.errors import AnswerError
 from app.explain.answers import check_answer
-from app.explain.prompt import MAX_TOKENS, TEMPERATURE, Prompt
+from app.explain.prompt import MAX_TOKENS, Prompt
 from app.llm.client import Client
 from app.llm.messages import ChatRequest, messages_hash, messages_json
 
-TRIES = 3  # answers asked for at most; failed requests are tried again below, in llm
+# Of each answer asked for: as published first, colder where that was no use. Failed requests are tried again below, in
+# llm, and do not count here.
+TEMPERATURES = (1.0, 0.7, 0.4)
+STOP = ("\n",)  # an explanation is one line
 
 
 @dataclass(frozen=True)
@@ -23,20 +26,21 @@ class Explained:
 
 
 async def explain(client: Client, prompt: Prompt, options: ExplainOptions, job_id: str) -> Explained:
-    """Ask until an answer passes `check_answer`, three times at most, each with a nonce and a seed of its own.
+    """Ask until an answer passes `check_answer`, three times at most, each with its own nonce, seed and temperature.
 
-    What failed before stays in `parameters_json` as `failed_answers`. With the same job id an answer that was
+    Those of the answer taken and the reasons of those that failed are in `parameters_json`. With the same job id an answer that was
     recorded is not asked for again. Raises AnswerError with every reason, EndpointError, Refused.
     """
     usage = Usage()
     failed: list[str] = []
-    for attempt in range(TRIES):
+    for attempt, temperature in enumerate(TEMPERATURES):
         request = ChatRequest(
             endpoint=client.endpoint.name,
             messages=prompt.messages,
-            temperature=TEMPERATURE,
+            temperature=temperature,
             max_tokens=MAX_TOKENS,
             seed=options.seed + attempt,
+            stop=STOP,
             nonce=f"{job_id}/explain/{attempt}",
         )
         answer = await client.chat(request, "explain", job_id)
@@ -46,15 +50,29 @@ async def explain(client: Client, prompt: Prompt, options: ExplainOptions, job_i
         except AnswerError as error:
             failed.append(str(error))
             continue
-        return Explained(text, _provenance(client, prompt, options, usage, failed, request.seed))
+        return Explained(text, _provenance(client, prompt, options, usage, failed, request))
     reasons = failed[0] if len(set(failed)) == 1 else "; ".join(f"{i}) {r}" for i, r in enumerate(failed, 1))
-    raise AnswerError(f"“{client.endpoint.name}” gave no usable explanation in {TRIES} tries: {reasons}.")
+    raise AnswerError(
+        f"“{client.endpoint.name}” gave no usable explanation in {len(TEMPERATURES)} tries: {reasons}."
+    )
 
 
 def _provenance(
-    client: Client, prompt: Prompt, options: ExplainOptions, usage: Usage, failed: list[str], seed: int
+    client: Client,
+    prompt: Prompt,
+    options: ExplainOptions,
+    usage: Usage,
+    failed: list[str],
+    request: ChatRequest,
 ) -> Provenance:
-    parameters = {**json.loads(prompt.parameters_json), "sent_seed": seed, "failed_answers": failed}
+    parameters = {
+        **json.loads(prompt.parameters_json),
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "sent_seed": request.seed,
+        "stop": request.stop,
+        "failed_answers": failed,
+    }
     return Provenance(
         method=prompt.method,
         explainer=f"{client.endpoint.name} / {client.endpoint.model}",

@@ -51,8 +51,8 @@ _EXAMPLES = (
         (
             "My brother's boat is longer^3 than^10 ours, but it leaks. Nobody rows better^4 than^9 Ines. We"
             " painted both of them green, a little later^2 than^10 planned.",
-            "The second edition costs less^4 than^9 the first and has more^1 pictures. Rather^2 than^7 complain"
-            " about the thin paper, people in Ghent bought two.",
+            "The second edition costs less^4 than^9 the first and has more^1 pictures. It is smaller^3 than^8 a"
+            " hand, and people in Ghent bought two.",
         ),
     ),
     (

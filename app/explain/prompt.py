@@ -12,7 +12,6 @@ from app.explain.examples import examples
 from app.explain.formats import FORMATS
 from app.llm.messages import Message
 
-TEMPERATURE = 1.0
 MAX_TOKENS = 60
 BEGINNING = "the main thing this neuron does is find"
 
@@ -25,9 +24,7 @@ class Prompt:
     messages: tuple[Message, ...]
     version: str  # of the format, such as "summary-1"
     excerpts: tuple[int, ...]  # ordinals of the excerpts shown, strongest first
-    parameters_json: (
-        str  # cut-off and maximum with their kinds and values, polarity, temperature, longest answer
-    )
+    parameters_json: str  # cut-off and maximum with their kinds and values, and the polarity
 
 
 def build_prompt(
@@ -71,5 +68,4 @@ def _parameters(
         values |= {"scale_maximum": options.scale_maximum, "scale_maximum_value": shown.maximum}
     if statistics.position0:
         values["position0_left_out"] = True
-    values |= {"temperature": TEMPERATURE, "max_tokens": MAX_TOKENS}
     return json.dumps(values, allow_nan=False)

@@ -50,6 +50,8 @@ class Client:
         }
         if request.schema_json is not None:
             body["response_format"] = schema_format(request.schema_json)
+        if request.stop:
+            body["stop"] = list(request.stop)
         if request.top_logprobs is not None:
             body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         call = Call(

@@ -1,17 +1,23 @@
-"""Where the tokens of an echoed prompt lie in it, and whether the prompt was echoed at all."""
+"""Where the tokens of an echoed prompt lie in it, and whether the prompt was echoed at all.
 
+Servers differ in what they put for a token that ends or begins within a character (U+FFFD for one to three of its
+bytes, "bytes:\\xe2", nothing), in showing the token that begins a text, and in the first space. So a token is read as
+a pattern over the prompt's UTF-8 bytes, and all places that the tokens so far can have led to are followed at once.
+"""
+
+import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
-# A token may carry part of a character: 4 bytes at most, so a run of such tokens covers at most as many characters.
-_PART = "\ufffd"
+_REPLACED = "\ufffd"
+_AS_BYTES = re.compile(r"bytes:((?:\\x[0-9a-fA-F]{2})+)")
 
 
 def token_offsets(prompt: str, tokens: Sequence[str]) -> list[int] | None:
-    """The offset of each token's first character in prompt + answer, or None where `tokens` do not begin with `prompt`.
+    """The offset of each token's first character in prompt + answer; None where `tokens` do not begin with `prompt`.
 
-    Servers differ in what they put for a token that is part of a character (U+FFFD, "bytes:\\xe2", nothing), in
-    showing the token that begins a text, and in the first space: all of that is allowed for. With no prompt, offsets
-    count from 0 over the tokens as they are.
+    A token that begins within a character has that character's offset. With no prompt, offsets count from 0 over the
+    tokens as they are.
     """
     if not prompt:
         return _running(tokens, 0)
@@ -22,56 +28,105 @@ def token_offsets(prompt: str, tokens: Sequence[str]) -> list[int] | None:
     return None
 
 
+class _Part(NamedTuple):
+    """Either these very bytes, or (None) from `least` to `most` bytes of characters beyond ASCII."""
+
+    literal: bytes | None
+    least: int = 0
+    most: int = 0
+
+
+def _pattern(token: str) -> list[_Part]:
+    as_bytes = _AS_BYTES.fullmatch(token)
+    if as_bytes:
+        return [_Part(bytes.fromhex(as_bytes[1].replace("\\x", "")))]
+    parts: list[_Part] = []
+    for i, literal in enumerate(token.split(_REPLACED)):
+        if i:
+            parts.append(_Part(None, 1, 3))
+        if literal:
+            parts.append(_Part(literal.encode("utf-8", "surrogatepass")))
+    return parts
+
+
+def _after(data: bytes, start: int, parts: Sequence[_Part]) -> set[int]:
+    """All places where a token that begins at `start` can end."""
+    places = {start}
+    end = start
+    while end < len(data) and _within(data, end):  # the rest of a begun character, which was not shown
+        end += 1
+        places.add(end)
+    for part in parts:
+        following: set[int] = set()
+        for place in places:
+            if part.literal is not None:
+                if data.startswith(part.literal, place):
+                    following.add(place + len(part.literal))
+                continue
+            for length in range(part.most + 1):
+                if length and (place + length > len(data) or data[place + length - 1] < 0x80):
+                    break
+                if length >= part.least:
+                    following.add(place + length)
+        places = following
+    for place in list(places):  # the beginning of a character, which was not shown
+        end = place + 1
+        while end < len(data) and _within(data, end):
+            places.add(end)
+            end += 1
+    return places
+
+
+def _within(data: bytes, place: int) -> bool:
+    """Whether this byte continues a character."""
+    return data[place] & 0xC0 == 0x80
+
+
+def _aligned(prompt: str, tokens: Sequence[str]) -> list[int] | None:
+    data = prompt.encode("utf-8", "surrogatepass")
+    came_from: list[dict[int, int]] = []  # for each token: the place where it ends -> a place where it began
+    places = {0}
+    whole = None  # how many tokens make up the prompt
+    for i, token in enumerate(tokens):
+        if places == {len(data)}:
+            break
+        if i == 0 and token.startswith(" ") and not prompt.startswith(" "):
+            token = token[1:]  # sentencepiece puts a space before a text
+        parts = _pattern(token)
+        step = {end: start for start in sorted(places) for end in _after(data, start, parts)}
+        if not step:
+            break
+        came_from.append(step)
+        places = set(step)
+        if len(data) in places:
+            whole = i + 1
+    if whole is None:
+        return None
+    begun = []
+    place = len(data)
+    for step in reversed(came_from[:whole]):
+        place = step[place]
+        begun.append(place)
+    return _characters(prompt, begun[::-1]) + _running(tokens[whole:], len(prompt))
+
+
+def _characters(prompt: str, places: Sequence[int]) -> list[int]:
+    """Places among the bytes as indices of characters. `places` ascend."""
+    offsets, index, passed = [], 0, 0
+    for place in places:
+        while index < len(prompt):
+            width = len(prompt[index].encode("utf-8", "surrogatepass"))
+            if passed + width > place:
+                break
+            passed += width
+            index += 1
+        offsets.append(index)
+    return offsets
+
+
 def _running(tokens: Sequence[str], at: int) -> list[int]:
     offsets = []
     for token in tokens:
         offsets.append(at)
         at += len(token)
     return offsets
-
-
-def _aligned(prompt: str, tokens: Sequence[str]) -> list[int] | None:
-    offsets: list[int] = []
-    at = 0
-    unsure = 0  # tokens since the last sure place that were parts of characters
-    for i, token in enumerate(tokens):
-        if at >= len(prompt):
-            return offsets + _running(tokens[i:], at)
-        if _is_part(token):
-            offsets.append(at)
-            unsure += 1
-            continue
-        if i == 0 and token.startswith(" ") and not prompt.startswith(" "):
-            token = token[1:]  # sentencepiece puts a space before a text
-        found = _find(prompt, token, at, unsure)
-        if found is None:
-            if unsure and _only_parts_left(prompt, at, unsure):
-                return offsets + _running(tokens[i:], len(prompt))
-            return None
-        offsets.append(found)
-        at, unsure = found + len(token), 0
-    if at >= len(prompt) or (unsure and _only_parts_left(prompt, at, unsure)):
-        return offsets
-    return None
-
-
-def _find(prompt: str, token: str, at: int, unsure: int) -> int | None:
-    """The next place of a whole token: right here, or after the few characters that `unsure` parts can cover."""
-    for place in range(at, min(len(prompt), at + unsure) + 1):
-        rest = len(prompt) - place
-        if prompt.startswith(token, place) or (
-            rest and len(token) > rest and token.startswith(prompt[place:])
-        ):
-            if place > at and prompt[at:place].isascii():
-                return None
-            return place
-    return None
-
-
-def _is_part(token: str) -> bool:
-    return _PART in token or token.startswith("bytes:\\x") or token == ""
-
-
-def _only_parts_left(prompt: str, at: int, unsure: int) -> bool:
-    rest = prompt[at:]
-    return 0 < len(rest) <= unsure and not rest.isascii()

@@ -29,6 +29,7 @@ class ChatRequest:
     max_tokens: int = 60
     seed: int = 0
     schema_json: str | None = None  # JSON schema that the answer must follow
+    stop: tuple[str, ...] = ()  # the answer ends before the first of these
     nonce: str = ""
     top_logprobs: int | None = None  # ask for this many rivals of every token of the answer (at most 20)
 

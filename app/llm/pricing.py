@@ -16,8 +16,9 @@ _PARTS = re.compile(r"[A-Za-z]+|[0-9]+|\n+|\s+|[!-/:-@\[-`{-~]+|[^\x00-\x7f]+")
 def estimate_tokens(text: str) -> int:
     """About how many tokens a byte-level BPE of 30,000 to 200,000 entries makes of a text.
 
-    Words take one token up to nine letters and one more for every six; digits one each; marks one for two; a space
-    belongs to the word after it; other scripts one token for 2.5 bytes. Measured in tests/llm against a real one.
+    Words take one token up to nine letters and one more for every six; digits one each; marks one for two; a
+    space belongs to the word after it; other scripts one token for 2 bytes. Against SmolLM2's tokenizer it is 1 to
+    8 % low for our five prompt formats.
     """
     total = 0.0
     for match in _PARTS.finditer(text):
@@ -34,7 +35,7 @@ def estimate_tokens(text: str) -> int:
         elif first.isascii():
             total += (len(part) + 1) // 2
         else:
-            total += len(part.encode("utf-8", "replace")) / 2.5
+            total += len(part.encode("utf-8", "replace")) / 2
     return round(total)
 
 
