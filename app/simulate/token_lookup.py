@@ -2,10 +2,8 @@
 
 import json
 
-import numpy as np
-
 from app.domain.explanations import Simulated, SimulatorName
-from app.domain.neurons import Float32, Polarity, Records
+from app.domain.neurons import Polarity, Records
 from app.domain.token_lookup import TokenMeans
 from app.domain.vocabulary import Vocabulary
 
@@ -33,12 +31,6 @@ class TokenLookup:
         job_id: str,
     ) -> Simulated:
         """Expected activations of the explained sign in -10..10. The explanation's text plays no part."""
-        factor = polarity.sign * self._factor()
-        predicted = np.asarray(self.means.predict(records.tokens), np.float32)  # [R, T]
-        expected: Float32 = (predicted.astype(np.float64) * factor).astype(np.float32)  # [R, T]
-        parameters = {"factor": factor, "tokens": len(self.means.ids)}
+        expected = self.means.on_scale(records.tokens, polarity.sign)  # [R, T]
+        parameters = {"factor": polarity.sign * self.means.factor, "tokens": len(self.means.ids)}
         return Simulated(records.excerpts, expected, parameters_json=json.dumps(parameters))
-
-    def _factor(self) -> float:
-        largest = max(float(np.abs(self.means.means).max(initial=0.0)), abs(self.means.fallback))
-        return 10.0 / largest if largest > 0 else 1.0

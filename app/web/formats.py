@@ -94,6 +94,12 @@ def shown(text: str) -> str:
     return visible(text.encode("utf-8", "surrogatepass"))
 
 
+def place(value: str) -> str:
+    """A path as people name it, by its last two parts; anything else as it is. The API has the whole path."""
+    parts = value.replace("\\", "/").rstrip("/").split("/")
+    return "/".join(parts[-2:]) if len(parts) > 2 and value.startswith(("/", "~", ".")) else value
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "signed": signed,
     "number": number,
@@ -105,5 +111,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "moment": moment,
     "plural": plural,
     "words": words,
+    "place": place,
     "shown": shown,
 }

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from app.settings import Settings
 from app.web import formats
 from app.web.contexts import Chrome
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = ROOT / "templates"
 STATIC = ROOT / "static"
-# Where set-up puts npm's packages, or where a plain `npm ci` does.
-NODE_MODULES = (ROOT / "data" / "npm" / "node_modules", ROOT / "node_modules")
+NPM_DIR = Settings().npm_dir
 # Files of npm packages that pages may load, by the name they are served under. Nothing else there is served.
 VENDOR_FILES = {
     "htmx.min.js": Path("htmx.org/dist/htmx.min.js"),
@@ -32,9 +32,7 @@ THEMES = ("light", "dark")
 def vendor_file(name: str) -> Path | None:
     """An allowed file of an npm package, None where it is not allowed or not installed."""
     inside = VENDOR_FILES.get(name)
-    if inside is None:
-        return None
-    return next((folder / inside for folder in NODE_MODULES if (folder / inside).is_file()), None)
+    return NPM_DIR / inside if inside is not None and (NPM_DIR / inside).is_file() else None
 
 
 @cache

@@ -101,8 +101,8 @@ class LayerOut(Schema):
         description="Tokens behind density, quantiles, histogram, higher moments.", examples=[4096]
     )
     records: int = Field(description="Activation records kept for a neuron.", examples=[64])
-    mean_density: float
-    max_activation: float
+    mean_density: float | None
+    max_activation: float | None
 
 
 class TopTokenOut(Schema):

@@ -1,7 +1,7 @@
 """From what a person types, or from chance, to a neuron."""
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse
@@ -21,7 +21,8 @@ _PLACE = re.compile(
 FORMS = "Write a layer and an index, such as 8:101, with a model before it where there are several: smollm2-135m-instruct 8:101."
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True)
+class Place:
     """What was typed: a model by any part of its name, a layer by ordinal or slug, an index."""
 
     model: str
@@ -71,7 +72,7 @@ def go(store: StoreDep, q: str = "", model: str = "") -> RedirectResponse:
     """The search box of every page."""
     place = parse(q)
     with store.session() as session:
-        return redirect(resolve(session, place._replace(model=place.model or model)))
+        return redirect(resolve(session, replace(place, model=place.model or model)))
 
 
 @router.get("/random")

@@ -21,7 +21,7 @@ from app.domain.neurons import (
     Records,
     Split,
 )
-from app.domain.token_lookup import token_means
+from app.domain.token_lookup import lookup_records, token_means
 from app.errors import NotFound
 from app.settings import Endpoint
 from app.store import Session, Store, jobs, simulations
@@ -74,7 +74,7 @@ def show_neuron(
         facts = newer
         evidence, job, compared = _read(store, facts, ref, view)
     exemplars = Exemplars(facts, ref, evidence.records, view)
-    shown = _main(exemplars, compared, shares(evidence.statistics.sign_shares))
+    shown = _main(exemplars, compared, shares(evidence.statistics.sign_shares), evidence.statistics.position0)
     return page(
         "neuron.html", neuron_page(request, facts, ref, view, evidence, shown, jobs_.endpoints(), job)
     )
@@ -189,6 +189,7 @@ def _main(
     exemplars: Exemplars,
     compared: tuple[ExplanationRow, SimulationRow | None] | None,
     combinations: tuple[Share, ...],
+    position0: bool,
 ) -> Main:
     """What the view asks for. Raises NotFound."""
     view = exemplars.view
@@ -207,7 +208,7 @@ def _main(
         excerpts, expected = simulation.simulated.excerpts, simulation.simulated.expected
         note = f"“{row.text}” simulated by {simulation.simulator}"
     else:
-        excerpts, expected = _looked_up(exemplars.records, row.polarity)
+        excerpts, expected = _looked_up(exemplars.records, row.polarity, position0)
         note = f"“{row.text}” predicted from token means"
     return Main(exemplars.compared(excerpts, expected, sign), note=note)
 
@@ -226,14 +227,12 @@ def _compared(
     return row, chosen
 
 
-def _looked_up(records: Records, polarity: Polarity) -> tuple[Int32, Float32]:
-    """What token lookup predicts for the records that are scored, on the 0-10 scale."""
-    explain = records.where(splits=(Split.EXPLAIN,))
+def _looked_up(records: Records, polarity: Polarity, position0: bool) -> tuple[Int32, Float32]:
+    """What token lookup predicts for the records that are scored, as the simulator of that name does."""
+    seen = lookup_records(records)
     scored = records.where((Kind.TOP, Kind.BOTTOM, Kind.RANDOM), (Split.SCORE,))
-    means = token_means(explain.tokens, explain.activations * polarity.sign)
-    strongest = float((explain.activations * polarity.sign).max(initial=0))
-    expected = means.predict(scored.tokens) * (10 / strongest if strongest > 0 else 0)
-    return scored.excerpts, np.clip(expected, 0, 10).astype(np.float32)
+    means = token_means(seen.tokens, seen.activations, position0=position0)
+    return scored.excerpts, means.on_scale(scored.tokens, polarity.sign)
 
 
 def _top_tokens(facts: ModelFacts, stored: StoredTokens) -> tuple[TopToken, ...]:
