@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.domain.collection import Document, ExcerptTable, LayerResult
-from app.domain.neurons import Float32, Float64, Profile, Split
+from app.domain.neurons import Profile, Split
 from app.errors import BadInput, Conflict, NotFound
 from app.store import bulk, codec, names
 from app.store import excerpts as corpus
@@ -18,6 +18,7 @@ from app.store import tables as t
 from app.store.lookups import write_lookup
 from app.store.rows import CollectionRow, CollectionState, JobState
 from app.store.session import Session, writing
+from app.store.types import nullable
 
 __all__ = ["abandon", "begin", "finish", "get", "of_model", "rows", "write_layer", "write_lookup", "written"]
 
@@ -114,7 +115,7 @@ def write_layer(s: Session, collection_id: int, result: LayerResult) -> None:
     )
     first = names.neuron_id(s.execute(query).scalar_one(), 0)
     ids = range(first, first + n)
-    columns = [_optional(getattr(result, name)) for name in _STATISTICS]
+    columns = [nullable(getattr(result, name)) for name in _STATISTICS]
     bulk.insert(s, t.neurons, ("id", *_STATISTICS), zip(ids, *columns, strict=True))
     bulk.insert(s, t.exemplars, ("id", "data"), zip(ids, codec.encode_layer(result), strict=True))
 
@@ -243,14 +244,6 @@ def _remove_part(s: Session, collection_id: int, part: int, layer: int) -> None:
     for table in (t.neuron_tokens, t.exemplars, t.neurons):
         s.execute(delete(table).where(table.c.id.between(first, last)))
     s.execute(delete(t.parts).where(t.parts.c.id == part))
-
-
-def _optional(values: Float32 | Float64) -> list[float | None]:
-    """Driver values: what is not a finite number is stored as NULL on either database."""
-    plain: list[float | None] = values.astype(np.float64).tolist()
-    for i in np.flatnonzero(~np.isfinite(values)):
-        plain[i] = None
-    return plain
 
 
 def _finite(value: float) -> float | None:

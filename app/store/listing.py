@@ -7,8 +7,7 @@ among neurons whose value stays. Neurons without the value come last in either d
 from math import nan
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, cast, func, not_, null, or_, select
-from sqlalchemy.sql.expression import FromClause
+from sqlalchemy import ColumnElement, Subquery, and_, cast, func, not_, null, or_, select
 
 from app.domain.explanations import Metric, Protocol, Sample
 from app.domain.neurons import NeuronRef
@@ -43,13 +42,9 @@ def page(
     at = cursors.read(cursor, order) if cursor else None
     backward = at is not None and at.backward
     first = names.neuron_id(part.id, 0)
-    source, value = _source(part.id, first, sort, protocol, metric, sample)
-    id_ = t.neurons.c.id
-    query = (
-        select(t.neurons, value.label("sorted_by"))
-        .select_from(source)
-        .where(id_.between(first, first + part.neurons - 1))
-    )
+    listed = _listed(part, first, sort, protocol, metric, sample)
+    id_, value = listed.c.id, listed.c.sorted_by
+    query = select(listed)
     if at is not None:
         query = query.where(_beyond(value, id_, at.value, first + at.index, sort, descending, backward))
     query = query.order_by(*_order(value, id_, sort, descending, backward)).limit(limit + 1)
@@ -89,22 +84,26 @@ def page(
     )
 
 
-def _source(
-    part: int, first: int, sort: NeuronSort, protocol: Protocol, metric: Metric, sample: Sample
-) -> tuple[FromClause, ColumnElement[float | None]]:
-    """What to select from, and the value to sort by (constant where the index alone decides)."""
-    if sort is NeuronSort.INDEX:
-        return t.neurons, cast(null(), t.neurons.c.mean.type)
+def _listed(
+    part: names.Part, first: int, sort: NeuronSort, protocol: Protocol, metric: Metric, sample: Sample
+) -> Subquery:
+    """A layer's neurons with the value to sort by as `sorted_by` (NULL where the index alone decides)."""
+    n = t.neurons.c
+    mine = n.id.between(first, first + part.neurons - 1)
     if sort is not NeuronSort.SCORE:
-        return t.neurons, t.neurons.c[sort.value]
+        value = cast(null(), n.mean.type) if sort is NeuronSort.INDEX else n[sort.value]
+        return select(t.neurons, value.label("sorted_by")).where(mine).subquery()
     b = t.best_scores.c
-    best = (
-        select((b.neuron + first).label("id"), func.max(b.value).label("value"))
-        .where(b.part_id == part, b.protocol == protocol, b.sample == sample, b.metric == metric)
-        .group_by(b.neuron)
-        .subquery()
+    # Joined by the primary key of best_scores: a join with the grouped scores would be quadratic in SQLite.
+    same = and_(
+        b.part_id == part.id,
+        b.protocol == protocol,
+        b.sample == sample,
+        b.metric == metric,
+        b.neuron == n.id - first,
     )
-    return t.neurons.outerjoin(best, best.c.id == t.neurons.c.id), best.c.value
+    best = select(t.neurons, func.max(b.value).label("sorted_by")).select_from(t.neurons)
+    return best.outerjoin(t.best_scores, same).where(mine).group_by(n.id).subquery()
 
 
 def _order(

@@ -1,7 +1,7 @@
 """`token_lookup` for whole layers: tens of thousands of explanations with their scores in one go."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from app.store import tables as t
 from app.store import types as kinds
 from app.store.rows import CollectionState
 from app.store.session import Session, writing
+from app.store.types import nullable
 
 _STATE_CODES = np.array([kinds.STATES[state] for state in STATES], np.int64)  # by the domain's code
 _REASONS = [REASONS.get(state, "") for state in STATES]
@@ -112,18 +113,21 @@ def write_lookup(s: Session, collection_id: int, layer_slug: str, lookup: LayerL
     )
     bulk.insert(s, t.neuron_tokens, ("id", "data"), packed)
     ids = bulk.reserve(s, t.explanations, n)
-    origin = _origin(s)
-    fixed = (
-        part.layer_id,
-        collection_id,
-        origin,
-        kinds.POLARITIES[Polarity.POSITIVE],
-        kinds.STATES[State.OK],
-    )
-    texts = _texts(s, part.model_id, lookup)
-    rows = (
-        (ids[i], fixed[0], i, *fixed[1:], "", texts[i], 0, 0, 0, 0.0, 0.0, 0, part.job_id, now)
-        for i in range(n)
+    # `zip` over `repeat` makes the rows without running Python code for each.
+    rows = zip(
+        ids,
+        repeat(part.layer_id),
+        range(n),
+        repeat(collection_id),
+        repeat(_origin(s)),
+        repeat(kinds.POLARITIES[Polarity.POSITIVE]),
+        repeat(kinds.STATES[State.OK]),
+        repeat(""),
+        _texts(s, part.model_id, lookup),
+        *(repeat(nothing) for nothing in (0, 0, 0, 0.0, 0.0, 0)),  # seed and usage
+        repeat(part.job_id),
+        repeat(now),
+        strict=False,
     )
     bulk.insert(s, t.explanations, _EXPLANATION, rows)
     method = sql.interned(s, t.methods, "name", Method.TOKEN_LOOKUP.value)
@@ -138,35 +142,34 @@ def _write_scores(s: Session, scores: LayerScores, part: Any, ids: list[int], me
         s, t.parameters, "digest", sql.digest(scores.parameters_json), json=scores.parameters_json
     )
     measure = (
-        kinds.PROTOCOLS[scores.protocol],
-        kinds.SAMPLES[scores.sample],
-        kinds.METRICS[scores.metric],
+        repeat(kinds.PROTOCOLS[scores.protocol]),
+        repeat(kinds.SAMPLES[scores.sample]),
+        repeat(kinds.METRICS[scores.metric]),
     )
     states = _STATE_CODES[scores.states].tolist()
-    values = _nullable(scores.values)
-    columns = zip(
+    values = nullable(scores.values)
+    rows = zip(
         score_ids,
         ids,
+        repeat(part.collection_id),
+        *measure,
         states,
         values,
-        _nullable(scores.low),
-        _nullable(scores.high),
+        nullable(scores.low),
+        nullable(scores.high),
         scores.n_records.tolist(),
         scores.n_documents.tolist(),
         scores.n_tokens.tolist(),
         scores.indicative.astype(int).tolist(),
         [_REASONS[code] for code in scores.states.tolist()],
-        strict=True,
-    )
-    collection = part.collection_id
-    rows: Iterator[tuple[Any, ...]] = (
-        (id_, explanation, collection, *measure, *rest, parameters, part.job_id, now)
-        for id_, explanation, *rest in columns
+        repeat(parameters),
+        repeat(part.job_id),
+        repeat(now),
+        strict=False,
     )
     bulk.insert(s, t.scores, _SCORE, rows)
-    best = (
-        (part.id, *measure, i, method, state, value, explanation, score)
-        for i, state, value, explanation, score in zip(range(n), states, values, ids, score_ids, strict=True)
+    best = zip(
+        repeat(part.id), *measure, range(n), repeat(method), states, values, ids, score_ids, strict=False
     )
     bulk.insert(s, t.best_scores, _BEST, best)
 
@@ -196,10 +199,3 @@ def _texts(s: Session, model: int, lookup: LayerLookup) -> list[str]:
         text = token_lookup_text([piece for piece, _ in known], [mean for _, mean in known])
         texts.append(kinds.clean(text))
     return texts
-
-
-def _nullable(values: np.ndarray[Any, np.dtype[np.float64]]) -> list[float | None]:
-    plain: list[float | None] = values.tolist()
-    for i in np.flatnonzero(~np.isfinite(values)):
-        plain[i] = None
-    return plain

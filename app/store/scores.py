@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from math import isfinite
 
 import numpy as np
-from sqlalchemy import and_, exists, insert, select
+from sqlalchemy import SmallInteger, and_, exists, insert, select, type_coerce
 
 from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
 from app.domain.neurons import Bool, Float64
@@ -16,9 +16,11 @@ from app.store.heldout import seen_documents
 from app.store.rows import QUANTILES, SCORE_EDGES, LayerScores, ScoreRow
 from app.store.session import Session, writing
 from app.store.simulations import collection_of
+from app.store.types import STATES
 
 __all__ = ["add", "by_layer", "measures", "of_explanation", "of_explanations", "seen_documents"]
 
+_CONSTANT = STATES[State.CONSTANT_PREDICTION]
 _MEASURES = [
     (protocol, sample, metric)
     for protocol in Protocol
@@ -151,13 +153,15 @@ def by_layer(
         )
         if method_id is not None:
             query = query.where(b.method_id == method_id)
-        values = np.full(part.neurons, np.nan)
+        # Plain numbers from here on: a model has tens of thousands of them.
+        rows = s.execute(query.with_only_columns(b.neuron, type_coerce(b.state, SmallInteger), b.value)).all()
+        index = np.array([row[0] for row in rows], np.intp)
+        scored = np.array([row[2] for row in rows], np.float64)  # NaN where there is none
+        values = np.full(part.neurons, -np.inf)
+        np.maximum.at(values, index, np.where(np.isnan(scored), -np.inf, scored))
+        values[np.isinf(values)] = np.nan
         constant = np.zeros(part.neurons, np.bool_)
-        for neuron, state, value in s.execute(query):
-            if value is not None:
-                values[neuron] = np.fmax(values[neuron], value)
-            elif state is State.CONSTANT_PREDICTION:
-                constant[neuron] = True
+        constant[index[np.array([row[1] for row in rows], np.int64) == _CONSTANT]] = True
         found.append(_layer(part, values, constant & np.isnan(values)))
     return found
 

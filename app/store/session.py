@@ -26,6 +26,7 @@ BUSY_SECONDS = 15.0
 # Rows of 9 KB (64 records) waste 45 % of 16 KB pages, which hold one each; here they spill into overflow pages that are full.
 PAGE_BYTES = 4096
 CACHE_KIB = 8192  # a connection
+CHECKPOINT_BYTES = 16 << 20  # about one layer of the demo: a commit seldom has to wait for the disk twice
 JOURNAL_LIMIT_BYTES = 64 << 20
 
 
@@ -151,6 +152,7 @@ def _engine(address: URL) -> Engine:
             "synchronous=NORMAL",
             "foreign_keys=ON",
             f"cache_size=-{CACHE_KIB}",
+            f"wal_autocheckpoint={CHECKPOINT_BYTES // PAGE_BYTES}",
             f"journal_size_limit={JOURNAL_LIMIT_BYTES}",
             "temp_store=MEMORY",
         ):

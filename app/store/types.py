@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import BigInteger, Dialect, Float, Integer, LargeBinary, SmallInteger, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -134,3 +136,11 @@ JOB_STATES: Mapping[JobState, int] = {
 def plain(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     """The type that a driver sees for a column type, for bulk loading past SQLAlchemy."""
     return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+
+
+def nullable(values: NDArray[np.floating]) -> list[float | None]:
+    """Driver values of an array [N]: what is not a finite number is NULL on either database."""
+    plain_: list[float | None] = values.astype(np.float64).tolist()
+    for i in np.flatnonzero(~np.isfinite(values)):
+        plain_[i] = None
+    return plain_
