@@ -8,6 +8,7 @@ several processes, and again after a kill: what is merged is the same.
 import gc
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import astuple
 from pathlib import Path
 
@@ -174,13 +175,13 @@ class Collector:
         partials.sweep(folder)
         fingerprint = self.fingerprint()
         pilots = self._read_pilot(folder / "pilot.npz", fingerprint)
-        for layer in self.layers:
-            parts = []
-            for shard in range(self.shards()):
-                with partials.opened(shard_path(folder, shard), fingerprint) as file:
-                    parts.append(file.part(layer))
-            gated = self.subject.card.gated
-            yield merge_layer(layer, parts, pilots[layer], self.excerpts, self.profile, gated=gated)
+        gated = self.subject.card.gated
+        with ExitStack() as stack:
+            paths = [shard_path(folder, shard) for shard in range(self.shards())]
+            files = [stack.enter_context(partials.opened(path, fingerprint)) for path in paths]
+            for layer in self.layers:
+                parts = [file.part(layer) for file in files]
+                yield merge_layer(layer, parts, pilots[layer], self.excerpts, self.profile, gated=gated)
 
     def release(self) -> None:
         """Give up the memory held for running shards."""
