@@ -83,7 +83,11 @@ def read(url: str, count: int) -> Real:
             found = next((model for model in models.models(s) if model.neurons), None)
             if found is None:
                 raise BadInput("bench store needs a collected model: `make run`, and let its collection end")
-            parts = names.parts_of(s, found.slug)
+            parts = [part for part in names.parts_of(s, found.slug) if part.neurons >= PER_CHUNK]
+            if not parts:
+                raise BadInput(
+                    f"bench store needs a layer of {PER_CHUNK} neurons; {found.card.name} has none"
+                )
             chunks = []
             for i in range(count):
                 part = parts[i * len(parts) // count]
