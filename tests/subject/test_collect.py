@@ -189,6 +189,17 @@ def test_little_memory_gives_the_same(tmp_path: Path) -> None:
     assert same(roomy, tight)
 
 
+def test_parts_hold_no_more_than_can_be_needed(tmp_path: Path) -> None:
+    collector = Collector(tiny.subject("gpt2"), tiny.table(EXCERPTS), Profile(), [0], 7, block=40)
+    assert collector.run(tmp_path, silent, never)
+    held = []
+    for shard in range(3):
+        with np.load(tmp_path / f"shard-{shard:05d}.npz") as file:
+            held.append(len(file["0/keys"]))
+    assert held[0] <= 32 * 64
+    assert held[2] < held[1] < held[0]  # what earlier shards outdo is left out
+
+
 def test_some_layers_alone_are_the_same(tmp_path: Path) -> None:
     subject, table = tiny.subject("gpt2"), tiny.table(300)
     both = gathered(Collector(subject, table, Profile(), [1, 0], 7), tmp_path / "a")
@@ -288,10 +299,10 @@ def test_progress_and_cancel(tmp_path: Path) -> None:
 
 
 def test_a_cancelled_shard_run_again_by_the_same_collector(tmp_path: Path) -> None:
-    collector = Collector(tiny.subject("gpt2"), tiny.table(EXCERPTS), Profile(), [0], 0)
+    collector = Collector(tiny.subject("gpt2"), tiny.table(EXCERPTS), Profile(), [0], 0, block=40)
     assert collector.run_shard(0, tmp_path, silent, never)
     asked: list[int] = []
-    assert not collector.run_shard(1, tmp_path, asked.append, lambda: len(asked) > 3)
+    assert not collector.run_shard(1, tmp_path, asked.append, lambda: len(asked) > 8)
     assert collector.run_shard(1, tmp_path, silent, never)
     assert collector.run_shard(2, tmp_path, silent, never)
     whole = gathered(
