@@ -37,7 +37,7 @@ _ITEM = re.compile(r"^\s*(?:[-*•‣·–—]\s+|\(?\d{1,2}[.):]\s+|\(?[a-hivx]
 _INLINE_ITEMS = re.compile(r"(?:^|\s)\(?1[.)]\s.*\s\(?2[.)]\s", re.DOTALL)
 _PROMPT_MARKS = re.compile(
     r"</?start>|<end>|^\s*activations?:|active\s+tokens:|^\s*excerpt\s+\d+\s*:|^\s*neuron\s+\d+\s*$|"
-    r"the\s+same\s+without\s+the\s+zeros|explanation\s+of\s+neuron\s+\d+\s*:|\t\d",
+    r"\b(?:this|the)\s+neuron\s+(?:does|looks\s+for)\s+is\b|the\s+same\s+without\s+the\s+zeros|explanation\s+of\s+neuron\s+\d+\s*:|\t\d",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»", "`": "`"}

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.domain.explanations import ExplainOptions, ScoreOptions
+from app.domain.explanations import ExplainOptions, Protocol, ScoreOptions
 from app.domain.neurons import NeuronRef, Profile
 from app.errors import BadInput
 
@@ -88,3 +88,11 @@ def loads(kind: type[T], text: str) -> T:
         ) from error
     assert isinstance(value, kind)
     return value
+
+
+def protocol_of(kind: str, text: str) -> Protocol | None:
+    """The protocol that a job scores by; None for a job that does not score."""
+    if kind == Kind.EXPLAIN:
+        score = loads(ExplainRequest, text).score
+        return score.protocol if score is not None else None
+    return loads(ScoreRequest, text).score.protocol if kind == Kind.SCORE else None

@@ -47,6 +47,7 @@ def test_an_explanation_is_laid_bare(answer, bare):
         (" \n ", "empty"),
         ('""', "no readable text"),
         ("the main thing this neuron does is find", "empty"),
+        ("The first and most important thing this neuron does is find", "repeats parts of the prompt"),
         ("I'm sorry, but I can't help with that.", "refused"),
         ("I’m sorry, I cannot determine that", "refused"),
         ("Sorry, that is not possible", "refused"),

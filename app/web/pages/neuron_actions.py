@@ -19,8 +19,10 @@ from app.domain.explanations import (
 )
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import AppError, NotFound
+from app.jobs.requests import protocol_of
 from app.jobs.service import ASKING_SIMULATORS
 from app.store import explanations, jobs, neurons
+from app.store.rows import JobRow
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.explanation_items import explanation_list, path_of
 from app.web.live import live
@@ -172,7 +174,12 @@ def score_options(simulator: str, endpoint: str, protocol: Protocol, seed: int) 
 def started(request: Request, store: StoreDep, here: str, job_id: str) -> Response:
     """The job's panel for htmx; for everyone else the neuron's page that follows the job."""
     if not is_htmx(request):
-        return RedirectResponse(f"{here}?job={job_id}#live", 303)
+        with store.session() as session:
+            job = jobs.get(session, job_id)
+        protocol = protocol_of(job.kind, job.parameters_json)
+        return RedirectResponse(
+            here + View(job=job_id, protocol=protocol or View().protocol).query() + "#live", 303
+        )
     with store.session() as session:
         job = jobs.get(session, job_id)
     return HTMLResponse(render("_live.html", LiveFragment(live(job, here))))
@@ -186,18 +193,22 @@ async def follow(
     ref = NeuronRef(model, layer, index)
     here = path_of(ref)
 
-    def result() -> str:
+    def result(row: JobRow) -> str:
         facts = facts_of.get(model)
+        # The scores that were asked for are those that are shown, whatever the page showed before.
+        protocol = protocol_of(row.kind, row.parameters_json) or View().protocol
         with store.session() as session:
             rows = explanations.of_neuron(session, ref)
-        listed = explanation_list(ref, rows, View(job=job), jobs_.endpoints(), facts.imported, oob=True)
+        listed = explanation_list(
+            ref, rows, View(job=job, protocol=protocol), jobs_.endpoints(), facts.imported, oob=True
+        )
         return render("_explanations.html", ResultFragment(listed))
 
     try:
         async for row in jobs_.watch(job):
             html = render("_progress.html", LiveFragment(live(row, here)))
             if row.state.ended:
-                html += await to_thread.run_sync(result)
+                html += await to_thread.run_sync(result, row)
             yield ServerSentEvent(raw_data=html)
     except AppError as error:
         # The stream has begun, so the error can no longer become an answer of its own.
