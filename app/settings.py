@@ -19,12 +19,15 @@ class Endpoint(BaseModel):
     base_url: str = Field(description="Base address including the version, such as http://127.0.0.1:8080/v1.")
     model: str = Field(description="The model's name as that server knows it.")
     api_key_env: str | None = Field(
-        default=None, description="Name of the environment variable that holds the key; none for a local server."
+        default=None,
+        description="Name of the environment variable that holds the key; none for a local server.",
     )
     price_in: float = Field(default=0.0, ge=0, description="US dollars per million prompt tokens.")
     price_out: float = Field(default=0.0, ge=0, description="US dollars per million completion tokens.")
     concurrency: int = Field(default=4, ge=1, le=256, description="Requests under way at once.")
-    requests_per_minute: int | None = Field(default=None, ge=1, description="Upper bound on requests a minute.")
+    requests_per_minute: int | None = Field(
+        default=None, ge=1, description="Upper bound on requests a minute."
+    )
     timeout_s: float = Field(default=120.0, gt=0, description="Seconds one request may take.")
     attempts: int = Field(default=5, ge=1, le=20, description="Tries of one request, the first included.")
     chat: bool = Field(default=True, description="Serves /chat/completions.")
@@ -42,7 +45,9 @@ class Settings(BaseSettings):
         env_prefix="NEURONARIUM_", env_nested_delimiter="__", toml_file="neuronarium.toml", extra="forbid"
     )
 
-    data_dir: Path = Field(default=Path("data"), description="Folder for the store, jobs, models and corpora.")
+    data_dir: Path = Field(
+        default=Path("data"), description="Folder for the store, jobs, models and corpora."
+    )
     npm_dir: Path = Field(
         default=Path(__file__).parents[1] / "data" / "npm" / "node_modules",
         description="Folder with the front-end files and the demo corpus that the set-up fetches.",
@@ -55,24 +60,36 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     allowed_hosts: list[str] = Field(
-        default=[], description="Extra Host header values to answer, besides localhost and the address listened on."
+        default=[],
+        description="Extra Host header values to answer, besides localhost and the address listened on.",
     )
-    username: str = Field(default="neuronarium", description="Name for the login that a non-loopback address needs.")
+    username: str = Field(
+        default="neuronarium", description="Name for the login that a non-loopback address needs."
+    )
     password: SecretStr | None = Field(
         default=None, description="Password for that login; without it only loopback is served."
     )
-    endpoints: list[Endpoint] = Field(default=[], description="OpenAI-compatible servers for explaining and simulating.")
+    endpoints: list[Endpoint] = Field(
+        default=[], description="OpenAI-compatible servers for explaining and simulating."
+    )
     demo: bool = Field(
         default=False,
         description="Prepare the demo model and corpus, and serve the demo explainer when no endpoint is configured.",
     )
     spending_cap_usd: float | None = Field(
-        default=None, ge=0, description="No request is sent once the recorded cost of all calls would pass this."
+        default=None,
+        ge=0,
+        description="No request is sent once the recorded cost of all calls would pass this.",
     )
-    device: str = Field(default="auto", description="Where the subject model runs: auto, cpu, cuda, cuda:1, mps.")
-    threads: int | None = Field(default=None, ge=1, description="CPU threads for the subject model; all when empty.")
+    device: str = Field(
+        default="auto", description="Where the subject model runs: auto, cpu, cuda, cuda:1, mps."
+    )
+    threads: int | None = Field(
+        default=None, ge=1, description="CPU threads for the subject model; all when empty."
+    )
     simulator_model: str | None = Field(
-        default=None, description="Model folder or name for the local simulator; the subject model itself when empty."
+        default=None,
+        description="Model folder or name for the local simulator; the subject model itself when empty.",
     )
 
     @property

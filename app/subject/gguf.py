@@ -71,7 +71,9 @@ def _convert(path: Path, out: Path) -> None:
 
 def one_line(error: Exception) -> str:
     """The first line of an error's text, for people."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[
+        :300
+    ]
 
 
 def _sha256(path: Path) -> str:

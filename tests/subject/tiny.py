@@ -13,7 +13,23 @@ from app.domain.neurons import Split
 from app.subject.load import Subject, assemble
 from app.subject.vocabulary import byte_of_char
 
-WORDS = ("the", "cat", "sat", "on", "a", "mat", "while", "two", "dogs", "ran", "over", "some", "old", "bridge", "in")
+WORDS = (
+    "the",
+    "cat",
+    "sat",
+    "on",
+    "a",
+    "mat",
+    "while",
+    "two",
+    "dogs",
+    "ran",
+    "over",
+    "some",
+    "old",
+    "bridge",
+    "in",
+)
 
 
 def byte_level_tokenizer() -> PreTrainedTokenizerFast:
