@@ -39,7 +39,7 @@ def test_from_weights_to_a_score(tmp_path: Path) -> None:
     assert gguf is not None and all(folder.is_dir() for folder in corpora), "`make setup` installs these"
     sources = [part for folder in corpora for part in ("--corpus", str(folder))]
     made = neuronarium(
-        tmp_path, "collect", "--model", str(gguf), *sources, "--excerpts", "224", "--layers", "7-8"
+        tmp_path, "collect", "--model", str(gguf), *sources, "--excerpts", "320", "--layers", "7-8"
     )
     assert made.returncode == 0, made.stdout + made.stderr
 
@@ -54,7 +54,8 @@ def test_from_weights_to_a_score(tmp_path: Path) -> None:
         table = ExcerptCache.get(store, SLUG)
         records = neurons.records(session, table, ref)
         assert len(documents(session, SLUG)) > 90
-    assert len(records) == 64 and records.gates is not None
+    assert 60 <= len(records) <= 64, "64, but for a rare band that is empty in a small corpus"
+    assert records.gates is not None
     assert 3 < records.activations.max() < 30
 
     dry = neuronarium(

@@ -14,6 +14,7 @@ from app.errors import Conflict
 from app.jobs.requests import CollectRequest, loads
 from app.jobs.service import Jobs, slug_of
 from app.store import jobs as job_rows
+from app.store import models
 
 # By name: how many records of each kind are kept (DESIGN section 5). `small` is for trying things out.
 PROFILES = {
@@ -96,4 +97,14 @@ def _follow(jobs: Jobs, job_id: str) -> None:
 
     row = follow(jobs, job_id)
     slug = json.loads(row.result_json)["model"]
+    with jobs.store.session() as session:
+        collection = models.model(session, slug).collection
+    if collection is not None:
+        explain, dev, score, _ = collection.documents_per_split
+        typer.echo(
+            f"{slug}: {collection.excerpts:,} excerpts of {collection.documents:,} documents "
+            f"({explain} to explain, {dev} to calibrate, {score} to score)."
+        )
+        if collection.too_few_documents:
+            typer.echo(collection.too_few_documents, err=True)
     typer.echo(f"Done: run `neuronarium serve` and look at /m/{slug}.")

@@ -20,7 +20,6 @@ from app.domain.explanations import (
     State,
 )
 from app.domain.neurons import NeuronRef
-from app.domain.splits import MIN_DOCUMENTS, enough_documents
 from app.errors import BadInput, Conflict, Refused
 from app.jobs import endpoints
 from app.jobs.requests import TYPES, CollectRequest, ExplainRequest, Kind, Request, ScoreRequest, dumps, loads
@@ -180,11 +179,8 @@ class Jobs:
             raise BadInput("bills-5+5 is for imported data: choose heldout-5+5, heldout-full or population.")
         if not own and score.protocol is not Protocol.BILLS_5_5:
             raise BadInput("Imported data has no documents to hold out: choose bills-5+5.")
-        if own and not enough_documents(per_split):
-            raise BadInput(
-                f"The corpus has too few documents to score on ({', '.join(map(str, per_split))} in explain, dev and "
-                f"score; {MIN_DOCUMENTS} of each are needed): collect over more documents."
-            )
+        if collection.too_few_documents:
+            raise BadInput(collection.too_few_documents)
 
 
 def slug_of(source: str) -> str:

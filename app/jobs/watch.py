@@ -31,7 +31,7 @@ async def watch(store: Store, job_id: str, poll_seconds: float = POLL_SECONDS) -
 
 
 class Rate:
-    """Units a second over the last half minute, from rows as they come."""
+    """Units a second over the last half minute, from rows as they come, without the time before the first was done."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
@@ -39,7 +39,7 @@ class Rate:
     def update(self, row: JobRow, at: float | None = None) -> None:
         """Take note of a row's progress. Going back, as a job that is taken up again does, starts anew."""
         at = monotonic() if at is None else at
-        if self._seen and row.done < self._seen[-1][1]:
+        if self._seen and (row.done < self._seen[-1][1] or self._seen[-1][1] == row.done == 0):
             self._seen.clear()
         self._seen.append((at, row.done))
         while at - self._seen[0][0] > RATE_WINDOW_SECONDS and len(self._seen) > 2:

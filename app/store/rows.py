@@ -19,6 +19,7 @@ from app.domain.explanations import (
     State,
 )
 from app.domain.neurons import Float32, Int32, NeuronRef, Polarity
+from app.domain.splits import MIN_DOCUMENTS, enough_documents
 
 T = TypeVar("T")
 
@@ -57,6 +58,18 @@ class CollectionRow:
     job_id: str | None
     created_at: datetime
     finished_at: datetime | None
+
+    @property
+    def too_few_documents(self) -> str:
+        """Why nothing can be scored on it, or "": own documents, too few of them in a split."""
+        *own, unsplit = self.documents_per_split
+        if enough_documents(own) or (unsplit and not sum(own)):
+            return ""
+        explain, dev, score = own
+        return (
+            f"The corpus has too few documents to score on ({explain} to explain, {dev} to calibrate, {score} to "
+            f"score; {MIN_DOCUMENTS} of each are needed): collect more excerpts, or over more documents."
+        )
 
 
 @dataclass(frozen=True)

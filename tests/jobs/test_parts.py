@@ -86,6 +86,14 @@ def test_rate_and_time_left_follow_from_rows() -> None:
     assert rate.per_second == 2.0
 
 
+def test_rate_leaves_out_the_time_before_the_first_was_done() -> None:
+    rate = Rate()
+    for second in range(0, 30, 5):
+        rate.update(row(0), at=float(second))  # a model being loaded
+    rate.update(row(10), at=26.0)
+    assert rate.per_second == 10.0
+
+
 def test_rate_forgets_what_was_long_ago() -> None:
     rate = Rate()
     for second in range(0, 100, 10):
