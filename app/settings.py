@@ -33,6 +33,11 @@ class Endpoint(BaseModel):
     chat: bool = Field(default=True, description="Serves /chat/completions.")
     completions: bool = Field(default=False, description="Serves /completions with echo and logprobs.")
 
+    @property
+    def title(self) -> str:
+        """As explanations and simulations name it, for ever."""
+        return f"{self.name} / {self.model}"
+
     def api_key(self) -> str:
         """The key from the environment, or a placeholder that local servers ignore."""
         return os.environ.get(self.api_key_env, "") if self.api_key_env else "none"

@@ -23,9 +23,9 @@ TRIES = 5  # of the demo's explainer, which is weak: most of its answers pass th
 
 
 def neuronarium(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """One command as a person types it, in the demo's settings."""
+    """One command as a person types it, with nothing configured."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("NEURONARIUM_")}
-    env |= {"NEURONARIUM_DATA_DIR": str(data), "NEURONARIUM_DEMO": "1", "NEURONARIUM_THREADS": "2"}
+    env |= {"NEURONARIUM_DATA_DIR": str(data), "NEURONARIUM_THREADS": "2"}
     return subprocess.run(
         [sys.executable, "-m", "app.cli", *arguments], env=env, capture_output=True, text=True, timeout=700
     )
@@ -80,7 +80,7 @@ def test_from_weights_to_a_score(tmp_path: Path) -> None:
         values = {(s.value.metric, s.value.sample): s.value for s in scores.of_explanation(session, row.id)}
         seen = set(scores.seen_documents(session, row.id).documents)
         calls = ledger.of_job(session, row.job_id or "")
-    assert row.text in asked.stdout
+    assert row.text in asked.stdout and "local by SmolLM2-135M-Instruct" in asked.stdout
     assert "demo / SmolLM2-135M-Instruct" in whole.provenance.explainer
     assert json.loads(whole.provenance.messages_json) and all(each.reason for each in failed)
     assert calls and all(call.endpoint == "demo" for call in calls)

@@ -24,7 +24,9 @@ from app.domain.explanations import (
 )
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput
+from app.jobs.endpoints import DEMO
 from app.jobs.service import ASKING_SIMULATORS, Jobs
+from app.settings import Settings
 from app.store.rows import ExplanationRow
 
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the store.")]
@@ -66,7 +68,7 @@ def explain(
     """Explain a neuron and, with --score, simulate and score the explanation."""
     logs.configure()
     ref = neuron_ref(neuron)
-    with open_jobs(settings(data_dir=data_dir)) as jobs:
+    with open_jobs(_settings(data_dir, explainer, endpoint)) as jobs:
         if method in PROMPTED_METHODS:
             explainer = explainer or _only_endpoint(jobs)
         options = ExplainOptions(method, polarity, explainer, cut_off, scale_maximum, seed)
@@ -90,7 +92,7 @@ def score(
 ) -> None:
     """Simulate a neuron from a stored explanation and score that."""
     logs.configure()
-    with open_jobs(settings(data_dir=data_dir)) as jobs:
+    with open_jobs(_settings(data_dir, endpoint)) as jobs:
         options = score_options(jobs, simulator, endpoint, protocol, seed)
         _finish(jobs, jobs.enqueue_score(explanation, options, author="cli"))
 
@@ -105,6 +107,11 @@ def score_options(
     return ScoreOptions(simulator, name, protocol or default, seed)
 
 
+def _settings(data_dir: Path | None, *asked: str) -> Settings:
+    """The settings in force; whoever names the demo's model wants the demo's."""
+    return settings(data_dir=data_dir, demo=True if DEMO in asked else None)
+
+
 def _only_endpoint(jobs: Jobs) -> str:
     """The one there is. Raises BadInput when there is none, or several to choose from."""
     there = jobs.endpoints()
@@ -112,7 +119,7 @@ def _only_endpoint(jobs: Jobs) -> str:
         return there[0].name
     if not there:
         raise BadInput(
-            "No language model is configured: add [[endpoints]] to neuronarium.toml, or set NEURONARIUM_DEMO=1."
+            "No language model is configured: add [[endpoints]] to neuronarium.toml, or name the demo's with --explainer demo."
         )
     raise BadInput(
         f"Which language model? Say --explainer or --endpoint: {', '.join(e.name for e in there)}."
@@ -169,7 +176,7 @@ def report(explanation: ExplanationRow, job_id: str, cost_usd: float) -> list[st
             shown = f"{value.state}: {value.reason}"
         lines.append(
             f"  {value.metric:<20} {value.protocol}, {value.sample:<15} {shown}  "
-            f"({value.n_records} records, {value.n_documents} documents; {row.simulator}{' by ' + row.endpoint if row.endpoint else ''})"
+            f"({value.n_records} records, {value.n_documents} documents; {row.simulator}{' by ' + row.simulator_model if row.simulator_model else ''})"
         )
     if lines[-1]:
         lines.append("")

@@ -75,7 +75,7 @@ def _provenance(
     }
     return Provenance(
         method=prompt.method,
-        explainer=f"{client.endpoint.name} / {client.endpoint.model}",
+        explainer=client.endpoint.title,
         prompt_version=prompt.version,
         messages_hash=messages_hash(prompt.messages),
         messages_json=messages_json(prompt.messages),

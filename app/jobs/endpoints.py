@@ -51,7 +51,7 @@ def endpoint(settings: Settings, name: str) -> Endpoint:
     there = ", ".join(e.name for e in known)
     if not known:
         raise BadInput(
-            "No language model is configured: add [[endpoints]] to neuronarium.toml, or run with --demo."
+            "No language model is configured: add [[endpoints]] to neuronarium.toml, or use the demo's (set NEURONARIUM_DEMO=1)."
         )
     if not name:
         raise BadInput(f"Which language model is to be asked? There is: {there}.")

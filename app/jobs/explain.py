@@ -112,7 +112,7 @@ def _attempted(runtime: Runtime, neuron: Neuron, request: ExplainRequest) -> Pro
     asked = endpoint(runtime.settings, request.explain.explainer)
     return Provenance(
         method=request.explain.method,
-        explainer=f"{asked.name} / {asked.model}",
+        explainer=asked.title,
         prompt_version=prompt.version,
         messages_hash=messages_hash(prompt.messages),
         messages_json=messages_json(prompt.messages),

@@ -23,6 +23,7 @@ from app.domain.neurons import Float32, Int32, Records
 from app.domain.token_lookup import lookup_records, token_means
 from app.errors import AnswerError, AppError, BadInput, EndpointError, ModelError
 from app.jobs import engine
+from app.jobs.endpoints import endpoint
 from app.jobs.lifecycle import Progress, in_thread, keep, run
 from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
@@ -70,10 +71,14 @@ async def simulate(job_id: str, explanation_id: int) -> int:
     parameters = json.dumps({"protocol": options.protocol})
     simulated: Simulated | None = None
     failure: AppError | None = None
+    asked = options.simulator in ASKING_SIMULATORS
+    by = endpoint(runtime.settings, options.endpoint).title if asked else ""
     try:
         simulator = await _simulator(runtime, options, neuron)
         simulated = await _simulate(simulator, explanation, neuron, wanted, options, job_id, progress)
-        parameters = json.dumps({**json.loads(simulated.parameters_json), "protocol": options.protocol})
+        said = json.loads(simulated.parameters_json)
+        by = by or said.get("model", "")
+        parameters = json.dumps({**said, "protocol": options.protocol})
     except FAILURES as error:
         failure = error
     state, reason = (State.OK, "") if failure is None else (State.FAILED, str(failure))
@@ -84,7 +89,7 @@ async def simulate(job_id: str, explanation_id: int) -> int:
             s,
             explanation_id,
             options.simulator,
-            options.endpoint,
+            by,
             parameters,
             options.seed,
             simulated,

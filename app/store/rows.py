@@ -195,7 +195,7 @@ class ScoreRow:
     explanation_id: int
     simulation_id: int | None
     simulator: str  # "token_lookup" where there is no simulation of its own
-    endpoint: str
+    simulator_model: str  # `endpoint / model` as asked, or the local model's name; empty for token lookup
     seed: int
     value: ScoreValue  # state, value, interval, n, reason, parameters
     job_id: str | None
@@ -230,7 +230,7 @@ class SimulationRow:
     id: int
     explanation_id: int
     simulator: str
-    endpoint: str
+    simulator_model: str
     parameters_json: str
     seed: int
     state: State

@@ -94,7 +94,13 @@ def of_explanations(s: Session, ids: Sequence[int]) -> dict[int, list[ScoreRow]]
     """All scores of several explanations, newest first within each."""
     sc, sim = t.scores.c, t.simulations.c
     query = (
-        select(t.scores, sim.simulator, sim.endpoint, sim.seed, t.parameters.c.json.label("parameters_json"))
+        select(
+            t.scores,
+            sim.simulator,
+            sim.simulator_model,
+            sim.seed,
+            t.parameters.c.json.label("parameters_json"),
+        )
         .outerjoin(t.simulations, sim.id == sc.simulation_id)
         .join(t.parameters, t.parameters.c.id == sc.parameters_id)
         .where(sc.explanation_id.in_(list(ids)))
@@ -123,7 +129,7 @@ def of_explanations(s: Session, ids: Sequence[int]) -> dict[int, list[ScoreRow]]
                 explanation_id=row.explanation_id,
                 simulation_id=row.simulation_id,
                 simulator=row.simulator or "token_lookup",
-                endpoint=row.endpoint or "",
+                simulator_model=row.simulator_model or "",
                 seed=row.seed or 0,
                 value=value,
                 job_id=row.job_id,

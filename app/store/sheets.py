@@ -33,7 +33,7 @@ _EXPLANATIONS = (
 _SCORES = (
     "SELECT sc.explanation_id, sc.id, sc.simulation_id, sc.protocol, sc.sample, sc.metric, sc.state, sc.value, sc.low, "
     "sc.high, sc.n_records, sc.n_documents, sc.n_tokens, sc.indicative, sc.reason, sc.job_id, sc.created_at, "
-    "p.json, si.simulator, si.endpoint, si.seed FROM explanations e JOIN scores sc ON sc.explanation_id = e.id "
+    "p.json, si.simulator, si.simulator_model, si.seed FROM explanations e JOIN scores sc ON sc.explanation_id = e.id "
     "JOIN parameters p ON p.id = sc.parameters_id LEFT JOIN simulations si ON si.id = sc.simulation_id "
     "WHERE e.layer_id = ? AND e.neuron = ? ORDER BY sc.id DESC"
 )
@@ -135,8 +135,8 @@ def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
             reason=r[14],
             parameters_json=r[17],
         )
-        simulator, endpoint, seed = r[18] or "token_lookup", r[19] or "", r[20] or 0
-        row = ScoreRow(r[1], r[0], r[2], simulator, endpoint, seed, value, r[15], _moment(r[16]))
+        simulator, simulator_model, seed = r[18] or "token_lookup", r[19] or "", r[20] or 0
+        row = ScoreRow(r[1], r[0], r[2], simulator, simulator_model, seed, value, r[15], _moment(r[16]))
         scores.setdefault(r[0], []).append(row)
     return [
         ExplanationRow(

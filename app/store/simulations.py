@@ -17,7 +17,7 @@ def add(
     s: Session,
     explanation_id: int,
     simulator: str,
-    endpoint: str,
+    simulator_model: str,
     parameters_json: str,
     seed: int,
     simulated: Simulated | None,
@@ -51,7 +51,7 @@ def add(
             "explanation_id": explanation_id,
             "collection_id": collection,
             "simulator": simulator,
-            "endpoint": endpoint,
+            "simulator_model": simulator_model,
             "parameters_id": sql.interned(
                 s, t.parameters, "digest", sql.digest(parameters_json), json=parameters_json
             ),
@@ -120,7 +120,7 @@ def _row(row: Row[Any]) -> SimulationRow:
         id=row.id,
         explanation_id=row.explanation_id,
         simulator=row.simulator,
-        endpoint=row.endpoint,
+        simulator_model=row.simulator_model,
         parameters_json=row.parameters_json,
         seed=row.seed,
         state=row.state,

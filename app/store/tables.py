@@ -235,7 +235,7 @@ simulations = Table(
     required("explanation_id", t.Id, ForeignKey("explanations.id"), index=True),
     required("collection_id", t.Id, ForeignKey("collections.id"), index=True),
     required("simulator", t.Words),
-    required("endpoint", t.Words),
+    required("simulator_model", t.Words),
     required("parameters_id", t.Id, ForeignKey("parameters.id")),
     required("seed", BigInteger),
     required("state", t.Code(State, t.STATES)),

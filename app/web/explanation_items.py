@@ -69,7 +69,7 @@ def item(row: ExplanationRow, view: View) -> ExplanationItem:
         usage = f"{plural(tokens, 'token')}, {usd(made.usage.cost_usd)}, {seconds(made.usage.seconds)}"
     scored_by = ""
     if of is not None:
-        scored_by = wording.name(of.simulator) + (f" · {of.endpoint}" if of.endpoint else "")
+        scored_by = wording.name(of.simulator) + (f" by {of.simulator_model}" if of.simulator_model else "")
     compare = ""
     if row.method == Method.TOKEN_LOOKUP or any(s.simulation_id is not None for s in row.scores):
         compare = path_of(row.ref) + view.query(

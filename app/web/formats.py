@@ -90,8 +90,11 @@ def words(value: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A language model's words with everything made visible that hides or reorders text. Not HTML-escaped."""
-    return visible(text.encode("utf-8", "surrogatepass"))
+    """A language model's words with everything made visible that hides or reorders text. Not HTML-escaped.
+
+    A quoted token's leading space stays with it: no line ends between the two.
+    """
+    return visible(text.encode("utf-8", "surrogatepass")).replace("“ ", "“\N{NO-BREAK SPACE}")
 
 
 def place(value: str) -> str:

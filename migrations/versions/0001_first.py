@@ -360,7 +360,7 @@ def upgrade() -> None:
         _required("explanation_id", ID),
         _required("collection_id", ID),
         _required("simulator", TEXT),
-        _required("endpoint", TEXT),
+        _required("simulator_model", TEXT),
         _required("parameters_id", ID),
         _required("seed", BIG),
         _required("state", CODE),

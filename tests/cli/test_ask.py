@@ -31,6 +31,7 @@ def test_explain_and_score_by_a_worker_of_its_own(world: Make, collected: Path) 
         assert f"{NEURON}: words about rain and stone bridges" in done.stdout
         correlation = next(line for line in done.stdout.splitlines() if "correlation" in line)
         assert "heldout-5+5" in correlation and "[" in correlation and "10 records" in correlation
+        assert "chat_json by scripted / scripted-model" in correlation
         assert f"Explanation {row.id}: summary, positive, by scripted / scripted-model" in done.stdout
         again = here.run("score", str(row.id), "--simulator", "chat_json", "--protocol", "heldout-full")
         assert again.returncode == 0, again.stderr

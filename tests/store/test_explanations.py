@@ -163,7 +163,7 @@ def test_a_simulation_comes_back_bit_for_bit(full: Full) -> None:
         np.testing.assert_array_equal(found.simulated.expected, expected)
         np.testing.assert_array_equal(found.simulated.excerpts, made.excerpts)
         assert (found.simulated.usage, found.simulated.parameters_json) == (made.usage, '{"scale": 10}')
-        assert (found.simulator, found.endpoint, found.seed, found.state) == (
+        assert (found.simulator, found.simulator_model, found.seed, found.state) == (
             "chat_json",
             "scripted",
             3,

@@ -210,7 +210,10 @@ class ScoreOut(Schema):
     explanation_id: int
     simulation_id: int | None
     simulator: str = Field(examples=["local"])
-    endpoint: str
+    simulator_model: str = Field(
+        description="Who simulated: `endpoint / model`, or the local model; empty for token lookup.",
+        examples=["SmolLM2-135M-Instruct"],
+    )
     metric: Metric
     protocol: Protocol
     sample: Sample
@@ -265,7 +268,10 @@ class SimulationOut(Schema):
     id: int
     explanation_id: int
     simulator: str
-    endpoint: str
+    simulator_model: str = Field(
+        description="Who simulated: `endpoint / model`, or the local model; empty for token lookup.",
+        examples=["SmolLM2-135M-Instruct"],
+    )
     parameters_json: str
     seed: int
     state: State
