@@ -19,8 +19,8 @@ from app.store.sheets import sheet
 from app.web.exemplars import BAND_NAMES, USES
 from app.web.neuron_contexts import Section
 from app.web.neuron_view import Context, Show, View
-from app.web.pages.neuron import Main, neuron_page
-from app.web.rendering import page
+from app.web.pages.neuron import Main, Seen, neuron_page
+from app.web.rendering import chrome, page
 
 ROWS = Environment(autoescape=True).from_string(
     """{% for record in records %}
@@ -106,5 +106,6 @@ class NaivePage:
         with state.store.session() as session:
             evidence = sheet(session, facts.excerpts, ref)
         main = Main(tuple(sections))
-        context = neuron_page(request, facts, ref, self.view, evidence, main, state.jobs.endpoints(), None)
+        seen = Seen(chrome(request, f"8:{index} in {facts.card.name}", "browse"), facts, evidence)
+        context = neuron_page(ref, self.view, seen, main, state.jobs.endpoints())
         return page("neuron.html", context)

@@ -39,6 +39,8 @@ def visible(piece: bytes) -> str:
     """One token's bytes as text in which nothing is hidden: no control, bidi, zero-width or unpaired byte survives."""
     out: list[str] = []
     text = piece.decode("utf-8", "surrogateescape")
+    if text.isprintable():
+        return text
     i = 0
     while i < len(text):
         char = text[i]

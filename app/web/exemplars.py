@@ -15,6 +15,7 @@ from app.web.neuron_view import Scale, Show, View
 
 FEW, GLIMPSE, PER_SIGN = 10, 3, 5
 USES = {Split.EXPLAIN: "explain", Split.DEV: "dev", Split.SCORE: "held out", Split.UNSPLIT: ""}
+_USE_OF = {int(split): words for split, words in USES.items()}
 BAND_NAMES = {
     Kind.Q4: "99 % – 99.9 %",
     Kind.Q3: "90 % – 99 %",
@@ -97,7 +98,7 @@ class Exemplars:
                     self.random(limit),
                 ]
             case Show.TOP:
-                glimpse = self.plan("Most negative", "", (Kind.BOTTOM,), -1, GLIMPSE, Show.BOTTOM)
+                glimpse = self.plan("Most negative", "", Kind.BOTTOM, -1, GLIMPSE, Show.BOTTOM)
                 return [self.top(excerpts, limit), *([glimpse] if len(glimpse.rows) else [])]
             case Show.BOTTOM:
                 return [self.bottom(excerpts, limit)]
@@ -111,40 +112,37 @@ class Exemplars:
 
     def top(self, excerpts: str, limit: int | None) -> Plan:
         """The strongest."""
-        return self.plan("Strongest", f"top {{}} of {excerpts} excerpts", (Kind.TOP,), 1, limit)
+        return self.plan("Strongest", f"top {{}} of {excerpts} excerpts", Kind.TOP, 1, limit)
 
     def bottom(self, excerpts: str, limit: int | None) -> Plan:
         """The most negative."""
-        return self.plan("Most negative", f"bottom {{}} of {excerpts} excerpts", (Kind.BOTTOM,), -1, limit)
+        return self.plan("Most negative", f"bottom {{}} of {excerpts} excerpts", Kind.BOTTOM, -1, limit)
 
     def random(self, limit: int | None) -> Plan:
         """Drawn from everything, in the order they were drawn."""
-        return self.plan("Random", "drawn from all excerpts alike", (Kind.RANDOM,), 1, limit, ordered=False)
+        return self.plan("Random", "drawn from all excerpts alike", Kind.RANDOM, 1, limit, ordered=False)
 
     def bands(self) -> list[Plan]:
         """The four quantile bands, strongest first."""
         note = "of excerpts, by their maximum"
-        return [self.plan(BAND_NAMES[band], note, (band,), 1, None) for band in reversed(BANDS)]
+        return [self.plan(BAND_NAMES[band], note, band, 1, None) for band in reversed(BANDS)]
 
     def plan(
         self,
         title: str,
         note: str,
-        kinds: tuple[Kind, ...],
+        kind: Kind,
         sign: int,
         limit: int | None,
         more: Show | None = None,
         ordered: bool = True,
     ) -> Plan:
-        """Records of some kinds over all splits, strongest first, each excerpt once."""
-        rows = np.flatnonzero(np.logical_or.reduce([self.records.kinds == kind for kind in kinds]))
-        if len(kinds) > 1:
-            rows = _once(self.records.excerpts, rows)
+        """Records of one kind over all splits, strongest first, each excerpt once."""
+        (rows,) = (self.records.kinds == int(kind)).nonzero()
         activations = self.records.activations[rows]
         at = heatmap.peaks(activations, sign)
         if ordered:
-            values = activations[np.arange(len(rows)), at] * sign
-            order = np.argsort(-values, kind="stable")
+            order = (activations[np.arange(len(rows)), at] * -sign).argsort(kind="stable")
             rows, at = rows[order], at[order]
         groups = self._groups(rows, at)
         kept = groups[:limit]
@@ -152,7 +150,7 @@ class Exemplars:
         if len(groups) > len(kept):
             changes = {"show": more} if more else {"more": True}
             link = self.here + self.view.query(**changes)
-        first = np.array([g[0] for g in kept], np.intp)
+        first = [g[0] for g in kept]
         folded = [len(g) - 1 for g in kept]
         return Plan(title, note.format(len(rows)), rows[first], at[first], folded, link, len(groups))
 
@@ -230,9 +228,9 @@ class Exemplars:
         label: str = "",
         activations: Float32 | None = None,
         maxima: Float32 | None = None,
-    ) -> tuple[Excerpt, ...]:
+    ) -> list[Excerpt]:
         if not len(rows):
-            return ()
+            return []
         values = self.records.activations[rows] if activations is None else activations
         if maxima is None:
             own = np.abs(values).max(axis=1)
@@ -247,8 +245,8 @@ class Exemplars:
         peaks = values[np.arange(len(rows)), at].tolist()
         starts = self.facts.excerpts.starts[ordinals].tolist() if ordinals.min() >= 0 else [0] * len(rows)
         documents, names = self.records.documents[rows].tolist(), self.facts.documents
-        splits = self.records.splits[rows].tolist()
-        return tuple(
+        used = [_USE_OF[split] for split in self.records.splits[rows].tolist()]
+        return [
             Excerpt(
                 ordinal,
                 paint.html,
@@ -262,12 +260,12 @@ class Exemplars:
                 peaks[i],
                 names[documents[i]].name if documents[i] >= 0 else "imported",
                 starts[i],
-                USES[Split(splits[i])],
+                used[i],
                 folded[i],
                 label,
             )
             for i, (ordinal, paint) in enumerate(zip(ordinals.tolist(), painted, strict=True))
-        )
+        ]
 
     @property
     def shared_maximum(self) -> np.float32:

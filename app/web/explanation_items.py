@@ -1,6 +1,7 @@
 """Stored explanations and scores -> what stands beside them on the neuron page."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -11,8 +12,9 @@ from app.settings import Endpoint
 from app.store.rows import ExplanationRow, ScoreRow
 from app.web import charts, wording
 from app.web.formats import moment, number, plural, seconds, usd
-from app.web.neuron_contexts import Choice, ExplainForm, ExplanationItem, ExplanationList, Shown
+from app.web.neuron_contexts import Choice, ExplainForm, ExplanationItem, ExplanationList, ScoreChoices, Shown
 from app.web.neuron_view import Show, View
+from app.web.rendering import render
 
 
 def path_of(ref: NeuronRef) -> str:
@@ -125,13 +127,19 @@ def explanation_list(
         tuple(items),
         protocols if len(protocols) > 1 else (),
         wording.CAVEATS[view.protocol] if items else "",
-        False,
         here,
-        simulator_choices(endpoints),
-        endpoint_choices([(e.name, e.model) for e in endpoints]),
-        protocol_choices(view.protocol, imported),
+        _score_choices(view.protocol, tuple((e.name, e.model) for e in endpoints), imported),
         oob,
     )
+
+
+@lru_cache(maxsize=64)
+def _score_choices(protocol: Protocol, endpoints: tuple[tuple[str, str], ...], imported: bool) -> Markup:
+    """The same for thousands of neurons: rendered once."""
+    choices = ScoreChoices(
+        simulator_choices(endpoints), protocol_choices(protocol, imported), endpoint_choices(endpoints)
+    )
+    return Markup(render("_score_choices.html", choices))  # noqa: S704
 
 
 def simulator_choices(endpoints: Sequence[object]) -> tuple[Choice, ...]:

@@ -8,6 +8,7 @@ token holds reaches the page in another way. Colours are classes `a-8 … a8`; a
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from app.domain.neurons import Bool, Float32, Int32
 from app.domain.vocabulary import Vocabulary
 
 LEVELS = 8
+STEPS = 2 * LEVELS + 1
+MAX_PIECES = 200_000  # painted tokens kept per palette, about 30 MB
 REACH = 10  # tokens that a window may grow by on either side to end at a word's boundary
 BEFORE_PEAK, AFTER_PEAK = 8, 3  # tokens around the peak that make two excerpts duplicates when equal
 NEWLINE, TAB = '<i class="nl">↵</i>', '<i class="nl">⇥</i>'
@@ -29,23 +32,76 @@ _OPEN[0] = "<bdi>"
 _OPEN_PEAK = {level: f'<bdi class="a{level} pk">' for level in range(-LEVELS, LEVELS + 1)}
 
 
+class _Made:
+    """Painted tokens by slot; slot 0 is empty. Only ever added to, so that readers need no lock."""
+
+    def __init__(self, keys: int) -> None:
+        self.slots = np.zeros(
+            keys, np.int32
+        )  # 0: not made yet. Pages of it that are never touched cost nothing
+        self.html = np.empty(1024, object)
+        self.count = 1
+
+    def add(self, keys: list[int], html: list[str]) -> None:
+        end = self.count + len(keys)
+        if end > len(self.html):
+            larger = np.empty(max(end, 2 * len(self.html)), object)
+            larger[: self.count] = self.html[: self.count]
+            self.html = larger
+        self.html[self.count : end] = html
+        self.slots[keys] = np.arange(self.count, end)  # last: who sees a slot finds its text
+        self.count = end
+
+
+class Pieces:
+    """Tokens as painted HTML, by token id * STEPS + step + LEVELS; made when first asked for, then gathered."""
+
+    def __init__(self, leads: Strings, bodies: Strings) -> None:
+        self._leads, self._bodies = leads, bodies
+        self._lock = Lock()
+        self._made = _Made(len(leads) * STEPS)
+
+    def take(self, keys: Indices) -> Strings:
+        """The painted tokens of keys [R, T] -> [R, T]."""
+        made = self._made
+        slots = made.slots[keys]
+        if not slots.all():
+            with self._lock:
+                made = self._make(keys)
+            slots = made.slots[keys]
+        painted: Strings = made.html[slots]
+        return painted
+
+    def _make(self, keys: Indices) -> _Made:
+        if self._made.count > MAX_PIECES:
+            self._made = _Made(len(self._leads) * STEPS)
+        made = self._made
+        wanted = np.unique(keys[made.slots[keys] == 0]).tolist()
+        html = []
+        for key in wanted:
+            token, step = divmod(key, STEPS)
+            html.append(self._leads[token] + _OPEN[step - LEVELS] + self._bodies[token])
+        made.add(wanted, html)
+        return made
+
+
 class Palette(NamedTuple):
     """A vocabulary as HTML, by token id. V tokens."""
 
-    plain: Strings  # [V] the whole token, unpainted
+    pieces: Pieces
     leads: Strings  # [V] leading spaces, which are never painted
     bodies: Strings  # [V] the rest with its closing tag
     starts_word: Bool  # [V] the token begins with a blank, or is one
 
     def __len__(self) -> int:
-        return len(self.plain)
+        return len(self.leads)
 
 
 @lru_cache(maxsize=16)
 def palette(vocabulary: Vocabulary, breaks: bool = False) -> Palette:
     """The vocabulary as HTML, once per model; `breaks` says whether a newline also breaks the line."""
     size = len(vocabulary)
-    plain, leads, bodies = (np.empty(size, object) for _ in range(3))
+    leads, bodies = np.empty(size, object), np.empty(size, object)
     starts_word = np.zeros(size, np.bool_)
     newline = NEWLINE + "\n" if breaks else NEWLINE
     for i, shown in enumerate(vocabulary.shown):
@@ -57,8 +113,7 @@ def palette(vocabulary: Vocabulary, breaks: bool = False) -> Palette:
         starts_word[i] = shown[:1] in (" ", "\n", "\t")
         leads[i] = lead
         bodies[i] = f"{html}</bdi>"
-        plain[i] = f"{lead}<bdi>{html}</bdi>"
-    return Palette(plain, leads, bodies, starts_word)
+    return Palette(Pieces(leads, bodies), leads, bodies, starts_word)
 
 
 @dataclass(frozen=True)
@@ -124,25 +179,17 @@ def paint(
     `around` limits what is shown to that many tokens either side of the peak; all values are kept either way.
     """
     steps = levels(activations, maxima)  # [R, T]
-    pieces: list[list[str]] = colours.plain[tokens].tolist()  # [R][T]
-    painted_rows, painted_columns = np.nonzero(steps)
-    ids = tokens[painted_rows, painted_columns]
-    for r, c, step, lead, body in zip(
-        painted_rows.tolist(),
-        painted_columns.tolist(),
-        steps[painted_rows, painted_columns].tolist(),
-        colours.leads[ids].tolist(),
-        colours.bodies[ids].tolist(),
-        strict=True,
-    ):
-        pieces[r][c] = lead + _OPEN[step] + body
+    rows: list[list[str]] = colours.pieces.take(
+        tokens.astype(np.intp) * STEPS + (steps + LEVELS)
+    ).tolist()  # [R][T]
     shown = windows(colours.starts_word[tokens], at, around)
     values, wide = _hex(activations)
     out: list[Painted] = []
-    for r, row in enumerate(pieces):
-        peak, token = int(at[r]), int(tokens[r, at[r]])
-        row[peak] = colours.leads[token] + _OPEN_PEAK[int(steps[r, peak])] + colours.bodies[token]
-        low, high = int(shown[r, 0]), int(shown[r, 1])
+    edges, r_ = shown.tolist(), np.arange(len(at))
+    strongest = zip(at.tolist(), tokens[r_, at].tolist(), steps[r_, at].tolist(), strict=True)
+    for r, (row, (peak, token, step)) in enumerate(zip(rows, strongest, strict=True)):
+        low, high = edges[r]
+        row[peak] = colours.leads[token] + _OPEN_PEAK[step] + colours.bodies[token]
         out.append(
             Painted(
                 Markup("".join(row[low:high])),  # noqa: S704

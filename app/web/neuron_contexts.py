@@ -116,12 +116,18 @@ class ExplanationList:
     items: tuple[ExplanationItem, ...]
     protocols: tuple[Choice, ...]
     caveat: str
-    collecting: bool
     here: str  # path of the neuron
-    simulators: tuple[Choice, ...]
-    endpoints: tuple[Choice, ...]
-    score_protocols: tuple[Choice, ...]
+    score_choices: Markup  # `_score_choices.html`
     oob: bool  # replaces the list on a page that is open
+
+
+@dataclass(frozen=True)
+class ScoreChoices:
+    """`_score_choices.html`: how a score can be made, whatever the explanation."""
+
+    simulators: tuple[Choice, ...]
+    protocols: tuple[Choice, ...]
+    endpoints: tuple[Choice, ...]
 
 
 @dataclass(frozen=True)

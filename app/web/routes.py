@@ -6,6 +6,7 @@ from app.web.pages import api_reference, explanation, go, home, jobs, layer, mod
 from app.web.pages import help as help_page
 
 ROUTERS = (
+    neuron.router,  # first: it is asked for most, and every address before it is tried
     preferences.router,
     login.router,
     help_page.router,
@@ -16,7 +17,6 @@ ROUTERS = (
     jobs.router,
     neuron_actions.router,
     explanation.router,
-    neuron.router,
     layer.router,
     model.router,
 )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse
 
@@ -28,11 +29,12 @@ from app.store import Session, Store, jobs, simulations
 from app.store.rows import ExplanationRow, JobRow, SimulationRow, StoredTokens
 from app.store.sheets import Sheet, sheet
 from app.web import charts, heatmap
+from app.web.contexts import Chrome
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.exemplars import Exemplars, shares
 from app.web.explanation_items import explain_form, explanation_list, path_of
 from app.web.live import live
-from app.web.model_cache import ModelFacts
+from app.web.model_cache import ModelCache, ModelFacts
 from app.web.neuron_contexts import Choice, ExplainFragment, NeuronPage, Section, Share, TopToken, Value
 from app.web.neuron_view import Context, Scale, Show, View, ViewDep
 from app.web.rendering import chrome, page, render
@@ -52,7 +54,7 @@ CONTEXTS = {Context.NARROW: "±8", Context.AROUND: "±18", Context.WHOLE: "whole
 
 
 @router.get("/m/{model}/{layer}/{index:int}")
-def show_neuron(
+async def show_neuron(
     request: Request,
     model: str,
     layer: str,
@@ -64,31 +66,45 @@ def show_neuron(
 ) -> HTMLResponse:
     """Everything about one neuron."""
     ref = NeuronRef(model, layer, index)
-    facts = facts_of.get(model)
+    seen = await run_in_threadpool(_see, request, store, facts_of, ref, view)
+    statistics = seen.evidence.statistics
+    exemplars = Exemplars(seen.facts, ref, seen.evidence.records, view)
+    main = _main(exemplars, seen.compared, shares(statistics.sign_shares), statistics.position0)
+    return page("neuron.html", neuron_page(ref, view, seen, main, jobs_.endpoints()))
+
+
+class Seen(NamedTuple):
+    """All that has to be waited for. The rest of a page is a few milliseconds of work, which two threads at once
+    would only make longer for each other.
+    """
+
+    frame: Chrome
+    facts: ModelFacts
+    evidence: Sheet
+    job: JobRow | None = None
+    compared: tuple[ExplanationRow, SimulationRow | None] | None = None
+
+
+def _see(request: Request, store: Store, facts_of: ModelCache, ref: NeuronRef, view: View) -> Seen:
+    facts = facts_of.get(ref.model)
     try:
-        evidence, job, compared = _read(store, facts, ref, view)
+        return _read(request, store, facts, ref, view)
     except NotFound:
-        newer = facts_of.fresh(model)  # a new collection may have been completed since
+        newer = facts_of.fresh(ref.model)  # a new collection may have been completed since
         if newer is facts:
             raise
-        facts = newer
-        evidence, job, compared = _read(store, facts, ref, view)
-    exemplars = Exemplars(facts, ref, evidence.records, view)
-    shown = _main(exemplars, compared, shares(evidence.statistics.sign_shares), evidence.statistics.position0)
-    return page(
-        "neuron.html", neuron_page(request, facts, ref, view, evidence, shown, jobs_.endpoints(), job)
-    )
+        return _read(request, store, newer, ref, view)
 
 
-def _read(
-    store: Store, facts: ModelFacts, ref: NeuronRef, view: View
-) -> tuple[Sheet, JobRow | None, tuple[ExplanationRow, SimulationRow | None] | None]:
+def _read(request: Request, store: Store, facts: ModelFacts, ref: NeuronRef, view: View) -> Seen:
     """What the store holds for this page. Raises NotFound that says what exists."""
     with store.session() as session:
         evidence = sheet(session, facts.excerpts, ref)
         job = jobs.get(session, view.job) if view.job else None
         compared = _compared(session, evidence.explanations, view) if view.show is Show.COMPARE else None
-    return evidence, job, compared
+    heatmap.palette(facts.vocabulary, view.breaks)  # takes a moment when the model is first looked at
+    title = f"{facts.layer(ref.layer).ordinal}:{ref.index} in {facts.card.name}"
+    return Seen(chrome(request, title, "browse"), facts, evidence, job, compared)
 
 
 class Main(NamedTuple):
@@ -100,16 +116,10 @@ class Main(NamedTuple):
 
 
 def neuron_page(
-    request: Request,
-    facts: ModelFacts,
-    ref: NeuronRef,
-    view: View,
-    evidence: Sheet,
-    main: Main,
-    endpoints: Sequence[Endpoint],
-    job: JobRow | None,
+    ref: NeuronRef, view: View, seen: Seen, main: Main, endpoints: Sequence[Endpoint]
 ) -> NeuronPage:
     """The whole page as its template takes it."""
+    facts, evidence = seen.facts, seen.evidence
     layer = facts.layer(ref.layer)
     statistics = evidence.statistics
     imported = facts.imported
@@ -117,7 +127,7 @@ def neuron_page(
     at = facts.layers.index(layer)
     combinations = shares(statistics.sign_shares)
     return NeuronPage(
-        chrome(request, f"{layer.ordinal}:{ref.index} in {facts.card.name}", "browse"),
+        seen.frame,
         ref.model,
         facts.card.name,
         ref.layer,
@@ -145,7 +155,7 @@ def neuron_page(
         explanation_list(ref, evidence.explanations, view, endpoints, imported),
         view.explanation,
         _form(here, view.protocol, tuple((e.name, e.model) for e in endpoints), imported),
-        live(job, here),
+        live(seen.job, here),
         view.carried(),
         f"/api/v1/models/{ref.model}/layers/{ref.layer}/neurons/{ref.index}",
     )
