@@ -5,9 +5,18 @@ Only `web` turns them into HTTP answers and only `cli` into exit codes, each in 
 
 
 class AppError(Exception):
-    """Base of all expected errors; the message is shown to people as it stands."""
+    """Base of all expected errors; the message is shown to people."""
 
     status = 500
+
+    @property
+    def sentence(self) -> str:
+        """The message where it stands alone: a capital first unless it begins with a name, a full stop last."""
+        text = str(self).strip()
+        first = text.split(" ", 1)[0]
+        if first.isalpha() and first.islower():
+            text = text[0].upper() + text[1:]
+        return f"{text}." if text[-1:].isalnum() else text
 
 
 class NotFound(AppError):

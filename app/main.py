@@ -44,7 +44,7 @@ async def vendor(name: str, v: str = "") -> Response:
 
 def error_answer(request: Request, error: AppError) -> Response:
     """An error of the middleware, in the same form as those of the handlers."""
-    return errors.answer(request, error.status, str(error))
+    return errors.answer(request, error.status, error.sentence)
 
 
 def create_app(settings: Settings, store: Store | None = None, jobs: Jobs | None = None) -> FastAPI:

@@ -23,5 +23,5 @@ def main() -> None:
     try:
         app()
     except AppError as error:
-        sys.stderr.write(f"neuronarium: {error}\n")
+        sys.stderr.write(f"neuronarium: {error.sentence}\n")
         sys.exit(1)

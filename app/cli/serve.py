@@ -160,7 +160,7 @@ async def _work(config: Settings, until_idle: bool, leash: bool) -> None:
     try:
         await Worker(config, store).run(stop, until_idle=until_idle)
     except AppError as error:
-        sys.stderr.write(f"neuronarium: {error}\n")
+        sys.stderr.write(f"neuronarium: {error.sentence}\n")
         status = 1
     except Exception:
         log.exception("the worker failed")

@@ -49,11 +49,11 @@ def answer(request: Request, status: int, message: str) -> Response:
 
 
 def app_error(request: Request, error: Exception) -> Response:
-    """An expected error: its message is for people as it stands."""
+    """An expected error."""
     assert isinstance(error, AppError)
     if error.status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error)
-    return answer(request, error.status, str(error))
+    return answer(request, error.status, error.sentence)
 
 
 def http_error(request: Request, error: Exception) -> Response:
