@@ -1,6 +1,6 @@
 """Models, layers and lists of neurons."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -49,7 +49,7 @@ def list_neurons(
     model: str,
     layer: str,
     sort: NeuronSort = NeuronSort.INDEX,
-    descending: bool = False,
+    order: Literal["up", "down"] = "up",
     cursor: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     protocol: Protocol = Protocol.HELDOUT_FULL,
@@ -59,7 +59,7 @@ def list_neurons(
     """A page of the layer's neurons. `protocol`, `metric` and `sample` choose the score that is shown."""
     with store.session() as session:
         page = stored_neurons.page(
-            session, model, layer, sort, descending, cursor, limit, protocol, metric, sample
+            session, model, layer, sort, order == "down", cursor, limit, protocol, metric, sample
         )
     vocabulary = stored_models.cached_vocabulary(store, model)
     return PageOf(

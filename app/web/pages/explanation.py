@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from app.domain.explanations import State
+from app.domain.explanations import Metric, Sample, State
 from app.store import explanations, scores, simulations
 from app.store.rows import ExplanationRow, ScoreRow, SimulationRow
 from app.web import charts, wording
@@ -66,12 +66,20 @@ def show_explanation(request: Request, explanation: int, store: StoreDep) -> HTM
         path_of(row.ref),
         wording.name(row.method),
         _messages(row.provenance.messages_json),
-        tuple(_line(s) for s in stored),
+        tuple(_line(s) for s in sorted(stored, key=_place)),
         tuple(failed),
         len(seen.documents),
         f"/api/v1/explanations/{row.id}",
     )
     return page("explanation.html", context)
+
+
+METRICS, SAMPLES = list(Metric), list(Sample)
+
+
+def _place(row: ScoreRow) -> tuple[int, int, int]:
+    """The newest simulation's scores first; within them the one that pages lead with."""
+    return -(row.simulation_id or 0), SAMPLES.index(row.value.sample), METRICS.index(row.value.metric)
 
 
 def _line(row: ScoreRow) -> ScoreLine:

@@ -28,7 +28,7 @@ from app.settings import Endpoint
 from app.store import Session, Store, jobs, simulations
 from app.store.rows import ExplanationRow, JobRow, SimulationRow, StoredTokens
 from app.store.sheets import Sheet, sheet
-from app.web import charts, heatmap
+from app.web import charts, heatmap, wording
 from app.web.contexts import Chrome
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.exemplars import Exemplars, shares
@@ -216,7 +216,8 @@ def _main(
     sign = row.polarity.sign
     if simulation is not None and simulation.simulated is not None:
         excerpts, expected = simulation.simulated.excerpts, simulation.simulated.expected
-        note = f"“{row.text}” simulated by {simulation.simulator}"
+        by = " by ".join(filter(None, (wording.name(simulation.simulator), simulation.simulator_model)))
+        note = f"“{row.text}” simulated: {by}"
     else:
         excerpts, expected = _looked_up(exemplars.records, row.polarity, position0)
         note = f"“{row.text}” predicted from token means"
