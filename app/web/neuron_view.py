@@ -103,26 +103,26 @@ def _word(kind: type[StrEnum]) -> Reader:
         try:
             return kind(value)
         except ValueError:
-            raise BadInput(f"{name} may be {', '.join(kind)}, not “{value[:40]}”.") from None
+            raise BadInput(f"“{name}” may be {', '.join(kind)}, not “{value[:40]}”.") from None
 
     return read
 
 
 def _flag(name: str, value: str) -> bool:
     if value not in ("0", "1", "true", "false"):
-        raise BadInput(f"{name} may be 0 or 1, not “{value[:40]}”.")
+        raise BadInput(f"“{name}” may be 0 or 1, not “{value[:40]}”.")
     return value in ("1", "true")
 
 
 def _number(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 18):
-        raise BadInput(f"{name} is the number of one, not “{value[:40]}”.")
+        raise BadInput(f"“{name}” is the number of one, not “{value[:40]}”.")
     return int(value)
 
 
 def _text(name: str, value: str) -> str:
     if len(value) > 100:
-        raise BadInput(f"{name} is too long.")
+        raise BadInput(f"“{name}” is too long.")
     return value
 
 
