@@ -61,8 +61,8 @@ def _path(path: Path, column: str | None) -> Iterator[RawDocument]:
 def corpus_files(folder: Path) -> list[Path]:
     """The corpus files of a folder and those below it, sorted by path.
 
-    Hidden folders, node_modules and package files are passed over. Of twins such as a.json and a.txt (the npm
-    corpora ship both) the text one is left out.
+    Hidden folders, node_modules and package files are passed over. Where text files have twins, such as a.json and
+    a.txt (the npm corpora ship both), all text files of that folder are left out: they say the same again.
     """
     files: list[Path] = []
     for path in folder.rglob("*"):
@@ -75,10 +75,13 @@ def corpus_files(folder: Path) -> list[Path]:
             or not path.is_file()
         ):
             continue
-        if path.suffix.lower() == ".txt" and path.with_suffix(".json").exists():
-            continue
         files.append(path)
-    return sorted(files)
+    twice = {path.parent for path in files if _is_text(path) and path.with_suffix(".json").exists()}
+    return sorted(path for path in files if not (_is_text(path) and path.parent in twice))
+
+
+def _is_text(path: Path) -> bool:
+    return path.suffix.lower() == ".txt"
 
 
 def _file(path: Path, name: str, source: str, column: str | None) -> Iterator[RawDocument]:

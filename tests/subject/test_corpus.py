@@ -55,6 +55,7 @@ def test_npm_corpora_by_their_json_twins(tmp_path: Path) -> None:
         '{"chapter": "1", "title": "Loomings.", "text": "Call me"}'
     )
     (folder / "data" / "years.json").write_text("[1790, 1791]")
+    (folder / "data" / "data.txt").write_text("Fellow citizens Call me")  # all of it once more
     assert next(path.name for path in corpus_files(folder)) == "1862_abraham_lincoln_r.json"
     assert read(folder) == [
         RawDocument(
