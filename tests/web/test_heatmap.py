@@ -135,3 +135,23 @@ def test_a_single_token_shows_its_blank():
     colours = heatmap.palette(Vocabulary((b" <b>", b"\n")))
     assert heatmap.token_chip(colours, 0) == '<i class="nl">␣</i><bdi>&lt;b&gt;</bdi>'
     assert "↵" in heatmap.token_chip(colours, 1)
+
+
+def test_a_full_table_of_painted_tokens_begins_anew_and_shows_the_same(monkeypatch):
+    monkeypatch.setattr(heatmap, "MAX_PIECES", 20)
+    vocabulary = Vocabulary(tuple(f" w{i}".encode() for i in range(50)))
+    rng = np.random.default_rng(0)
+    colours = heatmap.palette(vocabulary)
+    seen = set()
+    for _ in range(12):  # 64 different tokens and steps each time, more than are kept
+        tokens = rng.integers(0, 50, (4, WIDTH)).astype(np.int32)
+        activations = rng.normal(size=(4, WIDTH)).astype(np.float32)
+        maxima = np.abs(activations).max(axis=1)
+        at = heatmap.peaks(activations)
+        shown = heatmap.paint(colours, tokens, activations, maxima, at)
+        again = heatmap.paint(heatmap.palette.__wrapped__(vocabulary), tokens, activations, maxima, at)
+        assert [row.html for row in shown] == [row.html for row in again]
+        for row, ids in zip(shown, tokens.tolist(), strict=True):
+            assert "".join(read(row.html).text) == "".join(f" w{i}" for i in ids)
+        seen.add(id(colours.pieces._made))
+    assert len(seen) > 1
