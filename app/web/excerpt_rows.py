@@ -6,7 +6,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from app.web.formats import signed
+from app.web.formats import shown, signed
 from app.web.neuron_contexts import Excerpt
 
 CUT = "<s>…</s>"
@@ -43,4 +43,4 @@ def _row(number: int, excerpt: Excerpt, link: str) -> str:
 @lru_cache(maxsize=4096)
 def _escaped(source: str) -> str:
     """A document's name: a page holds dozens, of the same few hundred."""
-    return escape(source)
+    return escape(shown(source))

@@ -90,11 +90,13 @@ def words(value: str) -> str:
 
 
 def shown(text: str) -> str:
-    """A language model's words with everything made visible that hides or reorders text. Not HTML-escaped.
+    """Foreign words with everything made visible that hides or reorders text. Not HTML-escaped."""
+    return visible(text.encode("utf-8", "surrogatepass"))
 
-    A quoted token's leading space stays with it: no line ends between the two.
-    """
-    return visible(text.encode("utf-8", "surrogatepass")).replace("“ ", "“\N{NO-BREAK SPACE}")
+
+def statement(text: str) -> str:
+    """An explanation as it is shown; a quoted token's leading space stays with it, no line ends between the two."""
+    return shown(text).replace("“ ", "“\N{NO-BREAK SPACE}")
 
 
 def place(value: str) -> str:
@@ -116,4 +118,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "words": words,
     "place": place,
     "shown": shown,
+    "statement": statement,
 }

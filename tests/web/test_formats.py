@@ -33,7 +33,7 @@ from app.web import formats
         (formats.seconds(200), "3 min 20 s"),
         (formats.seconds(7500), "2 h 05 min"),
         (formats.plural(1, "record"), "1 record"),
-        (formats.shown("the tokens “ sent”, “ed”"), "the tokens “\N{NO-BREAK SPACE}sent”, “ed”"),
+        (formats.statement("the tokens “ sent”, “ed”"), "the tokens “\N{NO-BREAK SPACE}sent”, “ed”"),
         (formats.plural(1200, "entry", "entries"), "1,200 entries"),
         (formats.moment(datetime(2026, 11, 5, 9, 4, tzinfo=UTC)), "5 Nov 2026, 09:04 UTC"),
         (
