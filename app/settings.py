@@ -2,8 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -11,9 +12,30 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+OUR_FIELDS = frozenset(
+    [
+        "model",
+        "messages",
+        "prompt",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "seed",
+        "stop",
+        "response_format",
+        "logprobs",
+        "top_logprobs",
+        "echo",
+        "n",
+        "stream",
+    ]
+)
+
 
 class Endpoint(BaseModel):
     """One OpenAI-compatible server and the model to ask there."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(description="How pages, jobs and the command line call this endpoint.")
     base_url: str = Field(description="Base address including the version, such as http://127.0.0.1:8080/v1.")
@@ -32,6 +54,24 @@ class Endpoint(BaseModel):
     attempts: int = Field(default=5, ge=1, le=20, description="Tries of one request, the first included.")
     chat: bool = Field(default=True, description="Serves /chat/completions.")
     completions: bool = Field(default=False, description="Serves /completions with echo and logprobs.")
+    omit: list[Literal["temperature", "seed", "stop"]] = Field(
+        default=[], description="Fields that are never sent, for a model that refuses them."
+    )
+    extra: dict[str, JsonValue] = Field(
+        default={}, description="Fields sent with every request as they are, such as reasoning_effort."
+    )
+    thinking_tokens: int = Field(
+        default=0,
+        ge=0,
+        description="Allowed on top of a chat answer's own bound, for a model that thinks before it answers.",
+    )
+
+    @field_validator("extra")
+    @classmethod
+    def _not_ours(cls, extra: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if ours := sorted(OUR_FIELDS & extra.keys()):
+            raise ValueError(f"{', '.join(ours)}: set by Neuronarium itself, so not to be given in extra")
+        return extra
 
     @property
     def title(self) -> str:

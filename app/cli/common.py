@@ -1,5 +1,6 @@
 """What several commands share: settings, the open store, arguments as people write them."""
 
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from app.domain.neurons import NeuronRef
 from app.errors import BadInput
@@ -21,9 +23,20 @@ def settings(**changes: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in changes.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"The setting {where} is wrong: {first['msg']}.") from error
+        raise BadInput(_wrong_setting(error)) from error
+    except SettingsError as error:
+        raise BadInput(f"A setting in the environment cannot be read as JSON: {error}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise BadInput(f"neuronarium.toml cannot be read: {error}.") from error
+
+
+def _wrong_setting(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"There is no setting “{where}”: see docs/configuration.md for those there are."
+    what = first["msg"].removeprefix("Value error, ")
+    return f"The setting “{where}” is wrong: {what}."
 
 
 @contextmanager

@@ -52,7 +52,12 @@ def check_answer(text: str, finish_reason: str = "stop") -> str:
     if finish_reason == "content_filter":
         raise AnswerError("the endpoint's content filter blocked the answer")
     if not text.strip():
-        raise AnswerError("the answer is empty")
+        raise AnswerError(
+            "the answer is empty though it used all its tokens, as when a model thinks first: give its endpoint more"
+            " thinking_tokens"
+            if finish_reason == "length"
+            else "the answer is empty"
+        )
     if _REASONING.search(text.replace("’", "'")):
         raise AnswerError("the answer holds the model's reasoning instead of an explanation")
     bare = _bare(text)

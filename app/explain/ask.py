@@ -71,6 +71,7 @@ def _provenance(
         "temperature": request.temperature,
         "sent_seed": request.seed,
         "stop": request.stop,
+        "endpoint_settings": json.loads(client.endpoint_settings_json),
         "failed_answers": failed,
     }
     return Provenance(

@@ -18,7 +18,7 @@ class Preview:
     exact: (
         bool  # counted by the endpoint's own tokenizer; else `tokens` is an estimate and must be called one
     )
-    max_tokens: int  # of the answer
+    max_tokens: int  # of the answer, what the model may think before it included
     price_usd: float  # of the prompt and the longest answer; a try whose answer is no use is paid as well
 
 
@@ -29,6 +29,5 @@ def preview(prompt: Prompt, endpoint: Endpoint) -> Preview:
     """
     counted = count_chat(endpoint, prompt.messages)
     tokens = estimate_chat(prompt.messages) if counted is None else counted
-    return Preview(
-        prompt.messages, tokens, counted is not None, MAX_TOKENS, price(endpoint, tokens, MAX_TOKENS)
-    )
+    longest = MAX_TOKENS + endpoint.thinking_tokens
+    return Preview(prompt.messages, tokens, counted is not None, longest, price(endpoint, tokens, longest))

@@ -1,6 +1,7 @@
 """The client of one OpenAI-compatible endpoint: bounded retries, limits, a spending cap, and a ledger of every try."""
 
 import asyncio
+import json
 from typing import Any
 
 from app.errors import BadInput
@@ -39,7 +40,10 @@ class Client:
         self._means = Means(endpoint, ledger, cap_usd, self._transport, sleep)
 
     async def chat(self, request: ChatRequest, purpose: str, job_id: str) -> Completion:
-        """Ask a chat. Raises EndpointError when it failed for good, Refused over the cap or without a key."""
+        """Ask a chat. Raises EndpointError when it failed for good, Refused over the cap or without a key.
+
+        An answer ends before the first of `stop` also where the server was not told so, or took no notice.
+        """
         if not self.endpoint.chat:
             raise BadInput(f"Endpoint “{self.endpoint.name}” serves no chats (chat = false in the settings).")
         body: dict[str, Any] = {
@@ -48,6 +52,9 @@ class Client:
             "temperature": request.temperature,
             "seed": request.seed,
         }
+        max_tokens = request.max_tokens
+        if request.top_logprobs is None:  # where rivals are asked for, the first token is the answer
+            max_tokens += self.endpoint.thinking_tokens
         if request.schema_json is not None:
             body["response_format"] = schema_format(request.schema_json)
         if request.stop:
@@ -56,16 +63,17 @@ class Client:
             body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         call = Call(
             path="/chat/completions",
-            body=body,
-            key=request.key(self.endpoint.model),
+            body=self._as_the_endpoint_takes_it(body),
+            key=request.key(self.endpoint.model, self.endpoint_settings_json),
             purpose=purpose,
             job_id=job_id,
             estimated_in=estimate_chat(request.messages),
-            max_tokens=request.max_tokens,
+            max_tokens=max_tokens,
             parse=parse_chat,
         )
         parsed, usage, cached = await call.run(self._means)
-        return Completion(parsed.text, parsed.finish_reason, usage, cached, parsed.logprobs())
+        text, finish_reason = _stopped(parsed, request.stop)
+        return Completion(text, finish_reason, usage, cached, parsed.logprobs())
 
     async def complete(self, request: CompletionRequest, purpose: str, job_id: str) -> TokenLogprobs:
         """Ask for a completion with log probabilities. Raises as `chat`; an ignored `echo` is an EndpointError."""
@@ -88,8 +96,8 @@ class Client:
 
         call = Call(
             path="/completions",
-            body=body,
-            key=request.key(self.endpoint.model),
+            body=self._as_the_endpoint_takes_it(body),
+            key=request.key(self.endpoint.model, self.endpoint_settings_json),
             purpose=purpose,
             job_id=job_id,
             estimated_in=estimate_tokens(request.prompt),
@@ -98,6 +106,15 @@ class Client:
         )
         parsed, usage, cached = await call.run(self._means)
         return TokenLogprobs(parsed.logprobs(), parsed.text, parsed.finish_reason, usage, cached)
+
+    @property
+    def endpoint_settings_json(self) -> str:
+        """What the endpoint's settings change in every request, as JSON for provenance; "{}" where they change nothing."""
+        changes = self.endpoint.model_dump(include={"omit", "extra", "thinking_tokens"})
+        return json.dumps({name: value for name, value in changes.items() if value}, sort_keys=True)
+
+    def _as_the_endpoint_takes_it(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {k: v for k, v in body.items() if k not in self.endpoint.omit} | self.endpoint.extra
 
     async def aclose(self) -> None:
         """Close the connections of the running loop."""
@@ -108,3 +125,10 @@ class Client:
 
     async def __aexit__(self, *exc: object) -> None:
         await self.aclose()
+
+
+def _stopped(parsed: Parsed, stop: tuple[str, ...]) -> tuple[str, str]:
+    """(text, finish reason). A model that thought first begins with empty lines: they end nothing."""
+    text = parsed.text.lstrip()
+    end = min((at for mark in stop if (at := text.find(mark)) >= 0), default=None)
+    return (parsed.text, parsed.finish_reason) if end is None else (text[:end], "stop")

@@ -33,9 +33,9 @@ class ChatRequest:
     nonce: str = ""
     top_logprobs: int | None = None  # ask for this many rivals of every token of the answer (at most 20)
 
-    def key(self, model: str = "") -> str:
-        """sha256 over the whole request and the model that it goes to."""
-        return _key("chat", model, asdict(self))
+    def key(self, model: str = "", settings_json: str = "{}") -> str:
+        """sha256 over the whole request, the model that it goes to and what the endpoint's settings change in it."""
+        return _key("chat", model, settings_json, asdict(self))
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class CompletionRequest:
     nonce: str = ""
     keep_from: int = 0
 
-    def key(self, model: str = "") -> str:
-        """sha256 over the whole request and the model that it goes to."""
-        return _key("completion", model, asdict(self))
+    def key(self, model: str = "", settings_json: str = "{}") -> str:
+        """sha256 over the whole request, the model that it goes to and what the endpoint's settings change in it."""
+        return _key("completion", model, settings_json, asdict(self))
 
 
 class TokenLogprob(NamedTuple):
@@ -106,6 +106,8 @@ def messages_hash(messages: tuple[Message, ...]) -> str:
     return hashlib.sha256(messages_json(messages).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _key(kind: str, model: str, fields: dict[str, object]) -> str:
-    text = json.dumps([kind, model, fields], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+def _key(kind: str, model: str, settings_json: str, fields: dict[str, object]) -> str:
+    text = json.dumps(
+        [kind, model, settings_json, fields], sort_keys=True, ensure_ascii=True, separators=(",", ":")
+    )
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,7 @@
 """One try over the wire through the openai package, and what a failed one means. No retry happens here."""
 
 import asyncio
+import re
 import weakref
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
 LONGEST_REASON = 300
+SPARED = ("temperature", "seed", "stop")  # fields that the settings can leave out
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -67,12 +69,13 @@ class Transport:
         import httpx2
         import openai
 
+        bound = self._max_field
         try:
             async with asyncio.timeout(
                 self.endpoint.timeout_s
             ):  # httpx's own bounds each read, not the whole
                 response = await self._api().post(
-                    path, cast_to=httpx2.Response, body={**body, self._max_field: max_tokens}
+                    path, cast_to=httpx2.Response, body={**body, bound: max_tokens}
                 )
                 return response.content
         except (openai.APITimeoutError, TimeoutError) as error:
@@ -80,7 +83,7 @@ class Transport:
             reason = f"no answer from {address(self.endpoint)} within {seconds} s"
             raise TryFailed(Failure(Outcome.TIMEOUT, reason, again=True)) from error
         except openai.APIStatusError as error:
-            raise TryFailed(self._status(error)) from error
+            raise TryFailed(self._status(error, bound)) from error
         except openai.APIConnectionError as error:
             raise TryFailed(self._connection(error)) from error
 
@@ -110,19 +113,18 @@ class Transport:
             self._apis[loop] = api
         return api
 
-    def _status(self, error: "APIStatusError") -> Failure:
+    def _status(self, error: "APIStatusError", bound: str) -> Failure:
         status = error.status_code
         said = self._clean(_message_in(error.body) or error.message)
         retry_after = read_retry_after(error.response.headers.get("retry-after"), now())
-        if status == 400 and self._max_field == "max_tokens" and "max_completion_tokens" in said:
+        if status == 400 and bound == "max_tokens" and "max_completion_tokens" in said:
             self._max_field = (
                 "max_completion_tokens"  # newer models of OpenAI know the bound by this name alone
             )
             retry_after = 0.0
         elif not worth_another(status, str(error.body)):
-            return Failure(
-                Outcome.HTTP_ERROR, f"HTTP {status} ({said})", again=False, status=status, unpaid=True
-            )
+            reason = f"HTTP {status} ({said}){_what_to_omit(said) if status == 400 else ''}"
+            return Failure(Outcome.HTTP_ERROR, reason, again=False, status=status, unpaid=True)
         return Failure(
             Outcome.HTTP_ERROR,
             f"HTTP {status} ({said})",
@@ -150,6 +152,15 @@ class Transport:
             text = text.replace(key, "‹key›")
         line = " ".join(text.split())
         return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
+
+
+def _what_to_omit(said: str) -> str:
+    """What to do where a server refuses a field that it can be spared."""
+    if not re.search(r"unsupported|not support|does not allow|not permitted", said, re.IGNORECASE):
+        return ""
+    fields = [name for name in SPARED if re.search(rf"\b{name}\b", said)]
+    listed = ", ".join(f'"{name}"' for name in fields)
+    return f". Add omit = [{listed}] to this endpoint's settings" if fields else ""
 
 
 def _message_in(body: object) -> str | None:

@@ -58,8 +58,15 @@ class ChatJson:
         answers = await all_or_nothing(len(records), one)
         expected = np.array([levels for levels, _ in answers], np.float32)  # [R, T]
         usage = sum_usage(took for _, took in answers)
-        parameters = json.dumps({"prompt": VERSION, "scale": 10, "tries": TRIES})
-        return Simulated(records.excerpts, expected.reshape(records.tokens.shape), usage, parameters)
+        parameters = {
+            "prompt": VERSION,
+            "scale": 10,
+            "tries": TRIES,
+            "endpoint_settings": json.loads(self.client.endpoint_settings_json),
+        }
+        return Simulated(
+            records.excerpts, expected.reshape(records.tokens.shape), usage, json.dumps(parameters)
+        )
 
     async def _excerpt(
         self, explanation: str, tokens: Sequence[str], nonce: str, seed: int, job_id: str

@@ -78,8 +78,15 @@ class Logprobs:
         answers += await all_or_nothing(len(records) - done, lambda rest: one(done + rest, top))
         expected = np.array([levels for levels, _ in answers], np.float32)  # [R, T]
         usage = sum_usage([spent, *(took for _, took in answers)])
-        parameters = json.dumps({"prompt": ONE_PASS_VERSION, "scale": top, "rivals": RIVALS})
-        return Simulated(records.excerpts, expected.reshape(records.tokens.shape), usage, parameters)
+        parameters = {
+            "prompt": ONE_PASS_VERSION,
+            "scale": top,
+            "rivals": RIVALS,
+            "endpoint_settings": json.loads(self.client.endpoint_settings_json),
+        }
+        return Simulated(
+            records.excerpts, expected.reshape(records.tokens.shape), usage, json.dumps(parameters)
+        )
 
     async def _ask(
         self, prompt: OnePass, seed: int, nonce: str, job_id: str

@@ -55,8 +55,16 @@ class OneAtATime:
         expected = np.array([levels for levels, _ in answers], np.float32)  # [R, T]
         usage = sum_usage(took for _, took in answers)
         by = "completions" if self.client.endpoint.completions else "chat"
-        parameters = json.dumps({"prompt": ONE_AT_A_TIME_VERSION, "scale": TOP, "by": by, "rivals": RIVALS})
-        return Simulated(records.excerpts, expected.reshape(records.tokens.shape), usage, parameters)
+        parameters = {
+            "prompt": ONE_AT_A_TIME_VERSION,
+            "scale": TOP,
+            "by": by,
+            "rivals": RIVALS,
+            "endpoint_settings": json.loads(self.client.endpoint_settings_json),
+        }
+        return Simulated(
+            records.excerpts, expected.reshape(records.tokens.shape), usage, json.dumps(parameters)
+        )
 
     async def _excerpt(
         self, explanation: str, pieces: Sequence[bytes], nonce: str, seed: int, job_id: str

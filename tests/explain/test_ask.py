@@ -41,8 +41,23 @@ async def test_an_explanation_comes_with_all_that_made_it(prompt):
         assert parameters["cut_off_value"] == 1.9
         assert (parameters["temperature"], parameters["max_tokens"], parameters["sent_seed"]) == (1.0, 60, 7)
         assert parameters["failed_answers"] == []
+        assert parameters["endpoint_settings"] == {}
         sent = server.requests[0].body
         assert (sent["temperature"], sent["max_tokens"], sent["seed"], sent["stop"]) == (1.0, 60, 7, ["\n"])
+
+
+async def test_what_the_settings_change_is_part_of_what_made_it(prompt):
+    with ScriptedServer(chat("\n\nwords for colours\n")) as server:
+        thinker = server.endpoint(
+            omit=["stop"], extra={"chat_template_kwargs": {"enable_thinking": True}}, thinking_tokens=900
+        )
+        explained = await explain(Client(thinker, MemoryLedger()), prompt, OPTIONS, "job-1")
+        assert explained.text == "words for colours"
+        assert json.loads(explained.provenance.parameters_json)["endpoint_settings"] == {
+            "omit": ["stop"],
+            "extra": {"chat_template_kwargs": {"enable_thinking": True}},
+            "thinking_tokens": 900,
+        }
 
 
 async def test_an_answer_that_is_none_is_asked_for_again_and_its_reason_kept(prompt):
@@ -71,6 +86,7 @@ async def test_an_answer_that_is_none_is_asked_for_again_and_its_reason_kept(pro
         (wire.empty(), "empty"),
         (chat(None), "empty"),
         (chat("words " * 10, finish_reason="length"), "repeats itself"),
+        (chat(None, finish_reason="length"), "give its endpoint more thinking_tokens"),
     ],
 )
 async def test_it_gives_up_with_the_reason(prompt, reply, reason):

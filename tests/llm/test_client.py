@@ -296,6 +296,75 @@ async def test_a_model_that_wants_max_completion_tokens_gets_it(make_client, ser
     ]
 
 
+async def test_of_many_at_once_each_learns_what_the_model_wants(make_client, server):
+    def picky(request: wire.Recorded) -> wire.Reply:
+        if "max_tokens" not in request.body:
+            return chat("words about ships")
+        server.wait_for_calls(2)  # both are under way before either is refused
+        return wire.server_error(400, "Use 'max_completion_tokens' instead of 'max_tokens'.")
+
+    server.default = picky
+    client = make_client()
+    asked = [
+        client.chat(ChatRequest("scripted", ASK.messages, nonce=nonce), "explain", "job") for nonce in "ab"
+    ]
+    assert [answer.text for answer in await asyncio.gather(*asked)] == ["words about ships"] * 2
+
+
+async def test_settings_shape_what_is_sent(make_client, server):
+    request = ChatRequest("scripted", ASK.messages, max_tokens=7, stop=("\n",))
+    client = make_client(
+        omit=["temperature", "stop", "seed"], extra={"reasoning_effort": "low"}, thinking_tokens=500
+    )
+    await client.chat(request, "explain", "job")
+    body = server.requests[0].body
+    assert not {"temperature", "stop", "seed"} & set(body)
+    assert (body["reasoning_effort"], body["max_tokens"]) == ("low", 507)
+    await make_client().chat(request, "explain", "job")
+    assert server.calls == 2  # asked in another way, it is another question
+
+
+async def test_where_rivals_are_asked_for_nothing_is_left_to_think(make_client, server):
+    request = ChatRequest("scripted", ASK.messages, max_tokens=1, top_logprobs=5)
+    await make_client(thinking_tokens=500).chat(request, "simulate", "job")
+    assert server.requests[0].body["max_tokens"] == 1
+
+
+async def test_thinking_counts_against_the_cap(make_client, server):
+    with pytest.raises(Refused):
+        await make_client(1.0, price_out=1e4, thinking_tokens=500).chat(ASK, "explain", "job")
+    assert server.calls == 0
+
+
+@pytest.mark.parametrize(
+    ("answered", "read", "reason"),
+    [
+        ("words about ships\nAnd more of it", "words about ships", "stop"),
+        ("\n\nwords about ships\n", "words about ships", "stop"),
+        ("words about ships", "words about ships", "length"),
+        ("\n\nwords", "\n\nwords", "length"),
+    ],
+)
+async def test_an_answer_ends_where_it_was_to_stop(make_client, server, answered, read, reason):
+    server.script(chat(answered, finish_reason="length"))
+    request = ChatRequest("scripted", ASK.messages, stop=("\n",))
+    answer = await make_client(omit=["stop"]).chat(request, "explain", "job")
+    assert (answer.text, answer.finish_reason) == (read, reason)
+
+
+@pytest.mark.parametrize("field", ["temperature", "stop", "seed"])
+async def test_a_refused_field_comes_with_what_to_do(make_client, server, field):
+    server.default = wire.server_error(
+        400, f"Unsupported parameter: '{field}' is not supported with this model."
+    )
+    with pytest.raises(
+        EndpointError,
+        match=rf'not supported with this model\.\)\. Add omit = \["{field}"\] to this endpoint\'s settings\.$',
+    ):
+        await make_client().chat(ASK, "explain", "job")
+    assert server.calls == 1
+
+
 async def test_what_an_endpoint_does_not_serve_is_not_asked(make_client, server):
     with pytest.raises(BadInput, match="serves no chats"):
         await make_client(chat=False).chat(ASK, "explain", "job")

@@ -1,0 +1,70 @@
+"""What people read who got a setting wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from app.cli.common import settings
+from app.errors import BadInput
+
+ENDPOINT = """
+[[endpoints]]
+name = "mini"
+base_url = "https://api.example.org/v1"
+model = "some-chat-model"
+"""
+
+
+@pytest.fixture
+def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "neuronarium.toml"
+
+
+def test_the_file_and_the_environment_are_read_and_the_environment_wins(toml, monkeypatch):
+    toml.write_text(
+        "port = 8100\nthreads = 1\n"
+        + ENDPOINT
+        + 'omit = ["stop"]\nextra = { reasoning_effort = "low" }\nthinking_tokens = 2000\n'
+    )
+    monkeypatch.setenv("NEURONARIUM_PORT", "8200")
+    here = settings()
+    assert (here.port, here.threads) == (8200, 1)
+    [endpoint] = here.endpoints
+    assert (endpoint.omit, endpoint.extra) == (["stop"], {"reasoning_effort": "low"})
+    assert endpoint.thinking_tokens == 2000
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("spending_cap = 5", "There is no setting “spending_cap”: see docs/configuration.md"),
+        (ENDPOINT + 'api_key = "sk-secret"', "There is no setting “endpoints.0.api_key”"),
+        (
+            ENDPOINT + "extra = { temperature = 1 }",
+            "“endpoints.0.extra” is wrong: temperature: set by Neuronarium",
+        ),
+        (ENDPOINT + 'omit = ["messages"]', "“endpoints.0.omit.0” is wrong: Input should be 'temperature'"),
+        ("port = 70000", "The setting “port” is wrong: Input should be less than or equal to 65535"),
+        ("port = [", "neuronarium.toml cannot be read: Invalid value"),
+    ],
+)
+def test_a_wrong_file_is_one_line_that_says_what(toml, text, words):
+    toml.write_text(text)
+    with pytest.raises(BadInput) as caught:
+        settings()
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_a_file_in_another_encoding_is_one_line(toml):
+    toml.write_bytes('host = "caf\xe9"'.encode("latin-1"))
+    with pytest.raises(BadInput, match=r"neuronarium\.toml cannot be read"):
+        settings()
+
+
+def test_an_environment_variable_that_is_no_json_is_one_line(toml, monkeypatch):
+    monkeypatch.setenv("NEURONARIUM_ENDPOINTS", "[{")
+    with pytest.raises(BadInput, match=r"environment cannot be read as JSON: .*endpoints"):
+        settings()
