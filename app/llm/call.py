@@ -12,7 +12,7 @@ from app.domain.explanations import Usage
 from app.domain.ledger import LedgerEntry, Outcome, now
 from app.errors import EndpointError
 from app.llm.ledger import Ledger
-from app.llm.limits import Sleep, gate_of, promises
+from app.llm.limits import Clock, Sleep, gate_of, promises
 from app.llm.pricing import estimate_tokens, price, worst_price
 from app.llm.retries import LONGEST_RETRY_AFTER_S, Failure, too_long, wait_before
 from app.llm.transport import Transport, TryFailed
@@ -29,6 +29,7 @@ class Means:
     cap_usd: float | None
     transport: Transport
     sleep: Sleep
+    clock: Clock
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,9 @@ class Call:
             usage = usage.plus(took)
             if isinstance(ended, Parsed):
                 return ended, usage, False
+            wait = wait_before(attempt, ended, rng)
+            if ended.retry_after_s is not None and not too_long(ended):  # asked of one request, meant for all
+                gate_of(means.endpoint).pause(wait, means.clock)
             if not ended.again or attempt >= means.endpoint.attempts:
                 raise EndpointError(_gave_up(means.endpoint, attempt, ended))
             if too_long(ended):
@@ -67,11 +71,12 @@ class Call:
                     f"Endpoint “{means.endpoint.name}” asks to wait {ended.retry_after_s:.0f} s, more than the"
                     f" {LONGEST_RETRY_AFTER_S:.0f} s that a job waits: {ended.reason}. Try again later."
                 )
-            await means.sleep(wait_before(attempt, ended, rng))
+            if ended.retry_after_s is None:
+                await means.sleep(wait)
 
     async def _try(self, means: Means, attempt: int) -> tuple[Parsed | Failure, Usage]:
         worst = worst_price(means.endpoint, self.estimated_in, self.max_tokens)
-        async with gate_of(means.endpoint).entered(means.sleep):
+        async with gate_of(means.endpoint).entered(means.sleep, means.clock):
             with promises.held(worst, means.ledger.spent, means.cap_usd):
                 sent_at, began = now(), monotonic()
                 ended: Parsed | Failure

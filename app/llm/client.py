@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from time import monotonic
 from typing import Any
 
 from app.errors import BadInput
 from app.llm.call import Call, Means
 from app.llm.ledger import Ledger
-from app.llm.limits import Sleep
+from app.llm.limits import Clock, Sleep
 from app.llm.messages import ChatRequest, Completion, CompletionRequest, TokenLogprobs
 from app.llm.pricing import estimate_chat, estimate_tokens
 from app.llm.structured import schema_format
@@ -32,12 +33,13 @@ class Client:
         cap_usd: float | None = None,
         *,
         sleep: Sleep = asyncio.sleep,
+        clock: Clock = monotonic,
     ) -> None:
         self.endpoint = endpoint
         self.ledger = ledger
         self.cap_usd = cap_usd
         self._transport = Transport(endpoint)
-        self._means = Means(endpoint, ledger, cap_usd, self._transport, sleep)
+        self._means = Means(endpoint, ledger, cap_usd, self._transport, sleep, clock)
 
     async def chat(self, request: ChatRequest, purpose: str, job_id: str) -> Completion:
         """Ask a chat. Raises EndpointError when it failed for good, Refused over the cap or without a key.

@@ -15,6 +15,7 @@ from app.settings import Endpoint
 
 MINUTE_S = 60.0
 Sleep = Callable[[float], Awaitable[None]]
+Clock = Callable[[], float]  # seconds
 
 
 class Gate:
@@ -26,13 +27,14 @@ class Gate:
         self._inside = 0
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
         self._starts: deque[float] = deque()
+        self._not_before = float("-inf")
         self._lock = threading.Lock()
 
     @asynccontextmanager
     async def entered(
-        self, sleep: Sleep = asyncio.sleep, clock: Callable[[], float] = time.monotonic
+        self, sleep: Sleep = asyncio.sleep, clock: Clock = time.monotonic
     ) -> AsyncIterator[None]:
-        """Hold one place. Waits for a free one, then for the minute's bound."""
+        """Hold one place. Waits for a free one, then for the end of a pause and for the minute's bound."""
         await self._enter()
         try:
             wait = self._book(clock())
@@ -41,6 +43,11 @@ class Gate:
             yield
         finally:
             self._leave()
+
+    def pause(self, seconds: float, clock: Clock = time.monotonic) -> None:
+        """Let nobody start for so long: a server that sends one request away for being one too many sends all away."""
+        with self._lock:
+            self._not_before = max(self._not_before, clock() + seconds)
 
     async def _enter(self) -> None:
         loop = asyncio.get_running_loop()
@@ -74,16 +81,15 @@ class Gate:
                 self._inside += 1
 
     def _book(self, now: float) -> float:
-        """Seconds until the next start that keeps the minute's bound; the start is booked."""
-        if self.per_minute is None:
-            return 0.0
+        """Seconds until the next start that keeps to pause and minute's bound; the start is booked."""
         with self._lock:
-            start = now
-            if len(self._starts) >= self.per_minute:
-                start = max(now, self._starts[-self.per_minute] + MINUTE_S)
-            self._starts.append(start)
-            while len(self._starts) > self.per_minute:
-                self._starts.popleft()
+            start = max(now, self._not_before)
+            if self.per_minute is not None:
+                if len(self._starts) >= self.per_minute:
+                    start = max(start, self._starts[-self.per_minute] + MINUTE_S)
+                self._starts.append(start)
+                while len(self._starts) > self.per_minute:
+                    self._starts.popleft()
             return start - now
 
 

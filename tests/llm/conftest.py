@@ -31,7 +31,10 @@ def make_client(server, ledger, waits):
     async def note(seconds: float) -> None:
         waits.append(seconds)
 
+    def clock() -> float:
+        return sum(waits)
+
     def make(cap_usd: float | None = None, **fields) -> Client:
-        return Client(server.endpoint(**fields), ledger, cap_usd, sleep=note)
+        return Client(server.endpoint(**fields), ledger, cap_usd, sleep=note, clock=clock)
 
     return make

@@ -30,6 +30,26 @@ async def test_no_minute_holds_more_starts_than_allowed():
     assert starts == [0, 5, 10, 60, 65, 70, 120, 125]
 
 
+async def test_a_pause_holds_for_all_and_the_longest_counts():
+    gate, watch, starts = Gate(4, None), Watch(), []
+    gate.pause(7, watch.clock)
+    gate.pause(3, watch.clock)
+    for _ in range(3):
+        async with gate.entered(watch.sleep, watch.clock):
+            starts.append(watch.now)
+        watch.now += 5
+    assert starts == [7, 12, 17]
+
+
+async def test_a_pause_and_the_bound_of_a_minute_hold_together():
+    gate, watch, starts = Gate(1, 2), Watch(), []
+    gate.pause(30, watch.clock)
+    for _ in range(3):
+        async with gate.entered(watch.sleep, watch.clock):
+            starts.append(watch.now)
+    assert starts == [30, 30, 90]
+
+
 async def test_places_are_given_in_order_of_asking():
     gate, order = Gate(1, None), []
     release, entered = asyncio.Event(), asyncio.Event()
