@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.errors import AppError, Refused
 from app.settings import Settings
 from app.web.contexts import LoginPage
+from app.web.failed_logins import FailedLogins, TooManyFailures
 from app.web.middleware import ErrorAnswer
 from app.web.preferences import local_path
 from app.web.rendering import chrome, page
@@ -25,6 +26,7 @@ from app.web.rendering import chrome, page
 router = APIRouter(include_in_schema=False)
 
 COOKIE = "session"
+NO_MATCH = "That name and password do not match."
 LIFETIME_S = 14 * 24 * 3600
 OPEN_PATHS = ("/login", "/theme")
 OPEN_FOLDER = "/static/"
@@ -47,13 +49,18 @@ class Credentials:
     def __init__(self, username: str, password: str, secret: bytes) -> None:
         self.username = username
         self._password = password
+        self._failed = FailedLogins()
         key = hashlib.sha256(secret + hashlib.sha256(f"{username}\0{password}".encode()).digest()).digest()
         self._signer = URLSafeTimedSerializer(base64.b64encode(key).decode(), salt="neuronarium.session")
 
-    def match(self, username: str, password: str) -> bool:
-        """Compares in constant time."""
+    def match(self, username: str, password: str, address: str) -> bool:
+        """Compares in constant time. Raises TooManyFailures where this address has guessed too often."""
+        self._failed.check(address)
         same_name = hmac.compare_digest(username.encode(), self.username.encode())
-        return hmac.compare_digest(password.encode(), self._password.encode()) and same_name
+        same = hmac.compare_digest(password.encode(), self._password.encode()) and same_name
+        if not same:
+            self._failed.add(address)
+        return same
 
     def session(self) -> str:
         """A new session's cookie value."""
@@ -66,8 +73,8 @@ class Credentials:
         except BadSignature:
             return False
 
-    def basic(self, authorization: str) -> bool:
-        """Whether an Authorization header carries the right HTTP Basic credentials."""
+    def basic(self, authorization: str, address: str) -> bool:
+        """Whether an Authorization header carries the right HTTP Basic credentials. Raises TooManyFailures."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "basic":
             return False
@@ -75,7 +82,7 @@ class Credentials:
             username, _, password = base64.b64decode(token, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return False
-        return self.match(username, password)
+        return self.match(username, password, address)
 
 
 def credentials(settings: Settings) -> Credentials:
@@ -110,9 +117,19 @@ class LoginWall:
         request = Request(scope)
         if self.credentials.holds(request.cookies.get(COOKIE, "")):
             scope["neuronarium.login"] = True
-        elif not self.credentials.basic(Headers(scope=scope).get("authorization", "")):
-            await self.refuse(request)(scope, receive, send)
-            return
+        else:
+            try:
+                known = self.credentials.basic(
+                    Headers(scope=scope).get("authorization", ""), _address(request)
+                )
+            except TooManyFailures as error:
+                response = self.answer(request, error)
+                response.headers["retry-after"] = str(error.wait_s)
+                await response(scope, receive, send)
+                return
+            if not known:
+                await self.refuse(request)(scope, receive, send)
+                return
         await self.app(scope, receive, send)
 
     def refuse(self, request: Request) -> Response:
@@ -142,11 +159,15 @@ def log_in(
     known: Credentials | None = request.app.state.credentials
     if known is None:
         raise Refused("This server listens on loopback only and needs no login.")
-    if not known.match(username, password):
-        context = LoginPage(
-            chrome(request, "Log in"), local_path(next), "That name and password do not match."
-        )
-        return page("login.html", context, 401)
+    try:
+        problem = "" if known.match(username, password, _address(request)) else NO_MATCH
+        status, headers = 401, {}
+    except TooManyFailures as error:
+        problem, status, headers = str(error), error.status, {"retry-after": str(error.wait_s)}
+    if problem:
+        answer = page("login.html", LoginPage(chrome(request, "Log in"), local_path(next), problem), status)
+        answer.headers.update(headers)
+        return answer
     response = RedirectResponse(local_path(next), 303)
     response.set_cookie(
         COOKIE,
@@ -165,3 +186,7 @@ def log_out() -> Response:
     response = RedirectResponse("/login", 303)
     response.delete_cookie(COOKIE)
     return response
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""

@@ -107,7 +107,8 @@ def test_beyond_loopback_everybody_logs_in(tiny_store: Store, tmp_path):
     assert (page.status_code, page.headers["location"]) == (303, "/login?next=%2Fhelp")
     assert client.get("/api/v1/models").status_code == 401
     read(client.get("/login").text)
-    wrong = client.post("/login", data={"username": "neuronarium", "password": "no", "next": "/help"})
+    guess = {"username": "neuronarium", "password": "no", "next": "/help"}
+    wrong = client.post("/login", data=guess)
     assert wrong.status_code == 401
     assert "session" not in wrong.cookies
     right = client.post("/login", data={"username": "neuronarium", "password": "pass", "next": "/help"})
@@ -116,3 +117,9 @@ def test_beyond_loopback_everybody_logs_in(tiny_store: Store, tmp_path):
     assert client.get("/help").status_code == 200
     client.post("/logout")
     assert client.get("/help").status_code == 401
+    for _ in range(9):
+        assert client.post("/login", data=guess).status_code == 401
+    held = client.post("/login", data=guess | {"password": "pass"})
+    assert held.status_code == 429
+    assert 0 < int(held.headers["retry-after"]) <= 60
+    assert "Too many failed logins from this address." in held.text

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -12,6 +14,7 @@ from starlette.testclient import TestClient
 
 from app.errors import AppError
 from app.settings import Settings
+from app.web.failed_logins import FailedLogins, TooManyFailures
 from app.web.login import COOKIE, Credentials, LoginWall, credentials
 
 
@@ -50,6 +53,54 @@ def test_programs_are_told_how(client):
     assert client.get("/api/v1/models", auth=("eve", "correct horse")).status_code == 401
     for broken in ("Basic", "Basic !!!", "Basic /w==", "Bearer x", "Basic YWRh"):
         assert client.get("/api/v1/models", headers={"authorization": broken}).status_code == 401
+
+
+def test_whoever_guesses_too_often_waits_and_a_session_does_not(monkeypatch):
+    now = [0.0]
+    known = Credentials("ada", "correct horse", b"s" * 32)
+    monkeypatch.setattr(known, "_failed", FailedLogins(lambda: now[0]))
+    app = Starlette(
+        routes=[Route("/{path:path}", show)],
+        middleware=[Middleware(LoginWall, credentials=known, answer=refuse)],
+    )
+    client = TestClient(app, base_url="http://10.0.0.5", client=("10.0.0.9", 5000))
+    elsewhere = TestClient(app, base_url="http://10.0.0.5", client=("10.0.0.8", 5000))
+    for guess in range(10):
+        assert client.get("/", auth=("ada", str(guess))).status_code == 401
+        now[0] += 1
+    held = client.get("/", auth=("ada", "correct horse"))
+    assert (held.status_code, held.headers["retry-after"]) == (429, "50")
+    assert "Try again in 50 s" in held.text
+    assert client.get("/", headers={"cookie": f"{COOKIE}={known.session()}"}).text == "inside"
+    assert elsewhere.get("/", auth=("ada", "correct horse")).text == "inside"
+    now[0] = 60.5
+    assert client.get("/", auth=("ada", "correct horse")).text == "inside"
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 40)), max_size=60))
+def test_no_minute_holds_more_than_ten_guesses_of_an_address(tries):
+    now, made = 0.0, {"a": [], "b": []}
+    failed = FailedLogins(lambda: now)
+    for address, later in tries:
+        now += later
+        try:
+            failed.check(address)
+        except TooManyFailures:
+            continue
+        failed.add(address)
+        made[address].append(now)
+        assert sum(now - 60 < at for at in made[address]) <= 10
+
+
+def test_addresses_are_not_remembered_without_bound(monkeypatch):
+    monkeypatch.setattr("app.web.failed_logins.ADDRESSES", 3)
+    failed = FailedLogins()
+    for address in "abcd":
+        for _ in range(10):
+            failed.add(address)
+    failed.check("a")  # forgotten
+    with pytest.raises(TooManyFailures):
+        failed.check("d")
 
 
 def test_nothing_is_changed_without_a_login(client):
