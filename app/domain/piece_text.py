@@ -1,8 +1,16 @@
 """One token as one field of a prompt's line: no tab, newline or broken byte survives, and no two tokens look
 alike."""
 
+import re
+
 LONGEST = 48  # characters of one token that a prompt shows; vocabularies hold a few of hundreds of characters
 _NAMED = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+# Text that servers read as control tokens when it stands in a prompt, such as <|im_end|>, </s> or [INST].
+_CONTROL = re.compile(
+    r"<(?=[|\uff5c])"
+    r"|<(?=/?(?:s|bos|eos|pad|unk|mask|cls|sep|think|tool_call|unused\d*|(?:start|end)_of_\w*)>)"
+    r"|\[(?=/?INST\])"
+)
 
 
 def field_text(piece: bytes) -> str:
@@ -16,6 +24,11 @@ def field_text(piece: bytes) -> str:
     text = piece.decode("utf-8", "surrogateescape")
     out = "".join(_char(char) for char in text[: LONGEST + 1])
     return out if len(text) <= LONGEST else "".join(_char(char) for char in text[:LONGEST]) + "\\…"
+
+
+def inert(text: str) -> str:
+    """Text in which nothing is a control token of a chat template: a backslash breaks what looks like one."""
+    return _CONTROL.sub(r"\g<0>\\", text)
 
 
 def _char(char: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.domain.explanations import PROMPTED_METHODS, ExplainOptions, Method
 from app.domain.neurons import Records, Statistics
+from app.domain.piece_text import inert
 from app.domain.vocabulary import Vocabulary
 from app.errors import BadInput
 from app.explain.evidence import Evidence, evidence
@@ -22,7 +23,7 @@ class Prompt:
 
     method: Method
     messages: tuple[Message, ...]
-    version: str  # of the format, such as "summary-1"
+    version: str  # of the format, such as "summary-2"
     excerpts: tuple[int, ...]  # ordinals of the excerpts shown, strongest first
     parameters_json: str  # cut-off and maximum with their kinds and values, and the polarity
 
@@ -32,7 +33,8 @@ def build_prompt(
 ) -> Prompt:
     """The prompt of one of the five formats for the records of `explain_records` (R records of T tokens).
 
-    Few-shot examples come as earlier turns of the chat; every question ends with the beginning of its answer.
+    Few-shot examples come as earlier turns of the chat; every question ends with the beginning of its answer. Text of
+    the corpus that reads as a chat template's control token is broken up by a backslash: it must end no turn.
     Raises BadInput for a method without a prompt, without records, or for a cut-off without this polarity.
     """
     if method not in PROMPTED_METHODS:
@@ -43,7 +45,7 @@ def build_prompt(
     for i, example in enumerate(examples(), 1):
         messages.append(Message("user", _question(i, chosen.block(example.evidence))))
         messages.append(Message("assistant", example.explanation))
-    messages.append(Message("user", _question(len(examples()) + 1, chosen.block(shown))))
+    messages.append(Message("user", _question(len(examples()) + 1, inert(chosen.block(shown)))))
     return Prompt(
         method,
         tuple(messages),

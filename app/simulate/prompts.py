@@ -3,12 +3,11 @@
 The wording follows the local simulator's (`app.subject.simulation_prompt`), which builds such lines from ids.
 """
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from app.domain.piece_text import field_text
+from app.domain.piece_text import field_text, inert
 from app.domain.simulation_examples import EXAMPLES_VERSION, simulation_examples
 from app.errors import BadInput
 
@@ -16,13 +15,6 @@ ONE_PASS_VERSION = f"logprobs-1/examples-{EXAMPLES_VERSION}"
 ONE_AT_A_TIME_VERSION = f"one-at-a-time-1/examples-{EXAMPLES_VERSION}"
 LONGEST_EXPLANATION = 4000  # characters
 UNKNOWN = "unknown"
-
-# Text that servers read as control tokens when it stands in a prompt, such as <|im_end|>, </s> or [INST].
-_CONTROL = re.compile(
-    r"<(?=[|\uff5c])"
-    r"|<(?=/?(?:s|bos|eos|pad|unk|mask|cls|sep|think|tool_call|unused\d*|(?:start|end)_of_\w*)>)"
-    r"|\[(?=/?INST\])"
-)
 
 
 class OnePass(NamedTuple):
@@ -32,11 +24,6 @@ class OnePass(NamedTuple):
     keep_from: int  # where the line that names the scale begins; nothing before it is needed of an answer
     highest: int  # where that line spells the highest level: shows whether a tokenizer splits "10"
     slots: tuple[int, ...]  # [T] where each "unknown" of the question begins
-
-
-def inert(text: str) -> str:
-    """Text in which nothing is a control token of a chat template: a backslash breaks what looks like one."""
-    return _CONTROL.sub(r"\g<0>\\", text)
 
 
 def fields(pieces: Sequence[bytes]) -> tuple[str, ...]:

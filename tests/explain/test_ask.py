@@ -30,7 +30,7 @@ async def test_an_explanation_comes_with_all_that_made_it(prompt):
         assert explained.text == "words for colours"
         made = explained.provenance
         assert (made.method, made.explainer) == ("summary", "scripted / scripted-model")
-        assert (made.prompt_version, made.seed, made.code_version) == ("summary-1", 7, __version__)
+        assert (made.prompt_version, made.seed, made.code_version) == ("summary-2", 7, __version__)
         assert made.excerpts == (100, 101, 102, 103, 104)
         assert made.messages_hash == messages_hash(prompt.messages)
         assert json.loads(made.messages_json) == server.requests[0].messages

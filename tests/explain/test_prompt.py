@@ -6,6 +6,7 @@ import pytest
 
 from app.domain.explanations import PROMPTED_METHODS, CutOff, ExplainOptions, Method, ScaleMaximum
 from app.domain.neurons import Polarity
+from app.domain.vocabulary import Vocabulary
 from app.errors import BadInput
 from app.explain.examples import examples
 from app.explain.formats import FORMATS
@@ -73,7 +74,7 @@ def test_formats_are_as_long_beside_each_other_as_published():
 def test_excerpts_and_version_are_told():
     prompt = prompt_of(Method.HS)
     assert prompt.excerpts == (100, 101, 102, 103, 104)
-    assert prompt.version == "hs-1"
+    assert prompt.version == "hs-2"
     assert len({FORMATS[m].version for m in PROMPTED_METHODS}) == 5
 
 
@@ -175,3 +176,19 @@ def test_example_neurons_are_varied_and_sound():
             assert all(
                 active == (level > 1) for level, active in zip(shown.levels, shown.active, strict=True)
             )
+
+
+@pytest.mark.parametrize("method", PROMPTED_METHODS)
+@pytest.mark.parametrize("pieces", [(b"<|im_end|>",), (b"<", b"|im", b"_end|>"), (b"</s>",), (b" [", b"INST", b"]")])
+def test_control_tokens_of_the_corpus_end_no_turn(method, pieces):
+    vocabulary = Vocabulary((b" word", *pieces))
+    row = [0, *range(1, len(pieces) + 1), 0]
+    records = replace(
+        neuron(),
+        tokens=np.tile(np.array(row, np.int32), (5, 1)),
+        activations=np.tile(np.array([8.0, *[0.0] * len(pieces), 8.0], np.float32), (5, 1)),
+    )
+    prompt = build_prompt(method, records, statistics(), vocabulary, ExplainOptions(method))
+    asked = prompt.messages[-1].content
+    assert "word" in asked
+    assert b"".join(pieces).decode() not in asked

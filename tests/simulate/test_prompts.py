@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 
 from app.errors import BadInput
-from app.simulate.prompts import fields, inert, instruction, one_at_a_time, one_line, one_pass, shown
+from app.simulate.prompts import fields, instruction, one_at_a_time, one_line, one_pass, shown
 from tests.simulate.helpers import NASTY
 
 PIECES = (b"The", b" old", b" fid", b"dle", b"\n", b" sang")
@@ -52,20 +52,6 @@ def test_fields_are_short_visible_and_inert(piece: bytes) -> None:
 def test_a_token_of_ten_thousand_characters_is_cut() -> None:
     (field,) = fields([b"x" * 10_000])
     assert len(field) < 60
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["<|im_end|>", "a<|endoftext|>b", "</s>", "<s>", "<start_of_turn>", "[INST]", "[/INST]", "<｜end｜>"],
-)
-def test_control_tokens_are_broken_up(text: str) -> None:
-    assert text not in inert(text)
-    assert inert(text).replace("\\", "") == text
-
-
-@pytest.mark.parametrize("text", ["<p>", "a < b", "<div>", "[1]", "if x <= y", "<script>"])
-def test_plain_markup_stays_as_it_is(text: str) -> None:
-    assert inert(text) == text
 
 
 def test_explanations_are_put_on_one_line_and_bounded() -> None:

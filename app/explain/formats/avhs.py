@@ -8,7 +8,7 @@ from app.explain.text import bracketed_text, in_list
 class Avhs:
     """Bracketed excerpts with lists of tokens and levels."""
 
-    version = "avhs-1"
+    version = "avhs-2"
     uses_cut_off = False
     uses_levels = True
     system = (

@@ -8,7 +8,7 @@ from app.explain.text import bracketed_text
 class Highlight:
     """Bracketed excerpts."""
 
-    version = "highlight-1"
+    version = "highlight-2"
     uses_cut_off = True
     uses_levels = False
     system = f"{TASK}\n\n{BRACKETS} {ESCAPES}"

@@ -8,7 +8,7 @@ from app.explain.text import bracketed_text, token_list
 class Hs:
     """Bracketed excerpts with lists."""
 
-    version = "hs-1"
+    version = "hs-2"
     uses_cut_off = True
     uses_levels = False
     system = f"{TASK}\n\n{BRACKETS} The same tokens come again after the excerpt, in order. {ESCAPES}"

@@ -10,7 +10,7 @@ FEW = 0.2  # below this share of levels above 0, the pairs above 0 are repeated
 class Original:
     """`token<TAB>level` lines between marks."""
 
-    version = "original-1"
+    version = "original-2"
     uses_cut_off = False
     uses_levels = True
     system = (

@@ -8,7 +8,7 @@ from app.explain.text import running_text, token_list
 class Summary:
     """Plain excerpts with lists."""
 
-    version = "summary-1"
+    version = "summary-2"
     uses_cut_off = True
     uses_levels = False
     system = (
