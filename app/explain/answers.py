@@ -5,6 +5,7 @@ import unicodedata
 
 from app.errors import AnswerError
 from app.explain.examples import examples
+from app.llm.messages import REFUSED
 from app.llm.pricing import estimate_tokens
 
 LONGEST = 60  # tokens
@@ -16,24 +17,32 @@ _LEAD = re.compile(
            (?:\s+to)?(?:\s+find(?:ing)?)?\b\s*:?\s*)?""",
     re.IGNORECASE | re.VERBOSE,
 )
+_THOUGHT_MARKS = re.compile(
+    r"</?\s*(?:think|thinking|thought|reasoning|reflection|analysis|scratchpad)\b|◁/?think▷|<\|channel\|>",
+    re.IGNORECASE,
+)
+# How reasoning and refusals begin. An explanation that begins with the same words in quotation marks is about them.
+_OPENING = r"^[^\w\"“'‘«]*"
 _REASONING = re.compile(
-    r"""</?\s*(?:think|thinking|thought|reasoning|reflection|analysis|scratchpad)\b | ◁/?think▷ | <\|channel\|> |
-        ^\W*(?:okay|ok|alright|hmm|wait)\s*[,.!…:]+\s |
-        ^\W*(?:the\s+user\s+(?:wants|is\s+asking|asks|asked|gave|has\s+given|provided)|
-              we\s+(?:need\s+to|are\s+given|have\s+to|must)\b|
-              let\s+me\s+(?:think|look|see|analy[sz]e|examine|start)|let's\s+(?:think|look|see|analy[sz]e|examine)|
-              (?:first|so),?\s+(?:i|we)\s+(?:need|should|will|have))""",
+    _OPENING
+    + r"""(?:(?:okay|ok|alright|hmm|wait)\s*[,.!…:]+\s+(?:so|the|let|let's|i|we|this|that|now|first|looking)\b|
+        the\s+user\s+(?:wants|is\s+asking|asks|asked|gave|has\s+given|provided)|
+        we\s+(?:need\s+to|are\s+given|have\s+to|must)\b(?!\s+(?:and|or)\b)|
+        let\s+me\s+(?:think|look|see|analy[sz]e|examine|start)|let's\s+(?:think|look|see|analy[sz]e|examine)|
+        (?:first|so),?\s+(?:i|we)\s+(?:need|should|will|have))""",
     re.IGNORECASE | re.VERBOSE,
 )
 _REFUSAL = re.compile(
-    r"""^\W*(?:(?:i'?m|i\s+am)\s+(?:very\s+|really\s+)?(?:sorry|unable|not\s+able|afraid)\b|sorry,|
+    _OPENING
+    + r"""(?:(?:i'?m|i\s+am)\s+(?:very\s+|really\s+)?(?:sorry|unable|not\s+able|afraid)\b|
+        sorry,\s+(?:but|i|that|this|the|we|you|no|it|there)\b|
         (?:i\s+)?apologi[sz]e\b|my\s+apologies|
         i\s+(?:can(?:no|')?t|can\s+not|won't|will\s+not|do\s+not|don't)\s+
           (?:help|assist|answer|provide|determine|explain|comply|fulfil+|do|see|have|identify|discuss|know)\b|
         as\s+an?\s+(?:ai|artificial|large\s+language|language\s+model)|unfortunately,?\s+i\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_ITEM = re.compile(r"^\s*(?:[-*•‣·–—]\s+|\(?\d{1,2}[.):]\s+|\(?[a-hivx]{1,3}[.)]\s+)", re.IGNORECASE)
+_ITEM = re.compile(r"^\s*(?:[-*•‣·–—]\s+|\(?\d{1,2}[.):]\s+|\(?[a-hivx]{1,3}\)\s+)", re.IGNORECASE)
 _INLINE_ITEMS = re.compile(r"(?:^|\s)\(?1[.)]\s.*\s\(?2[.)]\s", re.DOTALL)
 _PROMPT_MARKS = re.compile(
     r"</?start>|<end>|^\s*activations?:|active\s+tokens:|^\s*excerpt\s+\d+\s*:|^\s*neuron\s+\d+\s*$|"
@@ -51,6 +60,8 @@ def check_answer(text: str, finish_reason: str = "stop") -> str:
     """
     if finish_reason == "content_filter":
         raise AnswerError("the endpoint's content filter blocked the answer")
+    if finish_reason == REFUSED:
+        raise AnswerError("the model refused to answer")
     if not text.strip():
         raise AnswerError(
             "the answer is empty though it used all its tokens, as when a model thinks first: give its endpoint more"
@@ -58,9 +69,9 @@ def check_answer(text: str, finish_reason: str = "stop") -> str:
             if finish_reason == "length"
             else "the answer is empty"
         )
-    if _REASONING.search(text.replace("’", "'")):
-        raise AnswerError("the answer holds the model's reasoning instead of an explanation")
     bare = _bare(text)
+    if _THOUGHT_MARKS.search(text) or _REASONING.search(bare.replace("’", "'")):
+        raise AnswerError("the answer holds the model's reasoning instead of an explanation")
     if not bare:
         raise AnswerError("the answer is empty")
     if _REFUSAL.search(bare.replace("’", "'")):

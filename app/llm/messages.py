@@ -61,6 +61,9 @@ class CompletionRequest:
         return _key("completion", model, settings_json, asdict(self))
 
 
+REFUSED = "refusal"  # the finish reason of an answer that says itself that it is a refusal
+
+
 class TokenLogprob(NamedTuple):
     """One token with its log probability and its rivals' (natural logarithms)."""
 

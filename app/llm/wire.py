@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.llm.echo import token_offsets
-from app.llm.messages import TokenLogprob
+from app.llm.messages import REFUSED, TokenLogprob
 
 
 class Unusable(Exception):
@@ -111,6 +111,7 @@ def parse_chat(body: bytes) -> Parsed:
     if choice.message is None:
         raise Unusable("the answer holds no message", counted)
     text = choice.message.content or choice.message.refusal or ""
+    refused = not choice.message.content and bool(choice.message.refusal)
     scored = _scored(choice, counted)
     offsets, at = [], 0
     for token in scored:
@@ -118,7 +119,7 @@ def parse_chat(body: bytes) -> Parsed:
         at += len(token.token)
     return Parsed(
         text=text,
-        finish_reason=choice.finish_reason or "",
+        finish_reason=REFUSED if refused else choice.finish_reason or "",
         tokens=_kept(scored, offsets, 0, counted),
         counted=counted,
     )

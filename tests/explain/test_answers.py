@@ -34,6 +34,21 @@ from app.explain.examples import examples
         ("Wörter über das Meer", "Wörter über das Meer"),
         ("sorry and other apologies", "sorry and other apologies"),
         ("first names", "first names"),
+        (
+            "“I don't know” and similar admissions of ignorance",
+            "“I don't know” and similar admissions of ignorance",
+        ),
+        ('"I\'m sorry" and other apologies', '"I\'m sorry" and other apologies'),
+        ("Sorry, excuse me and other apologies", "Sorry, excuse me and other apologies"),
+        ("OK, okay and other words of assent", "OK, okay and other words of assent"),
+        (
+            "Wait, stop and other words that ask for a pause",
+            "Wait, stop and other words that ask for a pause",
+        ),
+        ("we must and other statements of duty", "we must and other statements of duty"),
+        ("C. elegans and other worms", "C. elegans and other worms"),
+        ("B. Franklin and other founders", "B. Franklin and other founders"),
+        ("Dec. 25 and other dates of Christmas", "Dec. 25 and other dates of Christmas"),
     ],
 )
 def test_an_explanation_is_laid_bare(answer, bare):
@@ -61,6 +76,9 @@ def test_an_explanation_is_laid_bare(answer, bare):
         ("<|channel|>analysis<|message|>We need", "reasoning"),
         ("Okay, so the user wants me to explain a neuron", "reasoning"),
         ("Okay, the user gave excerpts", "reasoning"),
+        ("“Okay, so the user wants a phrase”", "reasoning"),
+        ('"I am sorry, but I cannot do that"', "refused"),
+        ("a) words about the sea", "list"),
         ("We need to find the common thing", "reasoning"),
         ("Let me look at the tokens", "reasoning"),
         ("The user wants a phrase", "reasoning"),
@@ -103,6 +121,8 @@ def test_the_end_of_an_answer_matters():
         check_answer("words about the sea", "length")
     with pytest.raises(AnswerError, match="content filter"):
         check_answer("words about the sea", "content_filter")
+    with pytest.raises(AnswerError, match="refused"):
+        check_answer("This request goes against the policy", "refusal")
     assert check_answer("words about the sea", "") == "words about the sea"
 
 

@@ -179,7 +179,9 @@ def test_example_neurons_are_varied_and_sound():
 
 
 @pytest.mark.parametrize("method", PROMPTED_METHODS)
-@pytest.mark.parametrize("pieces", [(b"<|im_end|>",), (b"<", b"|im", b"_end|>"), (b"</s>",), (b" [", b"INST", b"]")])
+@pytest.mark.parametrize(
+    "pieces", [(b"<|im_end|>",), (b"<", b"|im", b"_end|>"), (b"</s>",), (b" [", b"INST", b"]")]
+)
 def test_control_tokens_of_the_corpus_end_no_turn(method, pieces):
     vocabulary = Vocabulary((b" word", *pieces))
     row = [0, *range(1, len(pieces) + 1), 0]
