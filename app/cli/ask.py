@@ -25,7 +25,7 @@ from app.domain.explanations import (
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput
 from app.jobs.endpoints import DEMO
-from app.jobs.service import ASKING_SIMULATORS, Jobs
+from app.jobs.service import ASKING_SIMULATORS, Jobs, usual_protocol
 from app.settings import Settings
 from app.store.rows import ExplanationRow
 
@@ -37,7 +37,7 @@ Endpoint = Annotated[str, typer.Option(help="Language model that simulates; the 
 ProtocolOption = Annotated[
     Protocol | None, typer.Option(help="Records to score on; by simulator when not given.")
 ]
-Seed = Annotated[int, typer.Option(help="Seed of the prompt and of the simulation.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the prompt and of the simulation.")]
 
 
 @app.command()
@@ -100,11 +100,9 @@ def score(
 def score_options(
     jobs: Jobs, simulator: SimulatorName, endpoint: str, protocol: Protocol | None, seed: int
 ) -> ScoreOptions:
-    """Options with what was not said filled in: paid calls are kept few, free ones use all records."""
-    asks = simulator in ASKING_SIMULATORS
-    default = Protocol.HELDOUT_5_5 if asks else Protocol.HELDOUT_FULL
-    name = (endpoint or _only_endpoint(jobs)) if asks else ""
-    return ScoreOptions(simulator, name, protocol or default, seed)
+    """Options with what was not said filled in."""
+    name = (endpoint or _only_endpoint(jobs)) if simulator in ASKING_SIMULATORS else ""
+    return ScoreOptions(simulator, name, protocol or usual_protocol(simulator), seed)
 
 
 def _settings(data_dir: Path | None, *asked: str) -> Settings:

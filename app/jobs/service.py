@@ -31,6 +31,11 @@ from app.store.rows import JobRow, JobState
 ASKING_SIMULATORS = (SimulatorName.CHAT_JSON, SimulatorName.LOGPROBS, SimulatorName.ONE_AT_A_TIME)
 
 
+def usual_protocol(simulator: SimulatorName) -> Protocol:
+    """What is scored on where nobody says: paid calls are kept few, free ones use all records."""
+    return Protocol.HELDOUT_5_5 if simulator in ASKING_SIMULATORS else Protocol.HELDOUT_FULL
+
+
 class Jobs:
     """The jobs of one store."""
 

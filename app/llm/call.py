@@ -13,7 +13,7 @@ from app.domain.ledger import LedgerEntry, Outcome, now
 from app.errors import EndpointError
 from app.llm.ledger import Ledger
 from app.llm.limits import Clock, Sleep, gate_of, promises
-from app.llm.pricing import estimate_tokens, price, worst_price
+from app.llm.pricing import estimate_tokens, price
 from app.llm.retries import LONGEST_RETRY_AFTER_S, Failure, too_long, wait_before
 from app.llm.transport import Transport, TryFailed
 from app.llm.wire import Parsed, Unusable
@@ -42,6 +42,7 @@ class Call:
     purpose: str
     job_id: str
     estimated_in: int  # tokens of the prompt
+    most_in: int  # a bound on them
     max_tokens: int
     parse: Callable[[bytes], Parsed]  # raises Unusable
 
@@ -75,7 +76,7 @@ class Call:
                 await means.sleep(wait)
 
     async def _try(self, means: Means, attempt: int) -> tuple[Parsed | Failure, Usage]:
-        worst = worst_price(means.endpoint, self.estimated_in, self.max_tokens)
+        worst = price(means.endpoint, self.most_in, self.max_tokens)
         async with gate_of(means.endpoint).entered(means.sleep, means.clock):
             with promises.held(worst, means.ledger.spent, means.cap_usd):
                 sent_at, began = now(), monotonic()

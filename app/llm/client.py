@@ -10,7 +10,7 @@ from app.llm.call import Call, Means
 from app.llm.ledger import Ledger
 from app.llm.limits import Clock, Sleep
 from app.llm.messages import ChatRequest, Completion, CompletionRequest, TokenLogprobs
-from app.llm.pricing import estimate_chat, estimate_tokens
+from app.llm.pricing import estimate_chat, estimate_tokens, most_tokens
 from app.llm.structured import schema_format
 from app.llm.transport import Transport
 from app.llm.wire import Parsed, parse_chat, parse_completion
@@ -70,6 +70,7 @@ class Client:
             purpose=purpose,
             job_id=job_id,
             estimated_in=estimate_chat(request.messages),
+            most_in=most_tokens(request.schema_json or "", *(m.role + m.content for m in request.messages)),
             max_tokens=max_tokens,
             parse=parse_chat,
         )
@@ -103,6 +104,7 @@ class Client:
             purpose=purpose,
             job_id=job_id,
             estimated_in=estimate_tokens(request.prompt),
+            most_in=most_tokens(request.prompt),
             max_tokens=request.max_tokens,
             parse=parse,
         )

@@ -8,7 +8,7 @@ from app.settings import Endpoint
 
 PER_MESSAGE = 4  # role and marks around each message
 PER_CHAT = 3  # the beginning of the answer
-MARGIN = 1.3  # what an estimate is raised by where it must not be too low
+MARKS_MOST = 64  # what a chat template may put around one message, a default system message included
 
 _PARTS = re.compile(r"[A-Za-z]+|[0-9]+|\n+|\s+|[!-/:-@\[-`{-~]+|[^\x00-\x7f]+")
 
@@ -49,6 +49,6 @@ def price(endpoint: Endpoint, tokens_in: float, tokens_out: float) -> float:
     return (tokens_in * endpoint.price_in + tokens_out * endpoint.price_out) / 1e6
 
 
-def worst_price(endpoint: Endpoint, estimated_in: int, max_tokens: int) -> float:
-    """What a request may cost at most: its estimate raised by `MARGIN`, and every token that it may answer."""
-    return price(endpoint, estimated_in * MARGIN, max_tokens)
+def most_tokens(*texts: str) -> int:
+    """A bound that no byte-level tokenizer passes: a token for every byte, and a template's marks around each text."""
+    return sum(MARKS_MOST + len(text.encode("utf-8", "surrogatepass")) for text in texts)

@@ -8,7 +8,7 @@ import numpy as np
 
 from app.domain.neurons import BANDS, Bool, Float32, Int32, Kind, NeuronRef, Records, Split
 from app.web import excerpt_rows, heatmap
-from app.web.formats import count, percent
+from app.web.formats import percent
 from app.web.model_cache import ModelFacts
 from app.web.neuron_contexts import Excerpt, Section, Share, Value
 from app.web.neuron_view import Scale, Show, View
@@ -87,21 +87,20 @@ class Exemplars:
 
     def plans(self, shares: tuple[Share, ...]) -> list[Plan]:
         """The sections of the view."""
-        excerpts = count(len(self.facts.excerpts.tokens))
         limit = None if self.view.more else FEW
         match self.view.show:
             case Show.ALL:
                 return [
-                    self.top(excerpts, limit),
-                    self.bottom(excerpts, limit),
+                    self.top(limit),
+                    self.bottom(limit),
                     *self.bands(),
                     self.random(limit),
                 ]
             case Show.TOP:
                 glimpse = self.plan("Most negative", "", Kind.BOTTOM, -1, GLIMPSE, Show.BOTTOM)
-                return [self.top(excerpts, limit), *([glimpse] if len(glimpse.rows) else [])]
+                return [self.top(limit), *([glimpse] if len(glimpse.rows) else [])]
             case Show.BOTTOM:
-                return [self.bottom(excerpts, limit)]
+                return [self.bottom(limit)]
             case Show.RANDOM:
                 return [self.random(limit)]
             case Show.QUANTILES:
@@ -110,13 +109,22 @@ class Exemplars:
                 return self.by_signs(shares)
         return []
 
-    def top(self, excerpts: str, limit: int | None) -> Plan:
+    def top(self, limit: int | None) -> Plan:
         """The strongest."""
-        return self.plan("Strongest", f"top {{}} of {excerpts} excerpts", Kind.TOP, 1, limit)
+        return self.plan("Strongest", self._kept(Kind.TOP, "top"), Kind.TOP, 1, limit)
 
-    def bottom(self, excerpts: str, limit: int | None) -> Plan:
+    def bottom(self, limit: int | None) -> Plan:
         """The most negative."""
-        return self.plan("Most negative", f"bottom {{}} of {excerpts} excerpts", Kind.BOTTOM, -1, limit)
+        return self.plan("Most negative", self._kept(Kind.BOTTOM, "bottom"), Kind.BOTTOM, -1, limit)
+
+    def _kept(self, kind: Kind, end: str) -> str:
+        """What was kept: so many of each split. Together they are not the strongest of all text."""
+        splits, counts = np.unique(self.records.splits[self.records.kinds == int(kind)], return_counts=True)
+        parts = [
+            f"{n} of {words} text" if (words := _USE_OF[split]) else f"{n} as published"
+            for split, n in zip(splits.tolist(), counts.tolist(), strict=True)
+        ]
+        return f"the {end} {', '.join(parts)}" if parts else ""
 
     def random(self, limit: int | None) -> Plan:
         """Drawn from everything, in the order they were drawn."""
@@ -152,7 +160,7 @@ class Exemplars:
             link = self.here + self.view.query(**changes)
         first = [g[0] for g in kept]
         folded = [len(g) - 1 for g in kept]
-        return Plan(title, note.format(len(rows)), rows[first], at[first], folded, link, len(groups))
+        return Plan(title, note, rows[first], at[first], folded, link, len(groups))
 
     def by_signs(self, shares: tuple[Share, ...]) -> list[Plan]:
         """Records by the signs of gate and input at their strongest point, whatever kind they were kept as."""

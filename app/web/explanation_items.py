@@ -29,15 +29,23 @@ def main_sample(protocol: Protocol) -> Sample:
 
 def pick(scores: Iterable[ScoreRow], protocol: Protocol, sample: Sample) -> ScoreRow | None:
     """The newest correlation of this protocol and sample, a defined one if there is any."""
-    mine = [
+    mine = _correlations(scores, protocol, sample)
+    defined = [row for row in mine if row.value.state is State.OK]
+    return max(defined or mine, key=lambda row: row.id, default=None)
+
+
+def _newest(scores: Iterable[ScoreRow], protocol: Protocol, sample: Sample) -> ScoreRow | None:
+    return max(_correlations(scores, protocol, sample), key=lambda row: row.id, default=None)
+
+
+def _correlations(scores: Iterable[ScoreRow], protocol: Protocol, sample: Sample) -> list[ScoreRow]:
+    return [
         row
         for row in scores
         if row.value.metric is Metric.CORRELATION
         and row.value.protocol is protocol
         and row.value.sample is sample
     ]
-    defined = [row for row in mine if row.value.state is State.OK]
-    return max(defined or mine, key=lambda row: row.id, default=None)
 
 
 def shown(scores: Sequence[ScoreRow], protocol: Protocol) -> tuple[Shown, ScoreRow | None]:
@@ -54,6 +62,12 @@ def shown(scores: Sequence[ScoreRow], protocol: Protocol) -> tuple[Shown, ScoreR
         if alone is not None:
             value = alone.value.value
             also = f"random only: {number(value) if value is not None else 'undefined'}"
+    newest = _newest(scores, protocol, main_sample(protocol))
+    if (
+        newest is not None and newest.id > row.id
+    ):  # the last attempt came to nothing, and nobody is to take this for it
+        failed = f"newest, by {wording.name(newest.simulator)}: {wording.STATES[newest.value.state]}"
+        also = f"{also}; {failed}" if also else failed
     if score.value is None:
         return Shown(None, Markup(""), wording.STATES[score.state], also, False, score.reason), row
     line = charts.interval(score.value, score.low, score.high)
@@ -96,7 +110,7 @@ def item(row: ExplanationRow, view: View) -> ExplanationItem:
         usage,
         score,
         False,
-        bool(view.job) and row.job_id == view.job,
+        bool(view.job) and (row.job_id == view.job or any(s.job_id == view.job for s in row.scores)),
         compare,
         row.job_id or "",
     )
@@ -137,14 +151,16 @@ def explanation_list(
 def _score_choices(protocol: Protocol, endpoints: tuple[tuple[str, str], ...], imported: bool) -> Markup:
     """The same for thousands of neurons: rendered once."""
     choices = ScoreChoices(
-        simulator_choices(endpoints), protocol_choices(protocol, imported), endpoint_choices(endpoints)
+        simulator_choices(endpoints),
+        protocol_choices(protocol, imported, asks=bool(endpoints)),
+        endpoint_choices(endpoints),
     )
     return Markup(render("_score_choices.html", choices))  # noqa: S704
 
 
 def simulator_choices(endpoints: Sequence[object]) -> tuple[Choice, ...]:
     """Simulators that can predict from a statement here."""
-    names = [SimulatorName.LOCAL, *(ASKING_SIMULATORS if endpoints else ())]
+    names = [SimulatorName.LOCAL, *(ASKING_SIMULATORS if endpoints else ()), SimulatorName.TOKEN_LOOKUP]
     return tuple(Choice(wording.SIMULATORS[n], n.value, n is SimulatorName.LOCAL) for n in names)
 
 
@@ -153,12 +169,17 @@ def endpoint_choices(endpoints: Sequence[tuple[str, str]]) -> tuple[Choice, ...]
     return tuple(Choice(f"{name} · {model}", name, i == 0) for i, (name, model) in enumerate(endpoints))
 
 
-def protocol_choices(current: Protocol, imported: bool) -> tuple[Choice, ...]:
-    """Protocols that fit the data: imported data has no documents to hold out."""
+def protocol_choices(current: Protocol, imported: bool, *, asks: bool) -> tuple[Choice, ...]:
+    """Protocols that fit the data: imported data has no documents to hold out.
+
+    Where a language model may be asked for money (`asks`), what is usual for the simulator comes first.
+    """
     fitting = [p for p in Protocol if (p is Protocol.BILLS_5_5) == imported]
-    chosen = current if current in fitting else fitting[0]
+    usual = asks and not imported
+    chosen = None if usual else current if current in fitting else fitting[0]
     ordered = sorted(fitting, key=list(wording.PROTOCOLS).index)
-    return tuple(Choice(wording.PROTOCOLS[p], p.value, p is chosen) for p in ordered)
+    first = (Choice(wording.USUAL_PROTOCOL, "", True),) if usual else ()
+    return (*first, *(Choice(wording.PROTOCOLS[p], p.value, p is chosen) for p in ordered))
 
 
 def explain_form(
@@ -177,7 +198,7 @@ def explain_form(
         tuple(Choice(p.value, p.value, p is Polarity.POSITIVE) for p in Polarity),
         (*simulators, Choice("do not score", "", False)),
         endpoint_choices(endpoints),
-        protocol_choices(protocol, imported),
+        protocol_choices(protocol, imported, asks=bool(endpoints)),
         tuple(Choice(words, c.value, i == 0) for i, (c, words) in enumerate(wording.CUT_OFFS.items())),
         tuple(Choice(words, m.value, i == 0) for i, (m, words) in enumerate(wording.MAXIMA.items())),
     )

@@ -33,7 +33,7 @@ SIMULATORS = {
     SimulatorName.CHAT_JSON: "Chat model, JSON",
     SimulatorName.LOGPROBS: "Completion logprobs",
     SimulatorName.ONE_AT_A_TIME: "One token at a time",
-    SimulatorName.TOKEN_LOOKUP: "Token lookup",
+    SimulatorName.TOKEN_LOOKUP: "Token lookup, for what it says itself",
 }
 PROTOCOLS = {
     Protocol.HELDOUT_FULL: "all held-out records",
@@ -41,6 +41,7 @@ PROTOCOLS = {
     Protocol.POPULATION: "the whole population, weighted",
     Protocol.BILLS_5_5: "5 + 5 as published (imported data)",
 }
+USUAL_PROTOCOL = "all held-out, or 5 + 5 with a language model"
 SAMPLES = {
     Sample.TOP_AND_RANDOM: "top and random",
     Sample.RANDOM_ONLY: "random only",

@@ -2,14 +2,21 @@
 
 import json
 import re
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
+from app.domain.neurons import Kind, Split
+from app.main import create_app
+from app.settings import Settings
 from app.store import Store, neurons
 from app.store.excerpts import ExcerptCache
+from app.store.rows import ScoreRow
+from app.web.explanation_items import shown
 from app.web.neuron_view import Show
 from tests.factories import Tiny
 from tests.web.markup import read
@@ -160,6 +167,64 @@ FORM = {
     "protocol": "heldout-full",
     "seed": "7",
 }
+
+
+def test_scoring_by_a_language_model_asks_for_few_calls_unless_told(client: TestClient, tiny: Tiny):
+    from app.store import jobs
+
+    def protocol_of_job(**form: str) -> str:
+        sent = {name: value for name, value in {**FORM, "protocol": "", **form}.items()}
+        job = client.post(f"{path(tiny.plain)}/explain", data=sent).headers["location"]
+        with client.app.state.jobs.store.session() as session:
+            row = jobs.get(session, job.partition("job=")[2].partition("&")[0].partition("#")[0])
+        return json.loads(row.parameters_json)["score"]["protocol"]
+
+    assert protocol_of_job() == "heldout-full"
+    assert protocol_of_job(simulator="chat_json", endpoint="local") == "heldout-5+5"
+    assert protocol_of_job(simulator="chat_json", endpoint="local", protocol="heldout-full") == "heldout-full"
+    for form in ("explain-again", "score-again"):
+        select = read(client.get(path(tiny.plain)).text).one("form", id=form)
+        usual = next(e for e in select.inside if e.tag == "option" and "5 + 5 with a language" in e.text)
+        assert usual["value"] == ""
+        assert "selected" in usual.attributes
+
+
+def test_without_a_language_model_the_page_says_how_to_get_one(tiny_store: Store, tiny: Tiny, tmp_path):
+    app = create_app(Settings(data_dir=tmp_path), store=tiny_store)
+    form = read(TestClient(app, base_url="http://127.0.0.1:8000").get(path(tiny.plain)).text).one(
+        "form", id="explain-again"
+    )
+    assert "[[endpoints]]" in form.text
+    assert {e["name"] for e in form.inside if e.tag == "select"}.isdisjoint({"explainer", "cut_off"})
+
+
+def test_strongest_says_how_many_of_which_text(client: TestClient, tiny: Tiny, tiny_store: Store):
+    excerpts = ExcerptCache.get(tiny_store, tiny.slug)
+    with tiny_store.session() as session:
+        records = neurons.records(session, excerpts, tiny.plain)
+    tops = records.splits[records.kinds == int(Kind.TOP)]
+    wanted = ", ".join(
+        f"{(tops == split).sum()} of {words} text"
+        for split, words in ((Split.EXPLAIN, "explain"), (Split.DEV, "dev"), (Split.SCORE, "held out"))
+    )
+    assert f"the top {wanted}" in client.get(path(tiny.plain)).text
+
+
+def test_an_attempt_that_came_to_nothing_is_not_hidden_by_an_older_score():
+    def row(id: int, simulator: str, state: State, value: float | None) -> ScoreRow:
+        made = ScoreValue(
+            Metric.CORRELATION, Protocol.HELDOUT_FULL, Sample.TOP_AND_RANDOM, state, value, n_records=18
+        )
+        return ScoreRow(id, 1, id, simulator, "", 0, made, f"score-{id}", datetime.now(UTC))
+
+    old = row(1, "local", State.OK, 0.41)
+    new = row(2, "chat_json", State.CONSTANT_PREDICTION, None)
+    score, of = shown([old, new], Protocol.HELDOUT_FULL)
+    assert (score.value, of) == (0.41, old)
+    assert score.also == "newest, by chat json: undefined: the prediction is the same everywhere"
+    newer = row(3, "chat_json", State.OK, 0.2)
+    assert shown([old, new, newer], Protocol.HELDOUT_FULL)[0][:1] == (0.2,)
+    assert shown([old, new, newer], Protocol.HELDOUT_FULL)[0].also == ""
 
 
 def test_explaining_starts_a_job_and_comes_back_to_the_page(client: TestClient, tiny: Tiny):

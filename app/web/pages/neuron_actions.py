@@ -1,7 +1,7 @@
 """Asking again from the neuron page: dry run, explain, score, and the job's progress with its result in place."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Form, Query, Request
@@ -20,7 +20,7 @@ from app.domain.explanations import (
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import AppError, NotFound
 from app.jobs.requests import protocol_of
-from app.jobs.service import ASKING_SIMULATORS
+from app.jobs.service import ASKING_SIMULATORS, usual_protocol
 from app.store import explanations, jobs, neurons
 from app.store.rows import JobRow
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
@@ -93,7 +93,7 @@ def explain(
     seed: Seed = 0,
     simulator: Annotated[str, Form(max_length=40)] = "",
     endpoint: Annotated[str, Form(max_length=200)] = "",
-    protocol: Annotated[Protocol, Form()] = Protocol.HELDOUT_FULL,
+    protocol: Annotated[Protocol | Literal[""], Form()] = "",
 ) -> Response:
     """Starts an explanation, and its score unless no simulator was chosen."""
     ref = NeuronRef(model, layer, index)
@@ -114,7 +114,7 @@ def score_here(
     explanation: Annotated[int, Form(ge=0)],
     simulator: Annotated[str, Form(max_length=40)] = SimulatorName.LOCAL,
     endpoint: Annotated[str, Form(max_length=200)] = "",
-    protocol: Annotated[Protocol, Form()] = Protocol.HELDOUT_FULL,
+    protocol: Annotated[Protocol | Literal[""], Form()] = "",
     seed: Seed = 0,
 ) -> Response:
     """Scores one of this neuron's explanations again."""
@@ -134,7 +134,7 @@ def score(
     jobs_: JobsDep,
     simulator: Annotated[str, Form(max_length=40)] = SimulatorName.LOCAL,
     endpoint: Annotated[str, Form(max_length=200)] = "",
-    protocol: Annotated[Protocol, Form()] = Protocol.HELDOUT_FULL,
+    protocol: Annotated[Protocol | Literal[""], Form()] = "",
     seed: Seed = 0,
 ) -> Response:
     """Scores an explanation again, wherever it is shown."""
@@ -161,14 +161,15 @@ def cancel(request: Request, model: str, layer: str, index: int, job: str, jobs_
     return RedirectResponse(f"{path_of(NeuronRef(model, layer, index))}?job={job}#live", 303)
 
 
-def score_options(simulator: str, endpoint: str, protocol: Protocol, seed: int) -> ScoreOptions:
-    """Raises NotFound for a simulator that does not exist."""
+def score_options(simulator: str, endpoint: str, protocol: Protocol | Literal[""], seed: int) -> ScoreOptions:
+    """Options as a form sends them; no protocol is the simulator's usual one. NotFound for an unknown simulator."""
     try:
         chosen = SimulatorName(simulator)
     except ValueError as error:
         there = ", ".join(SimulatorName)
         raise NotFound(f"There is no simulator “{simulator}”. There is: {there}.") from error
-    return ScoreOptions(chosen, endpoint if chosen in ASKING_SIMULATORS else "", protocol, seed)
+    name = endpoint if chosen in ASKING_SIMULATORS else ""
+    return ScoreOptions(chosen, name, protocol or usual_protocol(chosen), seed)
 
 
 def started(request: Request, store: StoreDep, here: str, job_id: str) -> Response:
