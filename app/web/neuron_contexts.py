@@ -155,6 +155,24 @@ class Live:
 
 
 @dataclass(frozen=True)
+class ScoringPrice:
+    """`_score_price.html`: about what a score would take; no endpoint where no language model is asked."""
+
+    problem: str
+    endpoint: str
+    calls: int
+    tokens: int  # of prompts and the longest answers
+    price_usd: float
+
+
+@dataclass(frozen=True)
+class ScorePreviewFragment:
+    """`_score_preview.html`."""
+
+    scoring: ScoringPrice
+
+
+@dataclass(frozen=True)
 class PreviewFragment:
     """`_preview.html`: what would be sent, and for how much."""
 
@@ -165,6 +183,7 @@ class PreviewFragment:
     price_usd: float
     endpoint: str
     messages: tuple[tuple[str, str], ...]  # role, content
+    scoring: ScoringPrice | None  # None where nothing is to be scored
 
 
 @dataclass(frozen=True)

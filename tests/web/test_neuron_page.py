@@ -160,6 +160,23 @@ def test_the_dry_run_without_a_model_says_so(client: TestClient, tiny: Tiny):
     assert "no language model is asked" in client.get(f"{path(tiny.plain)}/preview?method=token_lookup").text
 
 
+def test_the_dry_run_says_what_the_score_takes(client: TestClient, tiny: Tiny):
+    def said(query: str) -> str:
+        return client.get(f"{path(tiny.plain)}/preview?method=summary&explainer=paid&{query}").text
+
+    assert "score" not in said("simulator=")
+    assert "scoring asks no language model" in said("simulator=local")
+    few, all_ = (said(f"simulator=chat_json&endpoint=paid&protocol={p}") for p in ("", "heldout-full"))
+    calls = [int(re.search(r"(\d+) calls, about", text)[1]) for text in (few, all_)]
+    assert 10 <= calls[0] <= calls[1]
+    assert re.search(r"<b>\$\d+\.\d+</b> <small>at most for the score", all_)
+    assert "no language model called “none”" in said("simulator=chat_json&endpoint=none")
+    again = f"{path(tiny.explained)}/score/preview?explanation={tiny.explanation}"
+    assert "scoring asks no language model" in client.get(f"{again}&simulator=local").text
+    assert "calls, about" in client.get(f"{again}&simulator=one_at_a_time&endpoint=paid").text
+    assert client.get(f"{again}&simulator=guess").status_code == 404
+
+
 FORM = {
     "method": "summary",
     "explainer": "local",

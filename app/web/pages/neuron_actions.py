@@ -26,9 +26,15 @@ from app.store.rows import JobRow
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.explanation_items import explanation_list, path_of
 from app.web.live import live
-from app.web.neuron_contexts import LiveFragment, PreviewPage, ProblemFragment, ResultFragment
+from app.web.neuron_contexts import (
+    LiveFragment,
+    PreviewPage,
+    ProblemFragment,
+    ResultFragment,
+    ScorePreviewFragment,
+)
 from app.web.neuron_view import View
-from app.web.previews import preview_of
+from app.web.previews import preview_of, scoring_price
 from app.web.rendering import chrome, page, render
 
 router = APIRouter(include_in_schema=False)
@@ -53,6 +59,15 @@ async def explain_options(
     return ExplainOptions(method, polarity, explainer, cut_off, scale_maximum, seed)
 
 
+async def scoring_options(
+    simulator: Annotated[str, Query(max_length=40)] = "",
+    endpoint: Annotated[str, Query(max_length=200)] = "",
+    protocol: Annotated[Protocol | Literal[""], Query()] = "",
+) -> ScoreOptions | None:
+    """What the query string of a dry run says of scoring; None where nothing is to be scored."""
+    return score_options(simulator, endpoint, protocol, 0) if simulator else None
+
+
 @router.get("/m/{model}/{layer}/{index:int}/preview")
 def show_preview(
     request: Request,
@@ -60,21 +75,57 @@ def show_preview(
     layer: str,
     index: int,
     options: Annotated[ExplainOptions, Depends(explain_options)],
+    scoring: Annotated[ScoreOptions | None, Depends(scoring_options)],
     store: StoreDep,
     jobs_: JobsDep,
     facts_of: FactsDep,
 ) -> HTMLResponse:
-    """The dry run: the exact prompt, its tokens and its price. Nothing is sent anywhere."""
+    """The dry run: the exact prompt, its tokens and price, and about what the score takes. Nothing is sent anywhere."""
     ref = NeuronRef(model, layer, index)
     facts = facts_of.get(model)
     with store.session() as session:
         records = neurons.records(session, facts.excerpts, ref)
         statistics = neurons.statistics(session, ref)
-    fragment = preview_of(records, statistics, facts.vocabulary, options, jobs_.endpoints())
+    there = jobs_.endpoints()
+    price = (
+        scoring_price(records, facts.vocabulary, facts.score_excerpts, options.polarity, scoring, there)
+        if scoring
+        else None
+    )
+    fragment = preview_of(records, statistics, facts.vocabulary, options, there, price)
     here = path_of(ref)
     name = f"{facts.layer(layer).ordinal}:{index} in {facts.card.name}"
     context = PreviewPage(chrome(request, f"Dry run for {name}", "browse"), here, name, fragment)
     return page("_preview.html" if is_htmx(request) else "preview.html", context)
+
+
+@router.get("/m/{model}/{layer}/{index:int}/score/preview")
+def show_score_preview(
+    model: str,
+    layer: str,
+    index: int,
+    explanation: Annotated[int, Query(ge=0)],
+    scoring: Annotated[ScoreOptions | None, Depends(scoring_options)],
+    store: StoreDep,
+    jobs_: JobsDep,
+    facts_of: FactsDep,
+) -> HTMLResponse:
+    """About what scoring an explanation again takes. Nothing is sent anywhere."""
+    ref = NeuronRef(model, layer, index)
+    facts = facts_of.get(model)
+    with store.session() as session:
+        records = neurons.records(session, facts.excerpts, ref)
+        row = explanations.get(session, explanation)
+    price = scoring_price(
+        records,
+        facts.vocabulary,
+        facts.score_excerpts,
+        row.polarity,
+        scoring or score_options(SimulatorName.LOCAL, "", "", 0),
+        jobs_.endpoints(),
+        row.text,
+    )
+    return page("_score_preview.html", ScorePreviewFragment(price))
 
 
 @router.post("/m/{model}/{layer}/{index:int}/explain")
