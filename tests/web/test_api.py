@@ -1,21 +1,12 @@
 """The API says what the pages say, pages through lists exactly, and documents itself completely."""
 
 import re
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from tests import factories
-
-API = "/api/v1"
-NEURONS = f"{API}/models/tiny-random/layers/0-mlp/neurons"
-
-
-def get(client: TestClient, path: str, **params: object) -> Any:
-    answer = client.get(path, params=params)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+from tests.web.api import API, NEURONS, get
 
 
 def test_models_and_layers(client: TestClient):
@@ -61,10 +52,21 @@ def test_records_hold_tokens_values_and_their_source(client: TestClient):
     for record in records:
         assert len(record["tokens"]) == len(record["activations"]) == len(record["gate_positive"]) == 64
         assert record["source"]
+        assert record["start"] == (record["excerpt"] % 2) * 64  # every document has two excerpts
     top = [r for r in records if r["kind"] == "top" and r["split"] == "explain"]
     assert [r["rank"] for r in top] == list(range(len(top)))
     peaks = [max(r["activations"]) for r in top]
     assert peaks == sorted(peaks, reverse=True)
+
+
+def test_an_excerpt_begins_where_its_page_says(client: TestClient):
+    page = client.get(
+        "/m/tiny-random/0-mlp/3", params={"show": "random", "more": "1", "duplicates": "1"}
+    ).text
+    shown = re.findall(r"</a><small>token ([0-9,]+)", page)
+    records = [r for r in get(client, f"{NEURONS}/3/records")["items"] if r["kind"] == "random"]
+    assert [int(start.replace(",", "")) for start in shown] == [r["start"] for r in records]
+    assert len(set(shown)) == 2
 
 
 def test_an_explanation_can_be_traced(client: TestClient, tiny: factories.Tiny):

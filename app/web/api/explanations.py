@@ -6,8 +6,8 @@ from app.store import explanations as stored_explanations
 from app.store import scores as stored_scores
 from app.store import simulations as stored_simulations
 from app.web.api import convert
-from app.web.api.neurons import score_options
-from app.web.api.schemas import ExplanationOut, JobStarted, ListOf, ScoreIn, ScoreOut, SimulationOut
+from app.web.api.asking import ScoreIn, score_options
+from app.web.api.schemas import ExplanationOut, JobStarted, ListOf, ScoreOut, SimulationOut
 from app.web.dependencies import JobsDep, StoreDep
 
 router = APIRouter(tags=["explanations"], prefix="/explanations")

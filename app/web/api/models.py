@@ -8,8 +8,9 @@ from app.domain.explanations import Metric, Protocol, Sample
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.store.rows import NeuronSort
-from app.web.api import convert
-from app.web.api.schemas import LayerOut, ListOf, ModelOut, NeuronLine, PageOf
+from app.web.api import convert, model_convert
+from app.web.api.model_schemas import LayerOut, ModelOut
+from app.web.api.schemas import ListOf, NeuronLine, PageOf
 from app.web.dependencies import StoreDep
 
 router = APIRouter(tags=["models"])
@@ -19,28 +20,28 @@ router = APIRouter(tags=["models"])
 def list_models(store: StoreDep) -> ListOf[ModelOut]:
     """All models in the store."""
     with store.session() as session:
-        return ListOf(items=[convert.model(row) for row in stored_models.models(session)])
+        return ListOf(items=[model_convert.model(row) for row in stored_models.models(session)])
 
 
 @router.get("/models/{model}")
 def get_model(store: StoreDep, model: str) -> ModelOut:
     """One model with its collection."""
     with store.session() as session:
-        return convert.model(stored_models.model(session, model))
+        return model_convert.model(stored_models.model(session, model))
 
 
 @router.get("/models/{model}/layers")
 def list_layers(store: StoreDep, model: str) -> ListOf[LayerOut]:
     """A model's collected layers; empty until its collection is complete."""
     with store.session() as session:
-        return ListOf(items=[convert.layer(row) for row in stored_models.layers(session, model)])
+        return ListOf(items=[model_convert.layer(row) for row in stored_models.layers(session, model)])
 
 
 @router.get("/models/{model}/layers/{layer}")
 def get_layer(store: StoreDep, model: str, layer: str) -> LayerOut:
     """One layer."""
     with store.session() as session:
-        return convert.layer(stored_models.layer(session, model, layer))
+        return model_convert.layer(stored_models.layer(session, model, layer))
 
 
 @router.get("/models/{model}/layers/{layer}/neurons")

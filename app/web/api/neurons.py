@@ -1,43 +1,31 @@
 """One neuron: statistics, activation records, explanations, and asking for another explanation."""
 
-from fastapi import APIRouter
+from typing import Annotated
 
-from app.domain.explanations import CutOff, ExplainOptions, ScaleMaximum, ScoreOptions
+from fastapi import APIRouter, Query
+
+from app.domain.explanations import PROMPTED_METHODS
 from app.domain.neurons import NeuronRef
-from app.errors import BadInput
+from app.jobs.endpoints import endpoint
+from app.jobs.neuron import load_neuron
 from app.store import excerpts as stored_excerpts
 from app.store import explanations as stored_explanations
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.web.api import convert
-from app.web.api.schemas import (
+from app.web.api.asking import (
     ExplainIn,
-    ExplanationOut,
-    JobStarted,
-    ListOf,
-    NeuronOut,
-    RecordOut,
-    ScoreIn,
-    StatisticsOut,
+    ExplainQuery,
+    MessageOut,
+    PreviewOut,
+    explain_options,
+    score_options,
 )
+from app.web.api.schemas import ExplanationOut, JobStarted, ListOf, NeuronOut, RecordOut, StatisticsOut
 from app.web.dependencies import JobsDep, StoreDep
+from app.web.previews import dry_run
 
 router = APIRouter(tags=["neurons"], prefix="/models/{model}/layers/{layer}/neurons/{index}")
-
-
-def score_options(request: ScoreIn) -> ScoreOptions:
-    """The request as the jobs take it."""
-    return ScoreOptions(request.simulator, request.endpoint, request.protocol, request.seed)
-
-
-def explain_options(request: ExplainIn) -> ExplainOptions:
-    """The request as the jobs take it. Raises BadInput for a cut-off or a scale that does not exist."""
-    try:
-        cut_off, maximum = CutOff(request.cut_off), ScaleMaximum(request.scale_maximum)
-    except ValueError as error:
-        choices = ", ".join([*CutOff, *ScaleMaximum])
-        raise BadInput(f"{error}. There are: {choices}.") from error
-    return ExplainOptions(request.method, request.polarity, request.explainer, cut_off, maximum, request.seed)
 
 
 @router.get("")
@@ -82,7 +70,7 @@ def list_records(store: StoreDep, model: str, layer: str, index: int) -> ListOf[
         records = stored_neurons.records(session, excerpts, ref)
         documents = stored_excerpts.documents(session, model)
     vocabulary = stored_models.cached_vocabulary(store, model)
-    return ListOf(items=convert.records(records, vocabulary, documents))
+    return ListOf(items=convert.records(records, vocabulary, documents, excerpts.starts))
 
 
 @router.get("/explanations")
@@ -91,6 +79,36 @@ def list_explanations(store: StoreDep, model: str, layer: str, index: int) -> Li
     with store.session() as session:
         rows = stored_explanations.of_neuron(session, NeuronRef(model, layer, index))
     return ListOf(items=[convert.explanation(row) for row in rows])
+
+
+@router.get("/preview")
+def preview(
+    jobs: JobsDep,
+    store: StoreDep,
+    model: str,
+    layer: str,
+    index: int,
+    query: Annotated[ExplainQuery, Query()],
+) -> PreviewOut:
+    """The dry run of an explanation: its exact messages, their tokens and the price. No language model is asked;
+    a server on this machine is asked to count the tokens, where it can.
+    """
+    neuron = load_neuron(store, NeuronRef(model, layer, index))
+    if query.method not in PROMPTED_METHODS:
+        return PreviewOut(
+            endpoint=None, model=None, messages=[], tokens_in=0, exact=True, max_tokens_out=0, price_usd=0.0
+        )
+    asked = endpoint(jobs.settings, query.explainer)
+    seen = dry_run(neuron.records, neuron.statistics, neuron.vocabulary, explain_options(query), asked)
+    return PreviewOut(
+        endpoint=asked.name,
+        model=asked.model,
+        messages=[MessageOut(role=each.role, content=each.content) for each in seen.messages],
+        tokens_in=seen.tokens,
+        exact=seen.exact,
+        max_tokens_out=seen.max_tokens,
+        price_usd=seen.price_usd,
+    )
 
 
 @router.post("/explanations", status_code=202)

