@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from app.domain.explanations import Metric, Protocol, Sample
 from app.web.api.schemas import Schema
 
 
@@ -65,3 +66,68 @@ class LayerOut(Schema):
     records: int = Field(description="Activation records kept for a neuron.", examples=[64])
     mean_density: float | None
     max_activation: float | None
+
+
+class MeasureOut(Schema):
+    """One way of scoring. Values of different measures are never mixed."""
+
+    protocol: Protocol
+    sample: Sample
+    metric: Metric
+    label: str = Field(
+        description="As pages call it.", examples=["correlation, top-and-random (heldout-full)"]
+    )
+
+
+class SpreadOut(Schema):
+    """How a value is spread over a layer's neurons; all null where no neuron has it."""
+
+    mean: float | None = Field(examples=[0.12])
+    q05: float | None = Field(default=None, description="5 % of neurons lie at or below it.", examples=[0.01])
+    q25: float | None = Field(default=None, examples=[0.05])
+    q50: float | None = Field(default=None, description="The median.", examples=[0.1])
+    q75: float | None = Field(default=None, examples=[0.18])
+    q95: float | None = Field(default=None, examples=[0.31])
+
+
+class MeansOut(Schema):
+    """Neurons by what their best score is, and the mean."""
+
+    defined: int = Field(description="Neurons with a value.", examples=[1498])
+    constant: int = Field(
+        description="Neurons whose prediction is constant: they have no value.", examples=[7]
+    )
+    mean: float | None = Field(description="Over the defined ones.", examples=[0.12])
+    mean_constant_0: float | None = Field(description="With the constant ones as 0.", examples=[0.119])
+
+
+class ScoreSpreadOut(SpreadOut, MeansOut):
+    """How the neurons' best scores are spread over a layer."""
+
+    counts: list[int] = Field(
+        description="Neurons in each bin between two `score_edges`; a value below -1 is in the first.",
+        examples=[[0] * 10 + [700, 500, 200, 60, 20, 10, 5, 2, 1, 0]],
+    )
+
+
+class LayerSpreadOut(Schema):
+    """One layer: its densities and its scores."""
+
+    layer: str = Field(examples=["8-mlp"])
+    ordinal: int = Field(examples=[8])
+    neurons: int = Field(examples=[1536])
+    density: SpreadOut = Field(description="Share of tokens on which a neuron fires strongly.")
+    score: ScoreSpreadOut
+
+
+class DistributionsOut(Schema):
+    """How densities and best scores are spread over a model's layers, by one measure."""
+
+    protocol: Protocol
+    sample: Sample
+    metric: Metric
+    score_edges: list[float] = Field(
+        description="Edges of the bins of `counts`.", examples=[[-1.0, -0.9, -0.8, 0.9, 1.0]]
+    )
+    overall: MeansOut = Field(description="Over the neurons of all layers.")
+    layers: list[LayerSpreadOut]

@@ -1,4 +1,4 @@
-"""Models, layers and lists of neurons."""
+"""Models, their layers and measures, and lists of neurons."""
 
 from typing import Annotated, Literal
 
@@ -7,11 +7,13 @@ from fastapi import APIRouter, Query
 from app.domain.explanations import Metric, Protocol, Sample
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
+from app.store import scores as stored_scores
 from app.store.rows import NeuronSort
 from app.web.api import convert, model_convert
-from app.web.api.model_schemas import LayerOut, ModelOut
+from app.web.api.model_schemas import DistributionsOut, LayerOut, MeasureOut, ModelOut
 from app.web.api.schemas import ListOf, NeuronLine, PageOf
 from app.web.dependencies import StoreDep
+from app.web.measures import DEFAULT, Measure
 
 router = APIRouter(tags=["models"])
 
@@ -28,6 +30,33 @@ def get_model(store: StoreDep, model: str) -> ModelOut:
     """One model with its collection."""
     with store.session() as session:
         return model_convert.model(stored_models.model(session, model))
+
+
+@router.get("/models/{model}/measures")
+def list_measures(store: StoreDep, model: str) -> ListOf[MeasureOut]:
+    """The measures by which any neuron of the model has a score, or a reason for having none."""
+    with store.session() as session:
+        stored = stored_scores.measures(session, model)
+    return ListOf(items=[model_convert.measure(Measure(*each)) for each in stored])
+
+
+@router.get("/models/{model}/distributions")
+def get_distributions(
+    store: StoreDep,
+    model: str,
+    protocol: Protocol = DEFAULT.protocol,
+    metric: Metric = DEFAULT.metric,
+    sample: Sample = DEFAULT.sample,
+) -> DistributionsOut:
+    """How densities and best scores are spread over each layer's neurons: the numbers of the model page's charts.
+
+    `protocol`, `metric` and `sample` choose the score; see the model's measures for those that it has.
+    """
+    measure = Measure(protocol, sample, metric)
+    with store.session() as session:
+        densities = stored_neurons.distribution(session, model, NeuronSort.DENSITY)
+        scores = stored_scores.by_layer(session, model, protocol, sample, metric)
+    return model_convert.spreads(measure, densities, scores)
 
 
 @router.get("/models/{model}/layers")
