@@ -1,5 +1,6 @@
 """What can be asked for is listed, and what would be sent is shown, as on the pages: with nothing of a key."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,9 @@ def test_every_choice_can_be_asked_for(client: TestClient):
                     "explainer": "local" if method["asks"] else "",
                     "score": {**score, "protocol": protocol["value"]},
                 }
-                assert client.post(f"{NEURONS}/3/explanations", json=body).status_code == 202, body
+                fits = simulator["value"] != "token_lookup" or method["value"] == "token_lookup"
+                status = client.post(f"{NEURONS}/3/explanations", json=body).status_code
+                assert status == (202 if fits else 422), body
 
 
 def test_the_choices_are_those_of_the_page(client: TestClient):
@@ -73,12 +76,28 @@ def test_the_choices_are_those_of_the_page(client: TestClient):
         assert [choice["value"] for choice in choices[name]] == shown, name
 
 
+@pytest.mark.parametrize(
+    ("score", "protocol"),
+    [
+        ({"simulator": "local"}, "heldout-full"),
+        ({"simulator": "chat_json", "endpoint": "paid"}, "heldout-5+5"),
+        ({"simulator": "chat_json", "endpoint": "paid", "protocol": "heldout-full"}, "heldout-full"),
+    ],
+)
+def test_where_no_protocol_is_named_it_is_the_usual_one(client: TestClient, score, protocol: str):
+    body = {"method": "summary", "explainer": "paid", "score": score}
+    job = client.post(f"{NEURONS}/3/explanations", json=body).json()["job_id"]
+    asked = json.loads(get(client, f"{API}/jobs/{job}")["parameters_json"])
+    assert asked["score"]["protocol"] == protocol
+
+
 def test_without_a_language_model_only_what_needs_none_is_listed(tiny_store: Store, tmp_path: Path):
     app = create_app(Settings(data_dir=tmp_path), store=tiny_store)
     with TestClient(app, base_url=BASE) as client:
         choices = get(client, f"{MODEL}/choices")
         assert [choice["value"] for choice in choices["method"]] == ["token_lookup"]
-        assert [choice["value"] for choice in choices["simulator"]] == ["local"]
+        assert [choice["value"] for choice in choices["simulator"]] == ["local", "token_lookup"]
+        assert [choice["value"] for choice in choices["protocol"] if choice["suggested"]] == ["heldout-full"]
         assert get(client, f"{API}/endpoints")["items"] == []
 
 

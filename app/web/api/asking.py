@@ -12,6 +12,7 @@ from app.domain.explanations import (
     SimulatorName,
 )
 from app.domain.neurons import Polarity
+from app.jobs.service import usual_protocol
 from app.web.api.schemas import Schema
 
 
@@ -22,7 +23,11 @@ class ScoreIn(Schema):
     endpoint: str = Field(
         default="", description="Endpoint for chat_json, logprobs, one_at_a_time; empty otherwise."
     )
-    protocol: Protocol = Field(default=Protocol.HELDOUT_FULL)
+    protocol: Protocol | None = Field(
+        default=None,
+        description="Which records are scored on. With null the simulator's usual ones: heldout-5+5 where a language "
+        "model is asked, else heldout-full.",
+    )
     seed: int = Field(default=0, ge=0, lt=2**31)
 
 
@@ -78,7 +83,8 @@ class PreviewOut(Schema):
 
 def score_options(request: ScoreIn) -> ScoreOptions:
     """The request as the jobs take it."""
-    return ScoreOptions(request.simulator, request.endpoint, request.protocol, request.seed)
+    protocol = request.protocol or usual_protocol(request.simulator)
+    return ScoreOptions(request.simulator, request.endpoint, protocol, request.seed)
 
 
 def explain_options(request: ExplainQuery) -> ExplainOptions:

@@ -34,7 +34,7 @@ class ChoiceOut(Schema):
 
     value: str = Field(examples=["heldout-full"])
     label: str = Field(description="As pages call it.", examples=["all held-out records"])
-    suggested: bool = Field(description="What the pages begin with.")
+    suggested: bool = Field(description="What the pages begin with, unless that is to give nothing.")
 
 
 class AskingChoiceOut(ChoiceOut):
@@ -52,7 +52,7 @@ class ChoicesOut(Schema):
     polarity: list[ChoiceOut]
     cut_off: list[ChoiceOut]
     scale_maximum: list[ChoiceOut]
-    simulator: list[AskingChoiceOut]
+    simulator: list[AskingChoiceOut] = Field(description="token_lookup fits the method token_lookup alone.")
     protocol: list[ChoiceOut] = Field(description="Imported data has other ones than collected data.")
 
 
@@ -86,18 +86,19 @@ def get_choices(jobs: JobsDep, facts_of: FactsDep, model: str) -> ChoicesOut:
         polarity=_choices(form.polarities),
         cut_off=_choices(form.cut_offs),
         scale_maximum=_choices(form.maxima),
-        # The form has one more entry, with no value, for not scoring at all.
-        simulator=_asking([each for each in form.simulators if each.value], ASKING_SIMULATORS),
+        simulator=_asking(form.simulators, ASKING_SIMULATORS),
         protocol=_choices(form.protocols),
     )
 
 
 def _choices(choices: Iterable[Choice]) -> list[ChoiceOut]:
-    return [ChoiceOut(value=each.value, label=each.label, suggested=each.current) for each in choices]
+    # The form has entries without a value too, for not scoring at all and for the usual protocol: here, null.
+    return [
+        ChoiceOut(value=each.value, label=each.label, suggested=each.current)
+        for each in choices
+        if each.value
+    ]
 
 
 def _asking(choices: Iterable[Choice], ask: Collection[str]) -> list[AskingChoiceOut]:
-    return [
-        AskingChoiceOut(value=each.value, label=each.label, suggested=each.current, asks=each.value in ask)
-        for each in choices
-    ]
+    return [AskingChoiceOut(**each.model_dump(), asks=each.value in ask) for each in _choices(choices)]
