@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests import factories
-from tests.web.api import API, NEURONS, get
+from tests.web.api import API, NEURONS, get, message
 
 
 def test_models_and_layers(client: TestClient):
@@ -77,6 +77,22 @@ def test_an_explanation_can_be_traced(client: TestClient, tiny: factories.Tiny):
     scores = get(client, f"{API}/explanations/{tiny.explanation}/scores")["items"]
     assert scores and all((s["value"] is None) == (s["state"] != "ok") for s in scores)
     assert all(s["reason"] for s in scores if s["value"] is None)
+
+
+def test_recent_explanations_are_those_of_home(client: TestClient):
+    shown = re.findall(r'href="(/m/tiny-random/[01]-mlp/[0-9]+)"', client.get("/").text)
+    everything = get(client, f"{API}/explanations")
+    items = everything["items"]
+    assert list(dict.fromkeys(shown)) == list(
+        dict.fromkeys(f"/m/{e['model']}/{e['layer']}/{e['index']}" for e in items)
+    )
+    assert everything["total"] == len(items) == 3 and everything["next"] is everything["previous"] is None
+    assert [e["id"] for e in items] == sorted((e["id"] for e in items), reverse=True)
+    first = get(client, f"{API}/explanations", limit=2)
+    rest = get(client, f"{API}/explanations", limit=2, cursor=first["next"])
+    assert first["items"] + rest["items"] == items
+    assert get(client, f"{API}/explanations", limit=2, cursor=rest["previous"]) == first
+    assert "first page" in message(client, f"{API}/explanations", 422, cursor="junk")
 
 
 def test_a_failed_explanation_is_a_state_with_a_reason(client: TestClient, tiny: factories.Tiny):

@@ -1,16 +1,37 @@
-"""One explanation: its provenance, simulations and scores, and asking for another score."""
+"""Explanations: the recent ones, and of each its provenance, simulations and scores; asking for another score."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from app.store import explanations as stored_explanations
 from app.store import scores as stored_scores
 from app.store import simulations as stored_simulations
 from app.web.api import convert
 from app.web.api.asking import ScoreIn, score_options
-from app.web.api.schemas import ExplanationOut, JobStarted, ListOf, ScoreOut, SimulationOut
+from app.web.api.schemas import ExplanationOut, JobStarted, ListOf, PageOf, ScoreOut, SimulationOut
 from app.web.dependencies import JobsDep, StoreDep
 
 router = APIRouter(tags=["explanations"], prefix="/explanations")
+
+
+@router.get("")
+def list_recent(
+    store: StoreDep,
+    cursor: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> PageOf[ExplanationOut]:
+    """A page of what was said of any neuron when somebody asked, newest first. Failed explanations are left out, and
+    so are those that a collection brings to every neuron.
+    """
+    with store.session() as session:
+        page = stored_explanations.recent_page(session, cursor, limit)
+    return PageOf(
+        items=[convert.explanation(row) for row in page.items],
+        next=page.next,
+        previous=page.previous,
+        total=page.total,
+    )
 
 
 @router.get("/{explanation}")
