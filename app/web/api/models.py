@@ -11,7 +11,8 @@ from app.store import scores as stored_scores
 from app.store.rows import NeuronSort
 from app.web.api import convert, model_convert
 from app.web.api.model_schemas import DistributionsOut, LayerOut, MeasureOut, ModelOut
-from app.web.api.schemas import ListOf, NeuronLine, PageOf
+from app.web.api.neuron_schemas import NeuronLine
+from app.web.api.schemas import ListOf, PageOf
 from app.web.dependencies import StoreDep
 from app.web.measures import DEFAULT, Measure
 

@@ -21,7 +21,9 @@ from app.web.api.asking import (
     explain_options,
     score_options,
 )
-from app.web.api.schemas import ExplanationOut, JobStarted, ListOf, NeuronOut, RecordOut, StatisticsOut
+from app.web.api.explanation_schemas import ExplanationOut
+from app.web.api.neuron_schemas import NeuronOut, RecordOut, StatisticsOut
+from app.web.api.schemas import JobStarted, ListOf
 from app.web.dependencies import JobsDep, StoreDep
 from app.web.previews import dry_run
 
