@@ -10,6 +10,7 @@ from app.explain.prompt import MAX_TOKENS
 from app.main import create_app
 from app.settings import Endpoint, Settings
 from app.store import Store
+from tests.factories import Tiny
 from tests.scripted_server import ScriptedServer
 from tests.web.api import API, MODEL, NEURONS, get, message
 from tests.web.conftest import BASE
@@ -52,7 +53,8 @@ def test_every_choice_can_be_asked_for(client: TestClient):
     choices = get(client, f"{MODEL}/choices")
     for name in ("polarity", "cut_off", "scale_maximum"):
         for choice in choices[name]:
-            assert get(client, PREVIEW, explainer="paid", **{name: choice["value"]})["messages"]
+            seen = get(client, PREVIEW, explainer="paid", **{name: choice["value"]})
+            assert seen["explaining"]["messages"]
     for method in choices["method"]:
         for simulator in choices["simulator"]:
             score = {"simulator": simulator["value"], "endpoint": "local" if simulator["asks"] else ""}
@@ -105,12 +107,35 @@ def test_without_a_language_model_only_what_needs_none_is_listed(tiny_store: Sto
 def test_the_dry_run_is_that_of_the_page(client: TestClient, polarity: str):
     query = {"method": "hs", "polarity": polarity, "explainer": "paid", "seed": 7}
     seen = get(client, PREVIEW, **query)
+    assert seen["scoring"] is None
+    explaining = seen["explaining"]
     page = read(client.get("/m/tiny-random/0-mlp/3/preview", params=query).text)
-    assert f"about {seen['tokens_in']:,} tokens to paid (big)" in page.one("p", cls="price").text
-    assert len(seen["messages"]) == len(page.find("pre"))
-    assert (seen["endpoint"], seen["model"], seen["exact"]) == ("paid", "big", False)
-    assert seen["max_tokens_out"] == MAX_TOKENS
-    assert seen["price_usd"] == pytest.approx((seen["tokens_in"] * 2.5 + MAX_TOKENS * 10) / 1e6)
+    assert f"about {explaining['tokens_in']:,} tokens to paid (big)" in page.one("p", cls="price").text
+    assert len(explaining["messages"]) == len(page.find("pre"))
+    assert (explaining["endpoint"], explaining["model"], explaining["exact"]) == ("paid", "big", False)
+    assert explaining["max_tokens_out"] == MAX_TOKENS
+    price = (explaining["tokens_in"] * 2.5 + MAX_TOKENS * 10) / 1e6
+    assert explaining["price_usd"] == pytest.approx(price)
+
+
+@pytest.mark.parametrize("protocol", [{}, {"protocol": "heldout-full"}])
+def test_what_scoring_takes_is_that_of_the_page(client: TestClient, tiny: Tiny, protocol):
+    scoring = {"simulator": "chat_json", "endpoint": "paid", **protocol}
+    query = {"method": "summary", "explainer": "paid", **scoring}
+    with_explaining = get(client, PREVIEW, **query)["scoring"]
+    ref = tiny.explained
+    here = f"/m/{ref.model}/{ref.layer}/{ref.index}/score/preview"
+    alone = get(client, f"{API}/explanations/{tiny.explanation}/scores/preview", **scoring)["scoring"]
+    for seen, address, asked in (
+        (with_explaining, "/m/tiny-random/0-mlp/3/preview", query),
+        (alone, here, {"explanation": tiny.explanation, **scoring}),
+    ):
+        tokens = seen["tokens_in"] + seen["max_tokens_out"]
+        page = client.get(address, params=asked).text
+        assert f"{seen['calls']} calls" in page and f"{tokens:,} tokens" in page
+        price = (seen["tokens_in"] * 2.5 + seen["max_tokens_out"] * 10) / 1e6
+        assert seen["price_usd"] == pytest.approx(price)
+        assert (seen["endpoint"], seen["model"]) == ("paid", "big")
 
 
 def test_a_server_on_this_machine_counts_and_no_model_is_asked(tiny_store: Store, tmp_path: Path):
@@ -118,15 +143,18 @@ def test_a_server_on_this_machine_counts_and_no_model_is_asked(tiny_store: Store
         server.tokenize = lambda text: range(1234)
         endpoint = server.endpoint()
         app = create_app(Settings(data_dir=tmp_path, endpoints=[endpoint]), store=tiny_store)
+        scoring = {"simulator": "chat_json", "endpoint": endpoint.name}
         with TestClient(app, base_url=BASE) as client:
-            seen = get(client, PREVIEW, explainer=endpoint.name)
+            seen = get(client, PREVIEW, explainer=endpoint.name, **scoring)["explaining"]
         assert (seen["tokens_in"], seen["exact"]) == (1234, True)
         assert server.calls == 0
 
 
-def test_a_dry_run_that_asks_nobody_costs_nothing(client: TestClient):
-    seen = get(client, PREVIEW, method="token_lookup")
-    assert (seen["endpoint"], seen["messages"], seen["price_usd"]) == (None, [], 0)
+def test_a_dry_run_that_asks_nobody_costs_nothing(client: TestClient, tiny: Tiny):
+    nothing = {"explaining": None, "scoring": None}
+    assert get(client, PREVIEW, method="token_lookup", simulator="token_lookup") == nothing
+    alone = get(client, f"{API}/explanations/{tiny.explanation}/scores/preview")
+    assert alone == {"scoring": None}
 
 
 @pytest.mark.parametrize(
@@ -138,9 +166,17 @@ def test_a_dry_run_that_asks_nobody_costs_nothing(client: TestClient):
         (PREVIEW, {"explainer": "paid", "cut_off": "x"}, 422, "token_q99"),
         (PREVIEW, {"explainer": "paid", "seed": -1}, 422, "seed"),
         (PREVIEW, {"explainer": "paid", "score": "local"}, 422, "score"),
+        (PREVIEW, {"explainer": "paid", "simulator": "chat_json"}, 422, "local, paid"),
+        (PREVIEW, {"explainer": "paid", "simulator": "logprobs", "endpoint": "no"}, 404, "local, paid"),
+        (f"{API}/explanations/999999/scores/preview", {}, 404, "999999"),
         (f"{NEURONS}/99/preview", {"explainer": "paid"}, 404, "31"),
         (f"{API}/models/nothing/choices", {}, 404, "tiny-random"),
     ],
 )
 def test_a_bad_question_says_what_is_wrong(client: TestClient, path, query, status, says):
     assert says in message(client, path, status, **query)
+
+
+def test_a_failed_explanation_has_nothing_to_score(client: TestClient, tiny: Tiny):
+    path = f"{API}/explanations/{tiny.failed_explanation}/scores/preview"
+    assert "Explain the neuron again" in message(client, path, 422)

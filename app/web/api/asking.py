@@ -1,4 +1,4 @@
-"""What `/api/v1` can be asked to do, the same as the jobs take it, and what it would send."""
+"""What `/api/v1` can be asked to do, and the same as the jobs take it."""
 
 from pydantic import Field
 
@@ -19,7 +19,9 @@ from app.web.api.schemas import Schema
 class ScoreIn(Schema):
     """How to score an explanation."""
 
-    simulator: SimulatorName = Field(default=SimulatorName.LOCAL)
+    simulator: SimulatorName = Field(
+        default=SimulatorName.LOCAL, description="How activations are predicted from the explanation."
+    )
     endpoint: str = Field(
         default="", description="Endpoint for chat_json, logprobs, one_at_a_time; empty otherwise."
     )
@@ -28,11 +30,11 @@ class ScoreIn(Schema):
         description="Which records are scored on. With null the simulator's usual ones: heldout-5+5 where a language "
         "model is asked, else heldout-full.",
     )
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31, description="The same seed asks the same question.")
 
 
 class ExplainQuery(Schema):
-    """How to explain a neuron: what a dry run is asked for."""
+    """How to explain a neuron."""
 
     method: Method = Field(default=Method.SUMMARY, description="How the records are shown to the explainer.")
     polarity: Polarity = Field(
@@ -48,37 +50,13 @@ class ExplainQuery(Schema):
     scale_maximum: ScaleMaximum = Field(
         default=ScaleMaximum.SHOWN, description="Whose maximum is 10 on the 0-10 scale."
     )
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31, description="The same seed asks the same question.")
 
 
 class ExplainIn(ExplainQuery):
     """How to explain a neuron, and how to score what comes out."""
 
     score: ScoreIn | None = Field(default=None, description="Also simulate and score what comes out.")
-
-
-class MessageOut(Schema):
-    """One message of a chat."""
-
-    role: str = Field(examples=["system"])
-    content: str = Field(examples=["We study neurons of a language model. …"])
-
-
-class PreviewOut(Schema):
-    """What an explanation would send, and for how much."""
-
-    endpoint: str | None = Field(description="Null where no language model is asked.", examples=["demo"])
-    model: str | None = Field(description="The model's name there.", examples=["SmolLM2-135M-Instruct"])
-    messages: list[MessageOut] = Field(description="The exact messages; none where no model is asked.")
-    tokens_in: int = Field(description="Tokens of the messages.", examples=[959])
-    exact: bool = Field(
-        description="Whether `tokens_in` was counted by the model's own tokenizer; else it is an estimate."
-    )
-    max_tokens_out: int = Field(description="Tokens of the longest answer.", examples=[60])
-    price_usd: float = Field(
-        description="Of the messages and the longest answer, scoring not included; as exact as `tokens_in`.",
-        examples=[0.0021],
-    )
 
 
 def score_options(request: ScoreIn) -> ScoreOptions:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from app.domain.explanations import PROMPTED_METHODS
 from app.jobs.service import ASKING_SIMULATORS
+from app.web.api.parameters import Model
 from app.web.api.schemas import ListOf, Schema
 from app.web.dependencies import FactsDep, JobsDep
 from app.web.explanation_items import explain_form
@@ -75,7 +76,7 @@ def list_endpoints(jobs: JobsDep) -> ListOf[EndpointOut]:
 
 
 @router.get("/models/{model}/choices")
-def get_choices(jobs: JobsDep, facts_of: FactsDep, model: str) -> ChoicesOut:
+def get_choices(jobs: JobsDep, facts_of: FactsDep, model: Model) -> ChoicesOut:
     """What may be chosen for a neuron of this model: methods, simulators, protocols and the rest, as the pages' forms
     have it. Without a language model only what needs none is listed.
     """

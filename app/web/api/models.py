@@ -4,7 +4,6 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from app.domain.explanations import Metric, Protocol, Sample
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.store import scores as stored_scores
@@ -12,6 +11,7 @@ from app.store.rows import NeuronSort
 from app.web.api import convert, model_convert
 from app.web.api.model_schemas import DistributionsOut, LayerOut, MeasureOut, ModelOut
 from app.web.api.neuron_schemas import NeuronLine
+from app.web.api.parameters import Cursor, Layer, Limit, Metric, Model, Protocol, Sample
 from app.web.api.schemas import ListOf, PageOf
 from app.web.dependencies import StoreDep
 from app.web.measures import DEFAULT, Measure
@@ -27,14 +27,14 @@ def list_models(store: StoreDep) -> ListOf[ModelOut]:
 
 
 @router.get("/models/{model}")
-def get_model(store: StoreDep, model: str) -> ModelOut:
+def get_model(store: StoreDep, model: Model) -> ModelOut:
     """One model with its collection."""
     with store.session() as session:
         return model_convert.model(stored_models.model(session, model))
 
 
 @router.get("/models/{model}/measures")
-def list_measures(store: StoreDep, model: str) -> ListOf[MeasureOut]:
+def list_measures(store: StoreDep, model: Model) -> ListOf[MeasureOut]:
     """The measures by which any neuron of the model has a score, or a reason for having none."""
     with store.session() as session:
         stored = stored_scores.measures(session, model)
@@ -44,7 +44,7 @@ def list_measures(store: StoreDep, model: str) -> ListOf[MeasureOut]:
 @router.get("/models/{model}/distributions")
 def get_distributions(
     store: StoreDep,
-    model: str,
+    model: Model,
     protocol: Protocol = DEFAULT.protocol,
     metric: Metric = DEFAULT.metric,
     sample: Sample = DEFAULT.sample,
@@ -61,14 +61,14 @@ def get_distributions(
 
 
 @router.get("/models/{model}/layers")
-def list_layers(store: StoreDep, model: str) -> ListOf[LayerOut]:
+def list_layers(store: StoreDep, model: Model) -> ListOf[LayerOut]:
     """A model's collected layers; empty until its collection is complete."""
     with store.session() as session:
         return ListOf(items=[model_convert.layer(row) for row in stored_models.layers(session, model)])
 
 
 @router.get("/models/{model}/layers/{layer}")
-def get_layer(store: StoreDep, model: str, layer: str) -> LayerOut:
+def get_layer(store: StoreDep, model: Model, layer: Layer) -> LayerOut:
     """One layer."""
     with store.session() as session:
         return model_convert.layer(stored_models.layer(session, model, layer))
@@ -77,15 +77,19 @@ def get_layer(store: StoreDep, model: str, layer: str) -> LayerOut:
 @router.get("/models/{model}/layers/{layer}/neurons")
 def list_neurons(
     store: StoreDep,
-    model: str,
-    layer: str,
-    sort: NeuronSort = NeuronSort.INDEX,
-    order: Literal["up", "down"] = "up",
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    protocol: Protocol = Protocol.HELDOUT_FULL,
-    metric: Metric = Metric.CORRELATION,
-    sample: Sample = Sample.TOP_AND_RANDOM,
+    model: Model,
+    layer: Layer,
+    sort: Annotated[
+        NeuronSort, Query(description="By what; neurons without the value come last.")
+    ] = NeuronSort.INDEX,
+    order: Annotated[
+        Literal["up", "down"], Query(description="up: the smallest first; down: the largest.")
+    ] = "up",
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    protocol: Protocol = DEFAULT.protocol,
+    metric: Metric = DEFAULT.metric,
+    sample: Sample = DEFAULT.sample,
 ) -> PageOf[NeuronLine]:
     """A page of the layer's neurons. `protocol`, `metric` and `sample` choose the score that is shown."""
     with store.session() as session:

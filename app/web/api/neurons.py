@@ -1,37 +1,25 @@
 """One neuron: statistics, activation records, explanations, and asking for another explanation."""
 
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Query
-
-from app.domain.explanations import PROMPTED_METHODS
 from app.domain.neurons import NeuronRef
-from app.jobs.endpoints import endpoint
-from app.jobs.neuron import load_neuron
 from app.store import excerpts as stored_excerpts
 from app.store import explanations as stored_explanations
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.web.api import convert
-from app.web.api.asking import (
-    ExplainIn,
-    ExplainQuery,
-    MessageOut,
-    PreviewOut,
-    explain_options,
-    score_options,
-)
+from app.web.api.asking import ExplainIn, explain_options, score_options
 from app.web.api.explanation_schemas import ExplanationOut
 from app.web.api.neuron_schemas import NeuronOut, RecordOut, StatisticsOut
+from app.web.api.parameters import Layer, Model, NeuronIndex
 from app.web.api.schemas import JobStarted, ListOf
 from app.web.dependencies import JobsDep, StoreDep
-from app.web.previews import dry_run
 
 router = APIRouter(tags=["neurons"], prefix="/models/{model}/layers/{layer}/neurons/{index}")
 
 
 @router.get("")
-def get_neuron(store: StoreDep, model: str, layer: str, index: int) -> NeuronOut:
+def get_neuron(store: StoreDep, model: Model, layer: Layer, index: NeuronIndex) -> NeuronOut:
     """Statistics, histogram, top tokens and explanations with their scores."""
     ref = NeuronRef(model, layer, index)
     with store.session() as session:
@@ -53,7 +41,7 @@ def get_neuron(store: StoreDep, model: str, layer: str, index: int) -> NeuronOut
 
 
 @router.get("/statistics")
-def get_statistics(store: StoreDep, model: str, layer: str, index: int) -> StatisticsOut:
+def get_statistics(store: StoreDep, model: Model, layer: Layer, index: NeuronIndex) -> StatisticsOut:
     """The neuron's statistics alone."""
     ref = NeuronRef(model, layer, index)
     with store.session() as session:
@@ -63,7 +51,7 @@ def get_statistics(store: StoreDep, model: str, layer: str, index: int) -> Stati
 
 
 @router.get("/records")
-def list_records(store: StoreDep, model: str, layer: str, index: int) -> ListOf[RecordOut]:
+def list_records(store: StoreDep, model: Model, layer: Layer, index: NeuronIndex) -> ListOf[RecordOut]:
     """All activation records that are kept for the neuron, with their split, kind and source."""
     ref = NeuronRef(model, layer, index)
     with store.session() as session:
@@ -76,46 +64,18 @@ def list_records(store: StoreDep, model: str, layer: str, index: int) -> ListOf[
 
 
 @router.get("/explanations")
-def list_explanations(store: StoreDep, model: str, layer: str, index: int) -> ListOf[ExplanationOut]:
+def list_explanations(
+    store: StoreDep, model: Model, layer: Layer, index: NeuronIndex
+) -> ListOf[ExplanationOut]:
     """All explanations of the neuron, newest first, the failed ones too."""
     with store.session() as session:
         rows = stored_explanations.of_neuron(session, NeuronRef(model, layer, index))
     return ListOf(items=[convert.explanation(row) for row in rows])
 
 
-@router.get("/preview")
-def preview(
-    jobs: JobsDep,
-    store: StoreDep,
-    model: str,
-    layer: str,
-    index: int,
-    query: Annotated[ExplainQuery, Query()],
-) -> PreviewOut:
-    """The dry run of an explanation: its exact messages, their tokens and the price. No language model is asked;
-    a server on this machine is asked to count the tokens, where it can.
-    """
-    neuron = load_neuron(store, NeuronRef(model, layer, index))
-    if query.method not in PROMPTED_METHODS:
-        return PreviewOut(
-            endpoint=None, model=None, messages=[], tokens_in=0, exact=True, max_tokens_out=0, price_usd=0.0
-        )
-    asked = endpoint(jobs.settings, query.explainer)
-    seen = dry_run(neuron.records, neuron.statistics, neuron.vocabulary, explain_options(query), asked)
-    return PreviewOut(
-        endpoint=asked.name,
-        model=asked.model,
-        messages=[MessageOut(role=each.role, content=each.content) for each in seen.messages],
-        tokens_in=seen.tokens,
-        exact=seen.exact,
-        max_tokens_out=seen.max_tokens,
-        price_usd=seen.price_usd,
-    )
-
-
 @router.post("/explanations", status_code=202)
 def explain(
-    jobs: JobsDep, store: StoreDep, model: str, layer: str, index: int, request: ExplainIn
+    jobs: JobsDep, store: StoreDep, model: Model, layer: Layer, index: NeuronIndex, request: ExplainIn
 ) -> JobStarted:
     """Start a job that explains the neuron and, where `score` says how, scores what comes out."""
     ref = NeuronRef(model, layer, index)

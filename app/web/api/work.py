@@ -9,6 +9,7 @@ from app.domain.ledger import LedgerEntry, Outcome
 from app.store import jobs as stored_jobs
 from app.store import ledger as stored_ledger
 from app.store import workers as stored_workers
+from app.web.api.parameters import JobId
 from app.web.api.schemas import ListOf, Schema
 from app.web.dependencies import SettingsDep, StoreDep
 
@@ -52,7 +53,7 @@ class WorkOut(Schema):
 
 
 @router.get("/jobs/{job}/calls")
-def list_calls(store: StoreDep, job: str) -> ListOf[CallOut]:
+def list_calls(store: StoreDep, job: JobId) -> ListOf[CallOut]:
     """The job's calls to language models, oldest first, failed tries too."""
     with store.session() as session:
         stored_jobs.get(session, job)
