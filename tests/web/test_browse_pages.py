@@ -182,5 +182,69 @@ def test_a_job_s_end_closes_the_stream(client: TestClient, tiny_store: Store):
     assert "&lt;b&gt;is&lt;/b&gt;" in stream and "<b>is</b>" not in stream
 
 
+def queued(store: Store, n: int) -> list[str]:
+    """So many waiting jobs, the oldest first."""
+    ids = [f"wait-{i:02}" for i in range(n)]
+    with store.session() as session:
+        for id in ids:
+            jobs.add(session, id, "explain", f"Explain {id}", "{}")
+    return ids
+
+
+def listed(html: str) -> list[str]:
+    """The jobs of a page in its order."""
+    return re.findall(r'class="title" href="/jobs/([^"]+)"', html)
+
+
+def test_a_long_queue_shows_what_runs_first_and_how_much_more_waits(client: TestClient, tiny_store: Store):
+    ids = queued(tiny_store, 25)
+    with tiny_store.session() as session:
+        jobs.claim(session, ids[2], "worker")
+    rest = [id for id in ids if id != ids[2]]
+    all_jobs = client.get("/jobs").text
+    assert listed(all_jobs)[:20] == [ids[2], *rest[:19]]
+    assert "and 5 more waiting" in read(all_jobs).one("main").text
+    home = client.get("/").text
+    assert listed(home)[:8] == [ids[2], *rest[:7]]
+    links = [a.text for a in read(home).find("a", href="/jobs")]
+    assert "17 more waiting" in links
+    assert read(home).one("span", cls="pill").text.endswith("25")
+
+
+def test_the_stream_of_a_cut_list_is_the_list_of_its_page(client: TestClient, tiny_store: Store, monkeypatch):
+    ids = queued(tiny_store, 12)
+
+    async def started_and_ended(seconds: float) -> None:
+        with tiny_store.session() as session:
+            if jobs.get(session, ids[11]).state is JobState.QUEUED:
+                jobs.claim(session, ids[11], "worker")  # pushes ids[7] out of a list of eight
+            else:
+                jobs.set_state(session, ids[11], JobState.DONE)
+
+    monkeypatch.setattr("app.web.pages.jobs.asyncio.sleep", started_and_ended)
+    [address] = re.findall(r'hx-sse:connect="([^"]+)"', client.get("/").text)
+    stream = client.get(address.replace("&amp;", "&")).text
+    first, second, end = stream.strip().split("\n\n")
+    assert listed(first) == ids[:8] and 'href="/jobs">4 more waiting<' in first
+    assert listed(second) == [ids[11], *ids[:7]]
+    assert "close" in end
+
+
+def test_older_ended_jobs_have_an_address(client: TestClient, tiny_store: Store):
+    ids = queued(tiny_store, 54)
+    with tiny_store.session() as session:
+        for id in ids:
+            jobs.set_state(session, id, JobState.DONE)
+    newest = client.get("/jobs").text
+    assert listed(newest) == ids[:3:-1]
+    assert "50 of 55" in newest
+    [older] = [a["href"] for a in read(newest).find("a", rel="next")]
+    assert "before=" in older
+    oldest = client.get(older).text
+    assert listed(oldest) == [*ids[3::-1], "job-collect"]
+    assert not read(oldest).find("a", rel="next")
+    assert client.get("/jobs?before=nothing").status_code == 422
+
+
 def test_the_list_s_stream_ends_when_nothing_runs(client: TestClient):
     assert "event: close" in client.get("/jobs/events").text
