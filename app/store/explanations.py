@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, Select, select, text
+from sqlalchemy import ColumnElement, Row, Select, func, select, text
 
 from app.domain.explanations import Provenance, State, Usage
 from app.domain.neurons import NeuronRef, Polarity
@@ -17,6 +17,7 @@ from app.store.rows import ExplanationRow
 from app.store.session import Session, writing
 
 _KEYED = text("key IS NOT NULL")
+_ID_LIMIT = 1 << 63  # beyond it a database refuses to compare
 
 
 def add(
@@ -83,9 +84,11 @@ def of_neuron(s: Session, ref: NeuronRef) -> list[ExplanationRow]:
 def get(s: Session, explanation_id: int) -> ExplanationRow:
     """One explanation with its scores, the exact messages that it came from and all excerpts that its maker saw."""
     query = _select(t.explanations.c.id == explanation_id, t.messages.c.json.label("messages_json"))
-    found = _rows(s, query)
+    found = _rows(s, query) if 0 < explanation_id < _ID_LIMIT else []
     if not found:
-        raise NotFound(f"there is no explanation {explanation_id}")
+        newest = s.execute(select(func.max(t.explanations.c.id))).scalar()
+        there = f"the newest is {newest}" if newest is not None else "nothing has been explained yet"
+        raise NotFound(f"there is no explanation {explanation_id}; {there}")
     row = found[0]
     seen = tuple(heldout.seen_excerpts(s, explanation_id))
     return replace(row, provenance=replace(row.provenance, excerpts=seen))

@@ -96,12 +96,56 @@ def test_a_layer_sorts_both_ways(client: TestClient, sort):
 
 @pytest.mark.parametrize(
     ("query", "says"),
-    [({"sort": "shoe-size"}, "They can by"), ({"cursor": "junk"}, ""), ({"cursor": "%00"}, "")],
+    [
+        ({"sort": "shoe-size"}, "They can by"),
+        ({"cursor": "junk"}, ""),
+        ({"cursor": "%00"}, ""),
+        ({"order": "sideways"}, "up or down"),
+        ({"measure": "foo"}, "heldout-full.top-and-random.correlation"),
+        ({"measure": "heldout-full.top-and-random"}, "heldout-full.top-and-random.correlation"),
+        ({"measure": "heldout-full.top-and-random.correlation.foo"}, "heldout-5+5"),
+    ],
 )
 def test_a_list_that_cannot_be_made_says_why(client: TestClient, query, says):
     answer = client.get(LAYER, params=query)
     assert answer.status_code == 422
     assert says in answer.text
+
+
+@pytest.mark.parametrize("path", [MODEL, "/charts/tiny-random/score.json"])
+def test_a_measure_that_there_is_not_says_which_there_are(client: TestClient, path):
+    answer = client.get(path, params={"measure": "foo"})
+    assert answer.status_code == 422
+    assert "heldout-full.top-and-random.correlation" in answer.text
+
+
+def test_a_measure_without_scores_yet_is_shown_as_such(client: TestClient):
+    key = "bills-5+5.top-and-random.correlation"
+    for path in (MODEL, LAYER):
+        page = client.get(path, params={"measure": key})
+        assert page.status_code == 200
+        assert f'<option value="{key}" selected>' in page.text
+        raw = client.get(f"{path}?measure={key}")  # typed by hand: a plus in an address is read as a blank
+        assert raw.status_code == 200 and f'<option value="{key}" selected>' in raw.text
+    assert "no explanation yet" in page.text
+
+
+@pytest.mark.parametrize("measure", ["", "heldout-5+5.top-and-random.r_squared"])
+def test_the_list_as_json_is_the_list_of_the_page(client: TestClient, measure, monkeypatch):
+    monkeypatch.setattr("app.web.pages.layer.PAGE_SIZE", 7)
+    query = {"sort": "score", "order": "down", **({"measure": measure} if measure else {})}
+    first = client.get(LAYER, params=query).text
+    [following] = [a["href"] for a in read(first).find("a", rel="next")]
+    for html in (first, client.get(following).text):
+        [json] = [a["href"] for a in read(html).find("a") if a.text == "JSON"]
+        lines = client.get(json).json()["items"]
+        assert [line["index"] for line in lines][:7] == indices(html)
+        scores = [
+            line["best"]["value"] for line in lines if line["best"] and line["best"]["value"] is not None
+        ]
+        shown = read(html).find("ol", cls="neurons")[0]
+        for value in scores[:3]:
+            assert f"{value:.2f}".replace("-", "−") in shown.text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A layer: its neurons in a sortable, pageable list, each with its tokens and its best explanation."""
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 from fastapi import APIRouter, Request
 from markupsafe import Markup
@@ -8,7 +9,7 @@ from starlette.responses import HTMLResponse
 
 from app.domain.explanations import State
 from app.domain.vocabulary import Vocabulary
-from app.errors import BadInput
+from app.errors import BadInput, NotFound
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.store import scores as stored_scores
@@ -16,7 +17,7 @@ from app.store.rows import LayerSummary, ModelSummary, NeuronRow, NeuronSort
 from app.web import charts, measures
 from app.web.contexts import Chrome
 from app.web.dependencies import StoreDep
-from app.web.measures import MeasureChoice
+from app.web.measures import DEFAULT, Measure, MeasureChoice
 from app.web.rendering import chrome, page
 
 router = APIRouter(include_in_schema=False)
@@ -119,6 +120,25 @@ def parse_sort(sort: str) -> NeuronSort:
         ) from error
 
 
+def parse_order(order: str) -> bool:
+    """Whether the list falls. Raises BadInput that says what may stand there."""
+    if order not in ("", "up", "down"):
+        raise BadInput(f"A list is sorted up or down, not “{order[:40]}”.")
+    return order == "down"
+
+
+def json_address(this: LayerSummary, by: NeuronSort, descending: bool, measure: Measure, cursor: str) -> str:
+    """The same page of the list by the API."""
+    names = measure._asdict() if measure != DEFAULT else {}
+    return measures.address(
+        f"/api/v1/models/{this.model}/layers/{this.slug}/neurons",
+        sort=by.value if by is not NeuronSort.INDEX else None,
+        order="down" if descending else None,
+        **names,
+        cursor=cursor,
+    )
+
+
 @router.get("/m/{model}/{layer}")
 def show(
     request: Request,
@@ -132,7 +152,7 @@ def show(
 ) -> HTMLResponse:
     """The list, one page of it; its whole state is in the address."""
     by = parse_sort(sort)
-    descending = order == "down"
+    descending = parse_order(order)
     path = f"/m/{model}/{layer}"
     with store.session() as session:
         summary = stored_models.model(session, model)
@@ -183,6 +203,14 @@ def show(
         next=at(found.next),
         previous=at(found.previous),
         here=path,
-        json=f"/api/v1/models/{model}/layers/{layer}/neurons",
+        json=json_address(this, by, descending, chosen, cursor),
     )
     return page("layer.html", context)
+
+
+@router.get("/m/{model}/{layer}/{neuron}", response_model=None)
+def no_such_neuron(store: StoreDep, model: str, layer: str, neuron: str) -> NoReturn:
+    """What stands in a neuron's place and is no index. Raises NotFound that says which neurons there are."""
+    with store.session() as session:
+        last = stored_models.layer(session, model, layer).neurons - 1
+    raise NotFound(f"layer “{layer}” of “{model}” has no neuron “{neuron[:40]}”; it has 0 to {last}")

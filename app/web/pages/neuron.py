@@ -53,7 +53,7 @@ SCALES = {Scale.SHARED: "one scale", Scale.OWN: "own scale"}
 CONTEXTS = {Context.NARROW: "±8", Context.AROUND: "±18", Context.WHOLE: "whole"}
 
 
-@router.get("/m/{model}/{layer}/{index:int}")
+@router.get("/m/{model}/{layer}/{index:index}")
 async def show_neuron(
     request: Request,
     model: str,

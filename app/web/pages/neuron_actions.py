@@ -53,7 +53,7 @@ async def explain_options(
     return ExplainOptions(method, polarity, explainer, cut_off, scale_maximum, seed)
 
 
-@router.get("/m/{model}/{layer}/{index:int}/preview")
+@router.get("/m/{model}/{layer}/{index:index}/preview")
 def show_preview(
     request: Request,
     model: str,
@@ -77,7 +77,7 @@ def show_preview(
     return page("_preview.html" if is_htmx(request) else "preview.html", context)
 
 
-@router.post("/m/{model}/{layer}/{index:int}/explain")
+@router.post("/m/{model}/{layer}/{index:index}/explain")
 def explain(
     request: Request,
     model: str,
@@ -103,7 +103,7 @@ def explain(
     return started(request, store, path_of(ref), jobs_.enqueue_explain(ref, options, score, author="web"))
 
 
-@router.post("/m/{model}/{layer}/{index:int}/score")
+@router.post("/m/{model}/{layer}/{index:index}/score")
 def score_here(
     request: Request,
     model: str,
@@ -144,7 +144,7 @@ def score(
     return started(request, store, path_of(ref), job)
 
 
-@router.post("/m/{model}/{layer}/{index:int}/jobs/{job}/retry")
+@router.post("/m/{model}/{layer}/{index:index}/jobs/{job}/retry")
 def retry(
     request: Request, model: str, layer: str, index: int, job: str, store: StoreDep, jobs_: JobsDep
 ) -> Response:
@@ -152,7 +152,7 @@ def retry(
     return started(request, store, path_of(NeuronRef(model, layer, index)), jobs_.retry(job))
 
 
-@router.post("/m/{model}/{layer}/{index:int}/jobs/{job}/cancel")
+@router.post("/m/{model}/{layer}/{index:index}/jobs/{job}/cancel")
 def cancel(request: Request, model: str, layer: str, index: int, job: str, jobs_: JobsDep) -> Response:
     """Stops a job; the page that follows it learns so from its stream."""
     jobs_.cancel(job)
@@ -185,7 +185,7 @@ def started(request: Request, store: StoreDep, here: str, job_id: str) -> Respon
     return HTMLResponse(render("_live.html", LiveFragment(live(job, here))))
 
 
-@router.get("/m/{model}/{layer}/{index:int}/live/{job}", response_class=EventSourceResponse)
+@router.get("/m/{model}/{layer}/{index:index}/live/{job}", response_class=EventSourceResponse)
 async def follow(
     model: str, layer: str, index: int, job: str, store: StoreDep, jobs_: JobsDep, facts_of: FactsDep
 ) -> AsyncIterator[ServerSentEvent]:
