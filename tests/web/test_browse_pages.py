@@ -6,9 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.domain.explanations import ExplainOptions, Method
-from app.domain.neurons import NeuronRef
+from app.domain.neurons import NeuronRef, Profile
 from app.errors import BadInput
-from app.store import Store, jobs
+from app.store import Store, collections, jobs, models
 from app.store.rows import JobState
 from app.web import vega
 from app.web.pages.go import Place, parse
@@ -156,13 +156,25 @@ def test_the_list_as_json_is_the_list_of_the_page(client: TestClient, measure, m
         ("8-mlp/101", Place("", "8-mlp", 101)),
         ("tiny 8:101", Place("tiny", "8", 101)),
         ("/m/Tiny-Random/0-mlp/3", Place("tiny-random", "0-mlp", 3)),
+        ("http://host:8000/m/x/8-mlp/101", Place("x", "8-mlp", 101)),
+        (
+            "https://host/m/a%2Bb/8-mlp/101/?show=all&more=1#exemplars",
+            Place("a+b", "8-mlp", 101, "show=all&more=1"),
+        ),
+        ("/m/x/8-mlp/101?show=random", Place("x", "8-mlp", 101, "show=random")),
     ],
 )
 def test_a_place_can_be_written_in_many_ways(typed, place):
     assert parse(typed) == place
 
 
-@pytest.mark.parametrize("typed", ["", "8", "8:", "eight:one", "8:1:2", "<script>", "8:9999999999", "\0"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "", "8", "8:", "eight:one", "8:1:2", "<script>", "8:9999999999", "\0",
+        "http://host/jobs", "http://host/", "http://host/m/x/8-mlp",
+    ],
+)  # fmt: skip
 def test_what_names_no_neuron_says_how_to_write_one(typed):
     with pytest.raises(BadInput, match="8:101"):
         parse(typed)
@@ -176,6 +188,7 @@ def test_what_names_no_neuron_says_how_to_write_one(typed):
         ("other 0:3", 404, "tiny-random"),
         ("9:3", 404, "0-mlp"),
         ("0:99", 404, "31"),
+        ("http://host/m/tiny-random/1-mlp/20?show=all", 303, "/m/tiny-random/1-mlp/20?show=all"),
     ],
 )
 def test_go(client: TestClient, query, status, goes):
@@ -189,6 +202,51 @@ def test_chance_leads_to_a_neuron(client: TestClient, path):
     answer = client.get(path)
     assert re.fullmatch(r"/m/tiny-random/[01]-mlp/\d+", answer.headers["location"])
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.fixture
+def two(tiny_store: Store) -> None:
+    """A second model beside the first, with one layer of four neurons."""
+    _, excerpts = factories.corpus()
+    documents, _ = factories.corpus()
+    with tiny_store.session() as s:
+        models.add_model(s, factories.card("other"), factories.vocabulary())
+        id_ = collections.begin(s, "other", "Chapters", documents, excerpts, Profile(), "{}", None)
+        collections.write_layer(s, id_, factories.layer_result(0, excerpts, neurons=4))
+        collections.finish(s, id_)
+
+
+def test_chance_knows_every_model_and_gives_each_neuron_its_due(client: TestClient, two):
+    """4 of 68 neurons are the other model's: of 300 draws none with a chance of 1e-8, 60 with less."""
+    drawn = [client.get("/random").headers["location"] for _ in range(300)]
+    assert 1 <= sum(each.startswith("/m/other/") for each in drawn) <= 60
+
+
+@pytest.mark.parametrize("path", ["/m/other", "/m/other/0-mlp", "/m/other/0-mlp/1"])
+def test_the_search_box_of_a_model_s_page_means_that_model(client: TestClient, two, path):
+    page = client.get(path)
+    form = read(page.text).one("form", cls="find")
+    [model] = [e for e in form.inside if e.attributes.get("name") == "model"]
+    assert (model["type"], model["value"]) == ("hidden", "other")
+    assert client.get("/go?q=0:3&model=other").headers["location"] == "/m/other/0-mlp/3"
+    assert client.get("/go?q=tiny+0:3&model=other").headers["location"] == "/m/tiny-random/0-mlp/3"
+    # What is mistyped there is corrected in the box of the answer, which still means that model.
+    wrong = client.get("/go?q=0:99&model=other").text
+    assert any(e["value"] == "other" for e in read(wrong).find("input", name="model"))
+
+
+def test_a_page_of_no_model_says_none(client: TestClient):
+    assert not read(client.get("/").text).find("input", name="model")
+
+
+def test_which_model_is_answered_by_a_link(client: TestClient, two):
+    answer = client.get("/go?q=0:3", headers={"accept": "text/html"})
+    assert answer.status_code == 422 and "Which model?" in answer.text
+    links = [a["href"] for a in read(answer.text).one("div", cls="blank").inside if a.tag == "a"]
+    assert {"/m/other/0-mlp/3", "/m/tiny-random/0-mlp/3"} <= set(links)
+    assert client.get("/go?q=0:20").headers["location"] == "/m/tiny-random/0-mlp/20"  # the only one
+    nowhere = client.get("/go?q=0:99")
+    assert nowhere.status_code == 404 and "other" in nowhere.text and "tiny-random" in nowhere.text
 
 
 @pytest.mark.parametrize("path", ["/m/nothing", f"{MODEL}/9-mlp", "/jobs/nothing", "/jobs/nothing/events"])

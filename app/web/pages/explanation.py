@@ -74,7 +74,7 @@ def show_explanation(request: Request, explanation: str, store: StoreDep) -> HTM
         failed = [s for s in simulations.of_explanation(session, id) if s.state is not State.OK]
         seen = scores.seen_documents(session, id)
     context = ExplanationPage(
-        chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse"),
+        chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse", row.ref.model),
         row,
         path_of(row.ref),
         wording.name(row.method),

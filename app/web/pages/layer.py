@@ -187,7 +187,7 @@ def show(
             )
         )
     context = LayerPage(
-        chrome=chrome(request, f"{summary.card.name}, layer {layer}", "browse"),
+        chrome=chrome(request, f"{summary.card.name}, layer {layer}", "browse", model),
         model=summary,
         layer=this,
         before=layers[place - 1] if place > 0 else None,
