@@ -32,8 +32,7 @@ class ScoreLine(NamedTuple):
     simulator: str
     value: float | None
     interval: Markup
-    low: float | None
-    high: float | None
+    has_interval: bool
     problem: str
     records: int
     documents: int
@@ -107,8 +106,7 @@ def _line(row: ScoreRow) -> ScoreLine:
         charts.interval(score.value, score.low, score.high)
         if defined and score.value is not None
         else Markup(""),
-        score.low,
-        score.high,
+        score.low is not None and score.high is not None,
         "" if defined else " ".join(filter(None, (wording.STATES[score.state], score.reason))),
         score.n_records,
         score.n_documents,
