@@ -1,16 +1,19 @@
 """Home, model, layer, the ways to a neuron, jobs: what they say and where they lead."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from app.domain.explanations import ExplainOptions, Method
 from app.domain.neurons import NeuronRef, Profile
 from app.errors import BadInput
-from app.store import Store, collections, jobs, models
+from app.store import Store, collections, jobs, models, tables
 from app.store.rows import JobState
 from app.web import vega
+from app.web.formats import short
 from app.web.pages.go import Place, parse
 from tests import factories
 from tests.web.markup import read
@@ -128,6 +131,31 @@ def test_a_measure_without_scores_yet_is_shown_as_such(client: TestClient):
         raw = client.get(f"{path}?measure={key}")  # typed by hand: a plus in an address is read as a blank
         assert raw.status_code == 200 and f'<option value="{key}" selected>' in raw.text
     assert "no explanation yet" in page.text
+
+
+@pytest.mark.parametrize("sort", ["mean", "variance", "skewness", "kurtosis"])
+def test_what_a_list_is_sorted_by_is_in_it(client: TestClient, sort):
+    values = client.get(
+        "/api/v1/models/tiny-random/layers/0-mlp/neurons", params={"sort": sort, "limit": 50}
+    ).json()["items"]
+    page = read(client.get(LAYER, params={"sort": sort}).text)
+    shown = [each.text for each in page.find("span", cls="sorted")]
+    assert shown == [sort, *(f"{sort} {short(line[sort])}" for line in values)]
+    assert not read(client.get(LAYER).text).find("span", cls="sorted")
+
+
+def test_the_list_and_the_neuron_use_the_same_words(client: TestClient):
+    html = client.get(LAYER).text
+    assert "weakest" not in html
+    sorts = read(html).one("div", cls="chips").text
+    assert "most negative" in sorts
+
+
+def test_fires_strongly_is_defined_where_it_is_said(client: TestClient):
+    assert "a tenth of its maximum" in read(client.get("/help").text).one("main").text
+    for path in (LAYER, MODEL):
+        terms = [each for each in read(client.get(path).text).find("abbr") if each.text == "fires strongly"]
+        assert terms and all("a tenth of" in each["title"] for each in terms)
 
 
 @pytest.mark.parametrize("measure", ["", "heldout-5+5.top-and-random.r_squared"])
@@ -273,6 +301,23 @@ def test_a_job_is_shown_cancelled_and_retried(client: TestClient):
     ]
     assert retried != f"/jobs/{job}"
     assert job in client.get(retried).text  # it names the one that it repeats
+
+
+def test_a_job_says_when_it_was_asked_for_and_when_it_began(client: TestClient, tiny_store: Store):
+    job = explain_job(client)
+    waiting = read(client.get(f"/jobs/{job}").text).one("dl", cls="pairs").text
+    assert "asked for" in waiting and "begun" not in waiting
+    with tiny_store.session() as session:
+        row = jobs.claim(session, job, "worker")
+        asked, begun = datetime(2026, 1, 2, 3, 4, tzinfo=UTC), datetime(2026, 1, 2, 5, 6, tzinfo=UTC)
+        session.execute(
+            update(tables.jobs).where(tables.jobs.c.id == row.id).values(created_at=asked, started_at=begun)
+        )
+    pairs = read(client.get(f"/jobs/{job}").text).one("dl", cls="pairs")
+    terms = [each.text for each in pairs.inside if each.tag == "dt"]
+    said = dict(zip(terms, [each.text for each in pairs.inside if each.tag == "dd"], strict=True))
+    assert said["asked for"] == "2 Jan 2026, 03:04 UTC"
+    assert said["begun"] == "2 Jan 2026, 05:06 UTC"
 
 
 def test_a_job_s_end_closes_the_stream(client: TestClient, tiny_store: Store):

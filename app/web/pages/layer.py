@@ -1,5 +1,6 @@
 """A layer: its neurons in a sortable, pageable list, each with its tokens and its best explanation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ from app.store.rows import LayerSummary, ModelSummary, NeuronRow, NeuronSort
 from app.web import charts, measures
 from app.web.contexts import Chrome
 from app.web.dependencies import StoreDep
+from app.web.formats import short
 from app.web.measures import DEFAULT, Measure, MeasureChoice
 from app.web.rendering import chrome, page
 
@@ -29,13 +31,20 @@ SORTS = (
     (NeuronSort.INDEX, "neuron", False),
     (NeuronSort.SCORE, "score", True),
     (NeuronSort.MAXIMUM, "strongest", True),
-    (NeuronSort.MINIMUM, "weakest", False),
+    (NeuronSort.MINIMUM, "most negative", False),
     (NeuronSort.DENSITY, "fires strongly", True),
     (NeuronSort.MEAN, "mean", True),
     (NeuronSort.VARIANCE, "variance", True),
     (NeuronSort.SKEWNESS, "skewness", True),
     (NeuronSort.KURTOSIS, "kurtosis", True),
 )
+# What is shown of a neuron only where the list is sorted by it.
+STATISTICS: dict[NeuronSort, Callable[[NeuronRow], float]] = {
+    NeuronSort.MEAN: lambda row: row.mean,
+    NeuronSort.VARIANCE: lambda row: row.variance,
+    NeuronSort.SKEWNESS: lambda row: row.skewness,
+    NeuronSort.KURTOSIS: lambda row: row.kurtosis,
+}
 STATE_WORDS = {
     State.FAILED: "failed",
     State.CONSTANT_PREDICTION: "constant prediction",
@@ -65,6 +74,7 @@ class NeuronLine:
     tokens: tuple[str, ...]
     interval: Markup | None
     state: str  # why there is no score, in words
+    statistic: str  # that the list is sorted by and has no column of its own for; empty where it has
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,7 @@ class LayerPage:
     lines: tuple[NeuronLine, ...]
     sorts: tuple[SortLink, ...]
     sort: str
+    statistic: str  # the extra column's head, empty where there is none
     descending: bool
     measure: str
     measure_label: str
@@ -95,8 +106,8 @@ def token_text(vocabulary: Vocabulary, id: int) -> str:
     return vocabulary.shown[id].replace("\n", "↵").replace("\t", "⇥")[:40]
 
 
-def line(row: NeuronRow, vocabulary: Vocabulary) -> NeuronLine:
-    """A row of the store as the list shows it."""
+def line(row: NeuronRow, vocabulary: Vocabulary, by: NeuronSort) -> NeuronLine:
+    """A row of the store as the list shows it, sorted as it is."""
     best = row.best
     drawn = None
     if best is not None and best.value is not None:
@@ -107,6 +118,7 @@ def line(row: NeuronRow, vocabulary: Vocabulary) -> NeuronLine:
         tokens=tuple(token_text(vocabulary, token.id) for token in row.top_tokens[:TOKENS_SHOWN]),
         interval=drawn,
         state=STATE_WORDS.get(best.state, "") if best is not None else "no explanation yet",
+        statistic=short(STATISTICS[by](row)) if by in STATISTICS else "",
     )
 
 
@@ -192,9 +204,10 @@ def show(
         layer=this,
         before=layers[place - 1] if place > 0 else None,
         after=layers[place + 1] if place + 1 < len(layers) else None,
-        lines=tuple(line(row, vocabulary) for row in found.items),
+        lines=tuple(line(row, vocabulary, by) for row in found.items),
         sorts=tuple(links),
         sort=by.value,
+        statistic=by.value if by in STATISTICS else "",
         descending=descending,
         measure=chosen.key,
         measure_label=chosen.label,
