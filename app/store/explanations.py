@@ -21,6 +21,7 @@ _KEYED = text("key IS NOT NULL")
 # The condition of ix_explanations_recent with its number written out: a bound value would not find that index.
 _RECENT = and_(t.explanations.c.key.is_not(None), text("explanations.state = 0"))
 _CURSOR = re.compile(r"-?[0-9]{1,15}")
+_ID_LIMIT = 1 << 63  # beyond it a database refuses to compare
 
 
 def add(
@@ -87,9 +88,11 @@ def of_neuron(s: Session, ref: NeuronRef) -> list[ExplanationRow]:
 def get(s: Session, explanation_id: int) -> ExplanationRow:
     """One explanation with its scores, the exact messages that it came from and all excerpts that its maker saw."""
     query = _select(t.explanations.c.id == explanation_id, t.messages.c.json.label("messages_json"))
-    found = _rows(s, query)
+    found = _rows(s, query) if 0 < explanation_id < _ID_LIMIT else []
     if not found:
-        raise NotFound(f"there is no explanation {explanation_id}")
+        newest = s.execute(select(func.max(t.explanations.c.id))).scalar()
+        there = f"the newest is {newest}" if newest is not None else "nothing has been explained yet"
+        raise NotFound(f"there is no explanation {explanation_id}; {there}")
     row = found[0]
     seen = tuple(heldout.seen_excerpts(s, explanation_id))
     return replace(row, provenance=replace(row.provenance, excerpts=seen))

@@ -61,7 +61,7 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
     NotFound says what exists; also where `excerpts` are of a collection that has been superseded.
     """
     row = None
-    if ref.model == excerpts.model and ref.index >= 0:
+    if ref.model == excerpts.model and 0 <= ref.index < 1 << t.INDEX_BITS:
         found_rows = _all(
             s, _SHEET, (1 << t.INDEX_BITS, ref.index, excerpts.collection_id, ref.layer, ref.index)
         )
