@@ -320,6 +320,15 @@ def test_a_job_says_when_it_was_asked_for_and_when_it_began(client: TestClient, 
     assert said["begun"] == "2 Jan 2026, 05:06 UTC"
 
 
+def test_a_job_that_never_began_shows_when_it_ended_and_nothing_before(client: TestClient, tiny_store: Store):
+    [id] = queued(tiny_store, 1)
+    with tiny_store.session() as session:
+        jobs.set_state(session, id, JobState.CANCELLED)
+    [line] = [each for each in read(client.get("/jobs").text).find("div", cls="cancelled")]
+    [when] = [each for each in line.inside if each.tag == "small"]
+    assert re.fullmatch(r"\d+ \w+ \d+, \d\d:\d\d UTC", when.text)
+
+
 def test_a_job_s_end_closes_the_stream(client: TestClient, tiny_store: Store):
     job = explain_job(client)
     with tiny_store.session() as session:
