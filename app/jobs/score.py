@@ -29,7 +29,7 @@ from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.service import ASKING_SIMULATORS
-from app.store import explanations, jobs, scores, simulations
+from app.store import explanations, heldout, jobs, scores, simulations
 from app.store.rows import ExplanationRow, JobRow
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ async def _score(runtime: Runtime, row: JobRow) -> dict[str, object]:
 async def simulate(job_id: str, explanation_id: int) -> int:
     """Predict the neuron's activations on the protocol's records and the dev records; id of the stored simulation.
 
-    A failure is stored with its reason and raised again. Calls that have been answered once are found in the ledger.
+    A failure is stored with its reason and raised again; BadInput, before anything is spent, where the explanation's maker saw
+    what would be scored on. Calls that have been answered once are found in the ledger.
     """
     runtime = current()
     row = await runtime.db(lambda s: jobs.get(s, job_id))
@@ -66,6 +67,11 @@ async def simulate(job_id: str, explanation_id: int) -> int:
     explanation = await runtime.db(lambda s: explanations.get(s, explanation_id))
     neuron = await in_thread(lambda stop: load_neuron(runtime.store, explanation.ref))
     scored, dev = _chosen(neuron, explanation, options)
+    await runtime.db(  # `scores.add` demands it too, but then the simulation has been paid for
+        lambda s: heldout.demand(
+            s, explanation_id, scored.excerpts.tolist(), neuron.collection_id, {options.protocol}
+        )
+    )
     wanted = _distinct(scored, dev)
     progress = Progress(runtime, job_id, len(wanted), "excerpts")
     parameters = json.dumps({"protocol": options.protocol})
