@@ -43,7 +43,7 @@ async def explain(job_id: str) -> int:
     """Make the statement and store it, once; its id. A failure is stored with its reason and raised again.
 
     The job's id is the stored row's key, so a step that is repeated after a kill finds the row it has written, and
-    the call's answer in the ledger when it was recorded.
+    the call's answer in the ledger when it was recorded. Conflict where the model was collected anew meanwhile.
     """
     runtime = current()
     request = loads(ExplainRequest, (await runtime.db(lambda s: jobs.get(s, job_id))).parameters_json)
@@ -76,6 +76,7 @@ async def explain(job_id: str) -> int:
             reason,
             job_id,
             job_id,
+            collection_id=neuron.collection_id,
         ),
     )
     stored = await runtime.db(lambda s: explanations.get(s, explanation_id))

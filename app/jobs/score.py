@@ -29,7 +29,7 @@ from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.service import ASKING_SIMULATORS
-from app.store import explanations, heldout, jobs, scores, simulations
+from app.store import collections, explanations, heldout, jobs, scores, simulations
 from app.store.rows import ExplanationRow, JobRow
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ async def simulate(job_id: str, explanation_id: int) -> int:
             reason,
             job_id,
             f"{job_id}/simulation",
+            collection_id=neuron.collection_id,
         ),
     )
     stored = await runtime.db(lambda s: simulations.get(s, simulation_id))
@@ -117,7 +118,10 @@ async def simulate(job_id: str, explanation_id: int) -> int:
 
 @engine.step("score.score")
 async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
-    """Compare the stored simulation with what the neuron did; how many scores are defined."""
+    """Compare the stored simulation with what the neuron did; how many scores are defined.
+
+    Conflict where the model was collected anew since it was simulated.
+    """
     runtime = current()
     row = await runtime.db(lambda s: jobs.get(s, job_id))
     options = _options(row)
@@ -125,10 +129,12 @@ async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
     def work(stop: threading.Event) -> int:
         with runtime.store.session() as session:
             explanation = explanations.get(session, explanation_id)
-            simulated = simulations.get(session, simulation_id).simulated
+            stored = simulations.get(session, simulation_id)
+        simulated = stored.simulated
         if simulated is None:
             raise AnswerError("The simulation failed: there is nothing to score.")
         neuron = load_neuron(runtime.store, explanation.ref)
+        collections.demand_current(stored.collection_id, neuron.collection_id)
         scored, dev = _chosen(neuron, explanation, options)
         strata = _score_records(neuron, explanation, options)[1]
         calibration = (dev, expected_of(simulated, dev)) if len(dev) else None

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, select, text
 from app.domain.explanations import Provenance, State, Usage
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, NotFound
-from app.store import heldout, names, scores, sql
+from app.store import collections, heldout, names, scores, sql
 from app.store import tables as t
 from app.store.rows import ExplanationRow
 from app.store.session import Session, writing
@@ -29,9 +29,13 @@ def add(
     reason: str,
     job_id: str | None,
     key: str,
+    *,
+    collection_id: int | None = None,
 ) -> int:
     """Store an explanation, or the failure to make one; its id. With a key that is there, nothing is written.
 
+    `collection_id` is the collection that the provenance's excerpts were read from: Conflict where a newer one has ended
+    since. Without it they are taken for those of the model's complete collection.
     BadInput for a text without the state OK, and for OK without a text.
     """
     if (state is State.OK) != bool(text and text.strip()):
@@ -45,6 +49,7 @@ def add(
     if found is not None:
         return int(found)
     part = names.part_of(s, ref)
+    collections.demand_current(collection_id, part.collection_id)
     made = sql.insert_new(
         s,
         t.explanations,

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Row, select
 
 from app.domain.explanations import Simulated, State, Usage
 from app.errors import BadInput, NotFound
-from app.store import codec, excerpts, sql
+from app.store import codec, collections, excerpts, sql
 from app.store import tables as t
 from app.store.rows import CollectionState, SimulationRow
 from app.store.session import Session, writing
@@ -25,10 +25,13 @@ def add(
     reason: str,
     job_id: str | None,
     key: str,
+    *,
+    collection_id: int | None = None,
 ) -> int:
     """Store a simulation, or the failure to make one; its id. With a key that is there, nothing is written.
 
-    Excerpts are those of the model's complete collection. BadInput where values and state contradict each other.
+    `collection_id` is the collection that the excerpts were read from: Conflict where a newer one has ended since. Without
+    it they are taken for those of the model's complete collection. BadInput where values and state contradict each other.
     """
     if (state is State.OK) != (simulated is not None):
         raise BadInput(f"a simulation of state “{state}” {'needs' if state is State.OK else 'has no'} values")
@@ -39,6 +42,7 @@ def add(
     if found is not None:
         return int(found)
     collection = collection_of(s, explanation_id)
+    collections.demand_current(collection_id, collection)
     if simulated is not None:
         excerpts.documents_of(
             s, collection, simulated.excerpts.tolist()

@@ -9,14 +9,19 @@ import pytest
 
 from app.domain.explanations import ExplainOptions, Method, Protocol, ScoreOptions, SimulatorName
 from app.domain.neurons import NeuronRef, Polarity, Split, Statistics
+from app.errors import Conflict
 from app.jobs.neuron import load_neuron
-from app.store import Session, Store, explanations, neurons, simulations
+from app.jobs.requests import Kind, ScoreRequest, dumps
+from app.jobs.runtime import Runtime, use
+from app.jobs.score import score
+from app.settings import Settings
+from app.store import Session, Store, explanations, jobs, neurons, scores, simulations
 from app.store.excerpts import ExcerptCache
 from app.store.rows import JobRow, JobState
 from tests import factories
-from tests.jobs.world import World, model_answers
+from tests.jobs.world import World, model_answers, tokens_of
 from tests.recollection import collect_again
-from tests.scripted_server import ScriptedServer
+from tests.scripted_server import Recorded, Reply, ScriptedServer, held
 
 REF = NeuronRef(factories.SLUG, "1-mlp", 11)
 EXPLAIN = ExplainOptions(Method.SUMMARY, Polarity.POSITIVE, "scripted")
@@ -96,3 +101,49 @@ def test_a_neuron_is_read_from_one_collection_even_while_another_ends(
     assert found.statistics == after.statistics != before.statistics
     np.testing.assert_array_equal(found.records.excerpts, after.records.excerpts)
     np.testing.assert_array_equal(found.records.activations, after.records.activations)
+
+
+def asks_to_simulate(request: Recorded) -> bool:
+    return tokens_of(request) is not None
+
+
+@pytest.mark.parametrize("simulating", [False, True])
+def test_a_job_during_which_the_model_is_collected_anew_fails_and_can_be_retried(
+    world: Make, small: Path, simulating: bool
+) -> None:
+    def answer(request: Recorded) -> Reply:
+        reply = model_answers(request)
+        return held(reply) if asks_to_simulate(request) is simulating else reply
+
+    with ScriptedServer(answer) as server:
+        here = world(data=small, endpoints=[server.endpoint()])
+        here.worker()
+        job = here.jobs.enqueue_explain(REF, EXPLAIN, SCORE)
+        assert server.wait_for_calls(2 if simulating else 1)
+        anew(here)
+        server.release()
+        row = here.ended(job)
+        assert row.state is JobState.FAILED and "collected anew" in row.reason
+        with here.store.session() as session:
+            made = [e for e in explanations.of_neuron(session, REF) if e.job_id == job]
+            assert len(made) == simulating
+            assert [simulations.of_explanation(session, e.id) for e in made] == [[]] * simulating
+        again = here.jobs.retry(job)
+        assert here.ended(again).state is JobState.DONE, here.job(again).reason
+
+
+async def test_a_simulation_is_scored_on_its_own_collection_only(tmp_path: Path, tiny_store: Store) -> None:
+    request = ScoreRequest(0, ScoreOptions(SimulatorName.LOCAL, protocol=Protocol.HELDOUT_FULL))
+    with tiny_store.session() as session:
+        jobs.add(session, "job", Kind.SCORE, "Score", dumps(request))
+        explanation = explanations.get(session, simulations.get(session, 1).explanation_id)
+        before = len(scores.of_explanation(session, explanation.id))
+        collect_again(session)
+    use(Runtime(Settings(data_dir=tmp_path), tiny_store, "worker"))
+    try:
+        with pytest.raises(Conflict, match="collected anew"):
+            await score("job", explanation.id, 1)
+    finally:
+        use(None)
+    with tiny_store.session() as session:
+        assert len(scores.of_explanation(session, explanation.id)) == before

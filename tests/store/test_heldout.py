@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.explanations import Metric, Protocol, Provenance, Sample, ScoreValue, Simulated, State
 from app.domain.neurons import NeuronRef, Polarity, Split
-from app.errors import BadInput
+from app.errors import BadInput, Conflict
 from app.store import Session, explanations, heldout, scores, simulations
 from tests import factories
 from tests.conftest import Full
@@ -78,3 +78,32 @@ def test_what_is_to_be_scored_on_can_be_asked_about_before_it_is_simulated(full:
         heldout.demand(s, id_, [2 * seen], now, {Protocol.BILLS_5_5})
         with pytest.raises(BadInput, match="collected anew"):
             heldout.demand(s, id_, [2 * innocent, 2 * seen], now, {Protocol.POPULATION})
+
+
+def test_what_was_made_of_an_older_collection_is_not_stored_as_of_the_newer(full: Full) -> None:
+    (seen, *_), (held_out, *_) = documents_of(Split.EXPLAIN, 1), documents_of(Split.SCORE, 1)
+    made = Provenance("summary", "scripted / m", excerpts=(2 * seen,))
+    values = Simulated(np.array([2 * held_out], np.int32), np.ones((1, 64), np.float32))
+
+    def explain_of(s: Session, key: str, collection: int) -> int:
+        return explanations.add(
+            s, full.tiny.plain, "words", Polarity.POSITIVE, made, State.OK, "", None, key, collection_id=collection
+        )  # fmt: skip
+
+    def simulate_of(s: Session, key: str, collection: int) -> int:
+        return simulations.add(
+            s, id_, "local", "", "{}", 0, values, State.OK, "", None, key, collection_id=collection
+        )
+
+    with full.store.session() as s:
+        before = explanations.get(s, full.tiny.explanation).collection_id
+        id_ = explain_of(s, "e", before)
+        simulation = simulate_of(s, "s", before)
+        now = collect_again(s)
+        for add in (explain_of, simulate_of):
+            with pytest.raises(Conflict, match="collected anew"):
+                add(s, "other", before)
+        assert explain_of(s, "e", before) == id_  # a repeated step finds what it wrote
+        assert simulate_of(s, "s", before) == simulation
+        assert explanations.get(s, explain_of(s, "e2", now)).collection_id == now
+        assert simulations.get(s, simulate_of(s, "s2", now)).collection_id == now
