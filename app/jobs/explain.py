@@ -14,7 +14,7 @@ from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.score import FAILURES, score, simulate
-from app.store import explanations, jobs
+from app.store import explanations, jobs, ledger
 from app.store.rows import JobRow
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ async def explain(job_id: str) -> int:
             text, provenance = await _ask(runtime, neuron, request, job_id)
         except FAILURES as error:
             failure, reason = error, str(error)
-            provenance = _attempted(runtime, neuron, request)
+            took = await runtime.db(lambda s: ledger.usage(s, job_id, "explain"))
+            provenance = replace(_attempted(runtime, neuron, request), usage=took)
     explanation_id = await keep(
         runtime,
         job_id,

@@ -29,7 +29,7 @@ from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.service import ASKING_SIMULATORS
-from app.store import collections, explanations, heldout, jobs, scores, simulations
+from app.store import collections, explanations, heldout, jobs, ledger, scores, simulations
 from app.store.rows import ExplanationRow, JobRow
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ async def simulate(job_id: str, explanation_id: int) -> int:
             reason,
             job_id,
             f"{job_id}/simulation",
+            usage=ledger.usage(s, job_id, "simulate"),
             collection_id=neuron.collection_id,
         ),
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, text
 
+from app.domain.explanations import Usage
 from app.domain.ledger import LedgerEntry, Outcome, answered_already
 from app.store import sql
 from app.store import tables as t
@@ -39,6 +40,17 @@ def spent(s: Session) -> float:
     """US dollars of all calls so far."""
     total = s.execute(select(func.sum(t.llm_calls.c.cost_usd)).where(text("cost_usd > 0"))).scalar()
     return float(total or 0.0)
+
+
+def usage(s: Session, job_id: str, purpose: str) -> Usage:
+    """What all tries for one purpose of a job took, those that failed included."""
+    c = t.llm_calls.c
+    sums = [
+        func.coalesce(func.sum(c[name]), 0) for name in ("tokens_in", "tokens_out", "cost_usd", "seconds")
+    ]
+    query = select(*sums, func.count()).where(c.job_id == job_id, c.purpose == purpose)
+    row = s.execute(query).one()
+    return Usage(int(row[0]), int(row[1]), float(row[2]), float(row[3]), int(row[4]))
 
 
 def of_job(s: Session, job_id: str) -> list[LedgerEntry]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.domain.explanations import Usage
 from app.domain.ledger import LedgerEntry, Outcome, now
 from app.store import Store, jobs, ledger
 
@@ -102,3 +103,14 @@ def test_what_was_spent_and_on_which_job(store: Store) -> None:
         assert {row.id: row.cost_usd for row in jobs.list_jobs(s)} == pytest.approx(
             {"job-1": 0.75, "job-2": 1.0}
         )
+
+
+def test_what_a_job_s_calls_of_one_purpose_took(store: Store) -> None:
+    with store.session() as s:
+        assert ledger.usage(s, "job-1", "explain") == Usage()
+        ledger.record(s, entry(request_key="a", outcome=Outcome.TIMEOUT, tokens_in=0, tokens_out=0))
+        ledger.record(s, entry(request_key="a"))
+        ledger.record(s, entry(request_key="a", job_id="job-2"))
+        ledger.record(s, entry(request_key="b", purpose="simulate"))
+        assert ledger.usage(s, "job-1", "explain") == Usage(959, 12, 0.5, 3.0, 2)
+        assert ledger.usage(s, "job-2", "explain") == Usage(959, 12, 0.25, 1.5, 1)
