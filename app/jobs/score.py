@@ -29,7 +29,7 @@ from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.service import ASKING_SIMULATORS
-from app.store import explanations, jobs, scores, simulations
+from app.store import collections, explanations, heldout, jobs, ledger, scores, simulations
 from app.store.rows import ExplanationRow, JobRow
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ async def _score(runtime: Runtime, row: JobRow) -> dict[str, object]:
 async def simulate(job_id: str, explanation_id: int) -> int:
     """Predict the neuron's activations on the protocol's records and the dev records; id of the stored simulation.
 
-    A failure is stored with its reason and raised again. Calls that have been answered once are found in the ledger.
+    A failure is stored with its reason and raised again; BadInput, before anything is spent, where the explanation's maker saw
+    what would be scored on. Calls that have been answered once are found in the ledger.
     """
     runtime = current()
     row = await runtime.db(lambda s: jobs.get(s, job_id))
@@ -66,6 +67,11 @@ async def simulate(job_id: str, explanation_id: int) -> int:
     explanation = await runtime.db(lambda s: explanations.get(s, explanation_id))
     neuron = await in_thread(lambda stop: load_neuron(runtime.store, explanation.ref))
     scored, dev = _chosen(neuron, explanation, options)
+    await runtime.db(  # `scores.add` demands it too, but then the simulation has been paid for
+        lambda s: heldout.demand(
+            s, explanation_id, scored.excerpts.tolist(), neuron.collection_id, {options.protocol}
+        )
+    )
     wanted = _distinct(scored, dev)
     progress = Progress(runtime, job_id, len(wanted), "excerpts")
     parameters = json.dumps({"protocol": options.protocol})
@@ -97,6 +103,8 @@ async def simulate(job_id: str, explanation_id: int) -> int:
             reason,
             job_id,
             f"{job_id}/simulation",
+            usage=ledger.usage(s, job_id, "simulate"),
+            collection_id=neuron.collection_id,
         ),
     )
     stored = await runtime.db(lambda s: simulations.get(s, simulation_id))
@@ -111,7 +119,10 @@ async def simulate(job_id: str, explanation_id: int) -> int:
 
 @engine.step("score.score")
 async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
-    """Compare the stored simulation with what the neuron did; how many scores are defined."""
+    """Compare the stored simulation with what the neuron did; how many scores are defined.
+
+    Conflict where the model was collected anew since it was simulated.
+    """
     runtime = current()
     row = await runtime.db(lambda s: jobs.get(s, job_id))
     options = _options(row)
@@ -119,10 +130,12 @@ async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
     def work(stop: threading.Event) -> int:
         with runtime.store.session() as session:
             explanation = explanations.get(session, explanation_id)
-            simulated = simulations.get(session, simulation_id).simulated
+            stored = simulations.get(session, simulation_id)
+        simulated = stored.simulated
         if simulated is None:
             raise AnswerError("The simulation failed: there is nothing to score.")
         neuron = load_neuron(runtime.store, explanation.ref)
+        collections.demand_current(stored.collection_id, neuron.collection_id)
         scored, dev = _chosen(neuron, explanation, options)
         strata = _score_records(neuron, explanation, options)[1]
         calibration = (dev, expected_of(simulated, dev)) if len(dev) else None

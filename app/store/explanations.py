@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, select, text
 from app.domain.explanations import Provenance, State, Usage
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, NotFound
-from app.store import cursors, heldout, names, scores, sql
+from app.store import collections, cursors, heldout, names, scores, sql
 from app.store import tables as t
 from app.store.rows import ExplanationRow, Page
 from app.store.session import Session, writing
@@ -34,9 +34,13 @@ def add(
     reason: str,
     job_id: str | None,
     key: str,
+    *,
+    collection_id: int | None = None,
 ) -> int:
     """Store an explanation, or the failure to make one; its id. With a key that is there, nothing is written.
 
+    `collection_id` is the collection that the provenance's excerpts were read from: Conflict where a newer one has ended
+    since. Without it they are taken for those of the model's complete collection.
     BadInput for a text without the state OK, and for OK without a text.
     """
     if (state is State.OK) != bool(text and text.strip()):
@@ -50,6 +54,7 @@ def add(
     if found is not None:
         return int(found)
     part = names.part_of(s, ref)
+    collections.demand_current(collection_id, part.collection_id)
     made = sql.insert_new(
         s,
         t.explanations,

@@ -150,11 +150,15 @@ def test_an_endpoint_that_is_down_leaves_a_failed_explanation_that_can_be_retrie
 
 def test_a_refusing_model_is_a_failure_and_no_explanation(world: Make, collected: Path) -> None:
     with ScriptedServer(refusal()) as server:
-        here = world(data=collected, endpoints=[server.endpoint()])
+        here = world(data=collected, endpoints=[server.endpoint(price_in=1.0)])
         here.worker()
         row = here.ended(here.jobs.enqueue_explain(REF, EXPLAIN, None))
     assert row.state is JobState.FAILED
-    assert [e.state for e in stored(here)] == [State.FAILED]
+    [failed] = stored(here)
+    assert failed.state is State.FAILED
+    usage = failed.provenance.usage
+    assert usage.calls == server.calls == 3
+    assert usage.cost_usd == pytest.approx(row.cost_usd) and usage.tokens_in > 0 < usage.seconds
 
 
 def test_a_simulation_of_wrong_length_is_a_failed_score_and_never_a_number(
@@ -167,7 +171,7 @@ def test_a_simulation_of_wrong_length_is_a_failed_score_and_never_a_number(
         return chat(json.dumps({"activations": [{"token": tokens[0], "activation": 1}]}))
 
     with ScriptedServer(short) as server:
-        here = world(data=collected, endpoints=[server.endpoint()])
+        here = world(data=collected, endpoints=[server.endpoint(price_in=1.0)])
         here.worker()
         row = here.ended(here.jobs.enqueue_explain(REF, EXPLAIN, SCORE))
     assert row.state is JobState.FAILED
@@ -179,6 +183,9 @@ def test_a_simulation_of_wrong_length_is_a_failed_score_and_never_a_number(
     with here.store.session() as session:
         [simulation] = simulations.of_explanation(session, explanation.id)
     assert (simulation.state, simulation.reason) == (State.FAILED, row.reason)
+    assert simulation.usage.calls > 0
+    paid = simulation.usage.cost_usd + explanation.provenance.usage.cost_usd
+    assert paid == pytest.approx(row.cost_usd)
 
 
 def test_a_running_job_is_cancelled_promptly_and_the_worker_goes_on(world: Make, collected: Path) -> None:
