@@ -2,7 +2,8 @@
 
 A draw gives every document a weight that is Poisson with mean 1, the same in all records that come from it. Within
 each stratum the weights are renormalised to the stratum's own total, so that no draw has more top records than
-were taken. Everything works on sums per record, never on tokens again, so a whole layer is a few matrix products.
+were taken. A stratum of a single unit would then not vary at all, so callers ask for `MIN_UNITS` in each. Everything
+works on sums per record, never on tokens again, so a whole layer is a few matrix products.
 
 A weight is a hash of (seed, document, draw): it does not depend on which neurons or records are asked for, so
 scores of different neurons, methods and protocols share their draws and can be compared in pairs.
@@ -19,6 +20,7 @@ from app.domain.neurons import Float64, Int32
 
 DRAWS = 200
 INTERVAL = (0.025, 0.975)
+MIN_UNITS = 2  # in every stratum; with fewer there is no interval
 MIN_DEFINED = DRAWS // 8  # with fewer draws that define the score there is no interval
 _FLAT = 1e-12  # spread, as a share of the squares it is computed from, that is rounding and not spread
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.bootstrap import DRAWS, Column, correlation_sums, interval, resample, statistic
+from app.domain.bootstrap import DRAWS, MIN_UNITS, Column, correlation_sums, interval, resample, statistic
 from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
 from app.domain.neurons import Bool, Float32, Float64, Int32, UInt8
 from app.domain.protocols import HELDOUT_SCORE_RANDOM, HELDOUT_SCORE_TOP
@@ -38,7 +38,7 @@ class LayerScores:
     n_records: Int32  # [N]
     n_documents: Int32  # [N]
     n_tokens: Int32  # [N]
-    indicative: Bool  # [N] fewer than 10 records in a stratum
+    indicative: Bool  # [N] fewer than 10 documents in a stratum
     parameters_json: str  # the same for all neurons
 
     def at(self, index: int) -> ScoreValue:
@@ -130,17 +130,17 @@ def score_block(
             states[(rows & ~sound).any(1)] = _CODE[State.FAILED]
             total = (sums * rows[:, None, :]).sum(-1)[..., None]  # [C, K, 1]
             low, high = interval(statistic(Metric.CORRELATION, drawn))
-            distinct = _distinct(documents, rows)
+            drawable = np.min([_distinct(documents, stratum) for stratum in strata], axis=0)  # [C]
             scores.append(
                 BlockScores(
                     states=states,
                     values=statistic(Metric.CORRELATION, total)[:, 0],
-                    low=np.where(distinct > 1, low, np.nan),
-                    high=np.where(distinct > 1, high, np.nan),
+                    low=np.where(drawable >= MIN_UNITS, low, np.nan),
+                    high=np.where(drawable >= MIN_UNITS, high, np.nan),
                     n_records=rows.sum(1).astype(np.int32),
-                    n_documents=distinct.astype(np.int32),
+                    n_documents=_distinct(documents, rows).astype(np.int32),
                     n_tokens=(rows * tokens).sum(1).astype(np.int32),
-                    indicative=np.min(held, axis=0) < INDICATIVE_BELOW,
+                    indicative=drawable < INDICATIVE_BELOW,
                 )
             )
     return scores

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from app.domain import metrics
 from app.domain.bootstrap import (
     DRAWS,
+    MIN_UNITS,
     correlation_sums,
     interval,
     poisson_weights,
@@ -31,7 +32,7 @@ from app.domain.neurons import (
 )
 from app.domain.protocols import STRATUM_RANDOM, STRATUM_STRONG
 
-INDICATIVE_BELOW = 10  # records in a stratum (DESIGN section 6)
+INDICATIVE_BELOW = 10  # documents in a stratum: records of one document say much the same
 
 REASONS = {
     State.FAILED: "The activations hold a value that is not finite.",
@@ -81,7 +82,9 @@ def score(
     serves) predicts `polarity.sign * a`. `dev` are calibration records with their simulation, None without.
     Correlation is of uncalibrated values; the others come after linear calibration on `dev` and are NO_CALIBRATION
     where there is none. In `POPULATION` every token weighs its band's probability / records in the band.
-    Where `stats.position0`, the first token of every record is left out. Interval: 95 %, bootstrap of documents.
+    Where `stats.position0`, the first token of every record is left out. Interval: 95 %, bootstrap of documents, where
+    every stratum has `MIN_UNITS` of them; indicative with fewer than `INDICATIVE_BELOW`. Imported records have no
+    document and count one by one.
     Raises ValueError for shapes that do not fit or a simulation that is not finite; anything in the data itself
     that keeps a score from being computed is a state.
     """
@@ -164,6 +167,7 @@ def _score_table(
 ) -> list[ScoreValue]:
     blocked = _blocked(table, threshold)
     counts = [int((table.strata == stratum).sum()) for stratum in table.needed]
+    drawn = min(len(np.unique(table.units[table.strata == stratum])) for stratum in table.needed)
     usable = isinstance(calibration, Calibration)
     calibrated = calibration.apply(table.expected) if isinstance(calibration, Calibration) else table.expected
     draws = None if blocked else _draws(table, calibrated, seed)
@@ -183,7 +187,7 @@ def _score_table(
             n_records=len(table.strata),
             n_documents=table.documents,
             n_tokens=table.actual.size,
-            indicative=min(counts) < INDICATIVE_BELOW,
+            indicative=drawn < INDICATIVE_BELOW,
             parameters_json=json.dumps(parameters, sort_keys=True),
         )
         if blocked or draws is None:
@@ -199,9 +203,7 @@ def _score_table(
         if isinstance(found, State):
             values.append(value._replace(state=found, reason=REASONS[found]))
             continue
-        low, high = (
-            interval(statistic(metric, draws)) if len(np.unique(table.units)) > 1 else (np.nan, np.nan)
-        )
+        low, high = interval(statistic(metric, draws)) if drawn >= MIN_UNITS else (np.nan, np.nan)
         values.append(value._replace(value=found, low=_number(low), high=_number(high)))
     return values
 

@@ -84,6 +84,9 @@ def awkward() -> tuple[LayerResult, ExcerptTable]:
     activations[15] += 3000.0  # mean far above the spread
     activations[16, explain] = np.round(activations[16, explain])  # ties
     result.position0[17:20] = True
+    ordinals[20, score_top] = ordinals[20, np.flatnonzero(score_top)[0]]  # top from one document
+    few = ordinals[21, np.flatnonzero(score_random)[:3]]
+    ordinals[21, score_random] = np.tile(few, 4)  # 12 random records of three documents
     return replace(result, activations=activations, excerpts=ordinals), excerpts
 
 
@@ -111,6 +114,10 @@ def test_agrees_with_the_single_neuron_path_in_every_state() -> None:
     assert states[7] == [State.TOO_FEW_RECORDS] * 4
     assert states[8][both_full] is State.CONSTANT_PREDICTION
     assert lookup.scores[0].at(13).low is None  # one document: nothing to resample
+    full, random = (lookup.scores[which].at(20) for which in (both_full, random_full))
+    assert full.low is None and full.n_documents > 2 and random.low is not None
+    full, random = (lookup.scores[which].at(21) for which in (both_full, random_full))
+    assert full.low is not None and random.low is not None and random.indicative
     assert lookup.scores[0].at(0).value is None
 
 
@@ -186,4 +193,5 @@ def test_interval_and_value_are_sane_on_a_layer_with_signal() -> None:
     assert (five.high - five.low).mean() > (full.high - full.low).mean()
     assert five.n_records.tolist() == [10] * 40
     assert full.indicative.all()  # 8 top records
-    assert not lookup.scores[1].indicative.any()  # 12 random ones
+    random = lookup.scores[1]
+    assert np.array_equal(random.indicative, random.n_documents < 10) and not random.indicative.all()

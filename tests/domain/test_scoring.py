@@ -88,11 +88,49 @@ def test_correlation_comes_before_calibration() -> None:
         assert down == pytest.approx(up, abs=1e-5)
 
 
-def test_fewer_than_ten_records_in_a_stratum_is_indicative() -> None:
-    values = scored()
+def test_fewer_than_ten_documents_in_a_stratum_is_indicative() -> None:
+    apart = replace(RECORDS, documents=np.arange(len(RECORDS), dtype=np.int32))
+    values = scored(records=apart)
     assert found(values, Metric.CORRELATION, Sample.TOP_AND_RANDOM).indicative  # 8 top records
-    assert not found(values, Metric.CORRELATION, Sample.RANDOM_ONLY).indicative  # 12
-    assert all(value.indicative for value in scored(Protocol.HELDOUT_5_5))
+    assert not found(
+        values, Metric.CORRELATION, Sample.RANDOM_ONLY
+    ).indicative  # 12, each of its own document
+    assert all(value.indicative for value in scored(Protocol.HELDOUT_5_5, records=apart))
+
+
+def from_documents(top: list[int], random: list[int]) -> tuple[ScoreValue, ScoreValue]:
+    """Both correlations of records of these documents, top and random."""
+    documents = np.array(top + random, np.int32)
+    n = len(documents)
+    world = np.random.default_rng(2)
+    actual = world.gamma(1, 1, (n, 8)).astype(np.float32)
+    strata = np.repeat(np.arange(2, dtype=np.int32), [len(top), len(random)])
+    kinds = np.array([Kind.TOP, Kind.RANDOM], np.uint8)[strata]
+    rows = Records(
+        np.arange(n, dtype=np.int32), documents, kinds, np.full(n, Split.SCORE, np.uint8),
+        np.zeros((n, 8), np.int32), actual, None,
+    )  # fmt: skip
+    guess = (actual + world.normal(size=actual.shape)).astype(np.float32)
+    stats = replace(STATS, token_q99=0.0)
+    values = score(rows, strata, guess, Protocol.HELDOUT_FULL, POSITIVE, None, stats, 1)
+    return (
+        found(values, Metric.CORRELATION, Sample.TOP_AND_RANDOM),
+        found(values, Metric.CORRELATION, Sample.RANDOM_ONLY),
+    )
+
+
+def test_a_stratum_of_one_document_has_no_interval() -> None:
+    """Its weights are renormalised to its own total: it would not vary, and the interval would be too narrow."""
+    both, random = from_documents([0] * 20, list(range(1, 13)))
+    assert both.value is not None and both.low is both.high is None and both.indicative
+    assert random.low is not None and random.high is not None and not random.indicative
+    both, random = from_documents([0, 1] * 10, [2] * 12)
+    assert (both.low, random.low) == (None, None) and both.indicative and random.indicative
+    both, _ = from_documents([0, 1] * 10, list(range(2, 14)))
+    assert both.low is not None and both.high is not None and both.low < both.high
+    assert both.indicative  # 20 top records, but of two documents
+    both, _ = from_documents(list(range(12)), list(range(12)))
+    assert both.low is not None and not both.indicative
 
 
 def test_without_dev_there_is_no_calibration_but_a_correlation() -> None:

@@ -224,7 +224,7 @@ class ScoreOut(Schema):
     n_records: int
     n_documents: int
     n_tokens: int
-    indicative: bool = Field(description="Fewer than 10 records in a stratum.")
+    indicative: bool = Field(description="Fewer than 10 documents in a stratum.")
     reason: str
     parameters_json: str
     seed: int
