@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.domain.explanations import Metric
 from app.domain.hashing import priority
-from app.domain.neurons import Float64, Int32
+from app.domain.neurons import Bool, Float64, Int32
 
 DRAWS = 200
 INTERVAL = (0.025, 0.975)
@@ -103,21 +103,34 @@ def resample(sums: Float64, weights: Float64) -> Float64:
     return totals
 
 
+def vary(totals: Float64) -> tuple[Bool, Bool]:
+    """Whether actual and whether expected values differ, from totals [..., K, B] -> [..., B] twice.
+
+    A correlation is defined where both do. What is left of a spread after rounding counts as none.
+    """
+    weight = totals[..., Column.TOKENS, :]
+    found = []
+    for first, second in ((Column.A, Column.AA), (Column.S, Column.SS)):
+        x, xx = totals[..., first, :], totals[..., second, :]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found.append(xx - x * x / weight > _FLAT * xx)
+    return found[0], found[1]
+
+
 def statistic(metric: Metric, totals: Float64) -> Float64:
     """A metric from totals [..., K, B] -> [..., B]; NaN where it is undefined."""
     weight, a, aa = (totals[..., column, :] for column in (Column.TOKENS, Column.A, Column.AA))
     with np.errstate(divide="ignore", invalid="ignore"):
         if metric is Metric.CORRELATION:
             s, ss = totals[..., Column.S, :], totals[..., Column.SS, :]
-            mean_a, mean_s = a / weight, s / weight
-            spread_a, spread_s = aa - a * mean_a, ss - s * mean_s
-            value = (totals[..., Column.AS, :] - a * mean_s) / np.sqrt(spread_a * spread_s)
+            spread_a, spread_s = aa - a * a / weight, ss - s * s / weight
+            value = (totals[..., Column.AS, :] - a * s / weight) / np.sqrt(spread_a * spread_s)
             np.clip(value, -1.0, 1.0, out=value)
-            defined = (spread_a > _FLAT * aa) & (spread_s > _FLAT * ss)
+            defined = np.logical_and(*vary(totals))
         elif metric is Metric.R_SQUARED:
             spread_a = aa - a * a / weight
             value = 1.0 - totals[..., Column.RESIDUAL_SQUARED, :] / spread_a
-            defined = spread_a > _FLAT * aa
+            defined = vary(totals)[0]
         else:
             squared = metric is Metric.R_SQUARED_UNCENTRED
             lost = totals[..., Column.RESIDUAL_SQUARED if squared else Column.RESIDUAL_ABS, :]
