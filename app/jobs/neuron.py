@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.domain.neurons import NeuronRef, Records, Split, Statistics
+from app.domain.neurons import NeuronRef, Records, Statistics
 from app.domain.vocabulary import Vocabulary
 from app.store import Store, models, neurons
 from app.store.excerpts import ExcerptCache
@@ -16,7 +16,6 @@ class Neuron:
     records: Records
     statistics: Statistics
     vocabulary: Vocabulary
-    score_excerpts: int  # excerpts in the whole score split
 
 
 def load_neuron(store: Store, ref: NeuronRef) -> Neuron:
@@ -26,4 +25,4 @@ def load_neuron(store: Store, ref: NeuronRef) -> Neuron:
         records = neurons.records(session, excerpts, ref)
         statistics = neurons.statistics(session, ref)
     vocabulary = models.cached_vocabulary(store, ref.model)
-    return Neuron(ref, records, statistics, vocabulary, int((excerpts.splits == Split.SCORE).sum()))
+    return Neuron(ref, records, statistics, vocabulary)
