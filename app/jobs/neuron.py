@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.domain.neurons import NeuronRef, Records, Split, Statistics
+from app.domain.neurons import NeuronRef, Records, Statistics
 from app.domain.vocabulary import Vocabulary
 from app.store import Store, models, neurons
 from app.store.excerpts import ExcerptCache
@@ -16,7 +16,6 @@ class Neuron:
     records: Records
     statistics: Statistics
     vocabulary: Vocabulary
-    score_excerpts: int  # excerpts in the whole score split
     collection_id: int  # that all of this is of
 
 
@@ -32,5 +31,4 @@ def load_neuron(store: Store, ref: NeuronRef) -> Neuron:
             break
         excerpts = now  # another collection ended meanwhile: the statistics may be of that one
     vocabulary = models.cached_vocabulary(store, ref.model)
-    score_excerpts = int((excerpts.splits == Split.SCORE).sum())
-    return Neuron(ref, records, statistics, vocabulary, score_excerpts, excerpts.collection_id)
+    return Neuron(ref, records, statistics, vocabulary, excerpts.collection_id)

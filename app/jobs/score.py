@@ -58,8 +58,9 @@ async def _score(runtime: Runtime, row: JobRow) -> dict[str, object]:
 async def simulate(job_id: str, explanation_id: int) -> int:
     """Predict the neuron's activations on the protocol's records and the dev records; id of the stored simulation.
 
-    A failure is stored with its reason and raised again; BadInput, before anything is spent, where the explanation's maker saw
-    what would be scored on. Calls that have been answered once are found in the ledger.
+    A failure is stored with its reason and raised again; so are records that allow no score, before anything is asked.
+    BadInput, before anything is spent, where the explanation's maker saw what would be scored on. Calls that have been
+    answered once are found in the ledger.
     """
     runtime = current()
     row = await runtime.db(lambda s: jobs.get(s, job_id))
@@ -72,22 +73,26 @@ async def simulate(job_id: str, explanation_id: int) -> int:
             s, explanation_id, scored.excerpts.tolist(), neuron.collection_id, {options.protocol}
         )
     )
+    strata = _score_records(neuron, explanation, options)[1]
+    few = scoring.unscorable(scored, strata, options.protocol, explanation.polarity, neuron.statistics)
     wanted = _distinct(scored, dev)
     progress = Progress(runtime, job_id, len(wanted), "excerpts")
     parameters = json.dumps({"protocol": options.protocol})
     simulated: Simulated | None = None
-    failure: AppError | None = None
+    failure: AppError | None = BadInput(few[0].reason) if few else None
     asked = options.simulator in ASKING_SIMULATORS
     by = endpoint(runtime.settings, options.endpoint).title if asked else ""
-    try:
-        simulator = await _simulator(runtime, options, neuron)
-        simulated = await _simulate(simulator, explanation, neuron, wanted, options, job_id, progress)
-        said = json.loads(simulated.parameters_json)
-        by = by or said.get("model", "")
-        parameters = json.dumps({**said, "protocol": options.protocol})
-    except FAILURES as error:
-        failure = error
-    state, reason = (State.OK, "") if failure is None else (State.FAILED, str(failure))
+    if failure is None:
+        try:
+            simulator = await _simulator(runtime, options, neuron)
+            simulated = await _simulate(simulator, explanation, neuron, wanted, options, job_id, progress)
+            said = json.loads(simulated.parameters_json)
+            by = by or said.get("model", "")
+            parameters = json.dumps({**said, "protocol": options.protocol})
+        except FAILURES as error:
+            failure = error
+    without = State.TOO_FEW_RECORDS if few else State.FAILED
+    state, reason = (State.OK, "") if failure is None else (without, str(failure))
     simulation_id = await keep(
         runtime,
         job_id,
@@ -109,7 +114,7 @@ async def simulate(job_id: str, explanation_id: int) -> int:
     )
     stored = await runtime.db(lambda s: simulations.get(s, simulation_id))
     if stored.state is not State.OK:
-        values = _failed(options.protocol, stored.reason)
+        values = few or _failed(options.protocol, stored.reason)
         await runtime.db(
             lambda s: scores.add(s, explanation_id, simulation_id, values, job_id, f"{job_id}/scores")
         )
@@ -175,7 +180,7 @@ def _score_records(
     neuron: Neuron, explanation: ExplanationRow, options: ScoreOptions
 ) -> tuple[Records, Int32]:
     return protocols.score_records(
-        neuron.records, options.protocol, explanation.polarity, split_excerpts=neuron.score_excerpts
+        neuron.records, options.protocol, explanation.polarity, bands=neuron.statistics.band_excerpts
     )
 
 

@@ -87,6 +87,7 @@ def statistics(s: Session, ref: NeuronRef) -> Statistics:
         n_sampled=part.row["n_sampled"],
         sign_shares=packed.sign_shares,
         position0=packed.position0,
+        band_excerpts=packed.band_excerpts,
     )
 
 

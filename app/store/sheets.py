@@ -99,6 +99,7 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
         n_sampled=n_sampled,
         sign_shares=packed.sign_shares,
         position0=packed.position0,
+        band_excerpts=packed.band_excerpts,
     )
     tokens = StoredTokens(*codec.unpack_tokens(row[13] or b""))
     return Sheet(records, statistics, packed.histogram, tokens, _said(s, ref, layer))

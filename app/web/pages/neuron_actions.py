@@ -88,7 +88,7 @@ def show_preview(
         statistics = neurons.statistics(session, ref)
     there = jobs_.endpoints()
     price = (
-        scoring_price(records, facts.vocabulary, facts.score_excerpts, options.polarity, scoring, there)
+        scoring_price(records, facts.vocabulary, statistics, options.polarity, scoring, there)
         if scoring
         else None
     )
@@ -115,11 +115,12 @@ def show_score_preview(
     facts = facts_of.get(model)
     with store.session() as session:
         records = neurons.records(session, facts.excerpts, ref)
+        statistics = neurons.statistics(session, ref)
         row = explanations.get(session, explanation)
     price = scoring_price(
         records,
         facts.vocabulary,
-        facts.score_excerpts,
+        statistics,
         row.polarity,
         scoring or score_options(SimulatorName.LOCAL, "", "", 0),
         jobs_.endpoints(),
