@@ -32,11 +32,20 @@
   });
   help.addEventListener("click", (event) => { if (event.target === help) help.close(); });
 
+  // Whoever types by voice, or brushes keys by chance, turns them off (WCAG 2.1.4). Kept in this browser.
+  const shortcuts = document.getElementById("shortcuts");
+  shortcuts.checked = localStorage.getItem("shortcuts") !== "off";
+  shortcuts.addEventListener("change", () => localStorage.setItem("shortcuts", shortcuts.checked ? "on" : "off"));
+
   const typing = (element) => element.closest("input, textarea, select, [contenteditable], dialog[open]");
+
+  // There the arrows move something else, or nothing: half-filled forms are not left by them.
+  const ownArrows = (element) => element.closest("form, summary") || /auto|scroll/.test(getComputedStyle(element).overflow);
 
   // data-key="r" on a link or button: that key activates it. Arrow keys are named as in KeyboardEvent.key.
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !shortcuts.checked || typing(event.target)) return;
+    if (event.key.startsWith("Arrow") && ownArrows(event.target)) return;
     if (event.key === "?") { event.preventDefault(); help.showModal(); return; }
     if (event.key === "/") { event.preventDefault(); const q = document.getElementById("q"); q.focus(); q.select(); return; }
     if (event.key === "t") { setTheme(theme() === "dark" ? "light" : "dark"); return; }
