@@ -1,4 +1,4 @@
-// Keys, theme and help for every page. Pages work without it.
+// Keys, theme, help, and what to say when a request fails, for every page. Pages work without it.
 "use strict";
 
 (() => {
@@ -56,4 +56,42 @@
     if (target.matches("input, select, textarea, summary")) { target.scrollIntoView({ block: "center" }); target.focus(); }
     else target.click();
   });
+
+  // A request that fails changes nothing; one sentence where its answer would have been says so.
+  const NO_ANSWER = "The server did not answer; nothing was changed. Try again.";
+  const NOT_FOLLOWED = "The server did not answer, so this is not followed: reload the page to see how it is.";
+  const BROKEN_OFF = "The connection was lost, so this may be out of date. It is being tried again.";
+
+  const notice = (place) => place.querySelector(":scope > .notice");
+  const follows = (element) => element.hasAttribute("hx-sse:connect");
+
+  function say(place, words, seen) {
+    if (notice(place)?.textContent === words) return;
+    notice(place)?.remove();
+    const said = document.createElement("p");
+    said.className = "state failed notice";
+    said.setAttribute("role", "alert");
+    said.textContent = words;
+    place.prepend(said);
+    if (seen) said.scrollIntoView({ block: "nearest" });
+  }
+
+  document.addEventListener("htmx:before:request", (event) => notice(event.detail.ctx.target)?.remove());
+  document.addEventListener("htmx:after:request", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.response.status < 400 || ctx.hx.redirect) return;
+    event.preventDefault(); // neither put into the page nor into the address
+    const words = new DOMParser().parseFromString(ctx.text, "text/html").querySelector("[role=alert]")?.textContent.trim();
+    say(ctx.target, words || `The server answered with error ${ctx.response.status}; nothing was changed. Try again.`, ctx.sourceEvent?.isTrusted);
+  });
+  document.addEventListener("htmx:error", (event) => {
+    const { ctx } = event.detail;
+    if (!ctx?.target || ctx.text !== undefined) return; // it was answered
+    say(ctx.target, follows(ctx.sourceElement) ? NOT_FOLLOWED : NO_ANSWER, ctx.sourceEvent?.isTrusted);
+  });
+  document.addEventListener("htmx:sse:error", (event) => {
+    if (event.detail.status === 401) location.reload(); // the login has expired
+    else say(event.target, BROKEN_OFF);
+  });
+  document.addEventListener("htmx:sse:after:connection", (event) => notice(event.target)?.remove());
 })();
