@@ -1,4 +1,4 @@
-// Keys, theme, help, and what to say when a request fails, for every page. Pages work without it.
+// Keys, theme, help, focus, and what to say when a request fails, for every page. Pages work without it.
 "use strict";
 
 (() => {
@@ -55,6 +55,20 @@
     event.preventDefault();
     if (target.matches("input, select, textarea, summary")) { target.scrollIntoView({ block: "center" }); target.focus(); }
     else target.click();
+  });
+
+  // Where the focused element itself has gone (Cancel, when its job has ended), the section that it stood in has the focus.
+  let around = [];
+  document.addEventListener("htmx:before:swap", () => {
+    around = [];
+    for (let element = document.activeElement; element; element = element.parentElement) if (element.matches("section, main")) around.push(element);
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (document.activeElement !== document.body) return;
+    const place = around.find((element) => element.isConnected);
+    if (!place) return;
+    if (place.tabIndex < 0) place.tabIndex = -1;
+    place.focus({ preventScroll: true });
   });
 
   // A request that fails changes nothing; one sentence where its answer would have been says so.
