@@ -108,7 +108,6 @@ def explanation_list(
     view: View,
     endpoints: Sequence[Endpoint],
     imported: bool = False,
-    oob: bool = False,
 ) -> ExplanationList:
     """The list: defined scores first, best on top; then those without; failed ones last."""
     items = [item(row, view) for row in rows]
@@ -129,7 +128,6 @@ def explanation_list(
         wording.CAVEATS[view.protocol] if items else "",
         here,
         _score_choices(view.protocol, tuple((e.name, e.model) for e in endpoints), imported),
-        oob,
     )
 
 

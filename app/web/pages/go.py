@@ -12,6 +12,7 @@ from app.store import Session
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.web.dependencies import StoreDep
+from app.web.neuron_view import ViewDep
 
 router = APIRouter(include_in_schema=False)
 
@@ -62,9 +63,11 @@ def resolve(session: Session, place: Place) -> NeuronRef:
     return ref
 
 
-def redirect(ref: NeuronRef) -> RedirectResponse:
+def redirect(ref: NeuronRef, query: str = "") -> RedirectResponse:
     """Not kept by browsers: chance leads elsewhere the next time."""
-    return RedirectResponse(f"/m/{ref.model}/{ref.layer}/{ref.index}", 303, {"cache-control": "no-store"})
+    return RedirectResponse(
+        f"/m/{ref.model}/{ref.layer}/{ref.index}{query}", 303, {"cache-control": "no-store"}
+    )
 
 
 @router.get("/go")
@@ -86,10 +89,10 @@ def random_anywhere(store: StoreDep) -> RedirectResponse:
 
 
 @router.get("/m/{model}/random")
-def random_of_model(store: StoreDep, model: str) -> RedirectResponse:
-    """Any neuron of this model."""
+def random_of_model(store: StoreDep, model: str, view: ViewDep) -> RedirectResponse:
+    """Any neuron of this model, looked at in the same way."""
     with store.session() as session:
-        return redirect(stored_neurons.random_ref(session, model))
+        return redirect(stored_neurons.random_ref(session, model), view.carried())
 
 
 @router.get("/m/{model}/{layer}/random")

@@ -10,6 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.domain.ledger import LedgerEntry
+from app.jobs.alive import anyone_alive
 from app.jobs.watch import Rate
 from app.store import Store
 from app.store import jobs as stored_jobs
@@ -40,6 +41,7 @@ class RunningPart:
     """`_running.html`: everything that waits or runs."""
 
     running: tuple[JobView, ...]
+    nobody: bool  # something waits or runs, and no worker is alive
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class JobsPage:
 
     chrome: Chrome
     running: tuple[JobView, ...]
+    nobody: bool
     ended: tuple[JobView, ...]
     workers: tuple[WorkerRow, ...]
     spent: float
@@ -106,6 +109,7 @@ def show_all(request: Request, store: StoreDep) -> HTMLResponse:
     context = JobsPage(
         chrome=chrome(request, "Jobs", "jobs"),
         running=tuple(view(row) for row in running_rows(store)),
+        nobody=not anyone_alive(store),
         ended=tuple(view(row) for row in ended),
         workers=tuple(workers),
         spent=spent,
@@ -118,16 +122,18 @@ async def follow_all(store: StoreDep) -> AsyncIterable[ServerSentEvent]:
     """The running jobs as HTML whenever something changes; a close event when one has ended or none is left."""
     rates: dict[str, Rate] = {}
     before: list[JobRow] | None = None
+    nobody_before = False
     while True:
         rows = await asyncio.to_thread(running_rows, store)
+        nobody = not await asyncio.to_thread(anyone_alive, store)
         if before is not None and {row.id for row in before} - {row.id for row in rows}:
             break
-        if rows != before:
+        if rows != before or nobody != nobody_before:
             for row in rows:
                 rates.setdefault(row.id, Rate()).update(row)
             views = tuple(view(row, rates[row.id]) for row in rows)
-            yield ServerSentEvent(raw_data=render("_running.html", RunningPart(views)))
-            before = rows
+            yield ServerSentEvent(raw_data=render("_running.html", RunningPart(views, nobody)))
+            before, nobody_before = rows, nobody
         if not rows:
             break
         await asyncio.sleep(POLL_S)
