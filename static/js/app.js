@@ -34,8 +34,9 @@
 
   // Whoever types by voice, or brushes keys by chance, turns them off (WCAG 2.1.4). Kept in this browser.
   const shortcuts = document.getElementById("shortcuts");
-  shortcuts.checked = localStorage.getItem("shortcuts") !== "off";
-  shortcuts.addEventListener("change", () => localStorage.setItem("shortcuts", shortcuts.checked ? "on" : "off"));
+  const kept = (act) => { try { return act(localStorage); } catch { return null; } }; // a browser may forbid keeping anything
+  shortcuts.checked = kept((store) => store.getItem("shortcuts")) !== "off";
+  shortcuts.addEventListener("change", () => kept((store) => store.setItem("shortcuts", shortcuts.checked ? "on" : "off")));
 
   const typing = (element) => element.closest("input, textarea, select, [contenteditable], dialog[open]");
 

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from app.store import Store
 from tests.browser.conftest import Idle, filled
 from tests.served import Served
 
@@ -67,11 +70,28 @@ def test_a_dry_run_that_is_not_answered_says_so(page: Page, served: Served) -> N
     expect(page.locator("#dry").get_by_role("alert")).to_have_text(NOTHING)
 
 
-def test_a_stream_that_breaks_off_says_so_until_it_is_back(page: Page, idle: Idle) -> None:
+def test_a_stream_that_never_begins_says_so(page: Page, idle: Idle) -> None:
     job = idle.begin()
     page.route("**/live/*", lambda route: route.abort())
     page.goto(f"{idle.url}{NEURON}?job={job}")
     expect(page.locator("#live").get_by_role("alert")).to_contain_text("reload the page")
+
+
+def test_a_stream_that_breaks_off_says_so_until_it_is_back(page: Page, tmp_path: Path) -> None:
+    data = filled(tmp_path / "data")
+    store = Store.open(f"sqlite:///{data}/neuronarium.sqlite")
+    with closing(store), Served(data, worker=False) as server:
+        job = Idle(server.url, store).begin()
+        with page.expect_response("**/live/*"):
+            page.goto(f"{server.url}{NEURON}?job={job}")
+        server.kill()
+        live = page.locator("#live")
+        expect(live.get_by_role("alert")).to_contain_text("The connection was lost")
+        expect(live.locator("progress")).to_be_visible()
+        body = "data: <p>followed again</p>\n\nevent: close\ndata: end\n\n"
+        page.route("**/live/*", lambda route: route.fulfill(content_type="text/event-stream", body=body))
+        expect(live).to_contain_text("followed again")
+        expect(live.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.fixture(scope="module")
