@@ -74,6 +74,7 @@
 
   // A request that fails changes nothing; one sentence where its answer would have been says so.
   const NO_ANSWER = "The server did not answer; nothing was changed. Try again.";
+  const UNSURE = "The server did not answer. Look at the jobs page whether it has begun; if not, try again.";
   const NOT_FOLLOWED = "The server did not answer, so this is not followed: reload the page to see how it is.";
   const BROKEN_OFF = "The connection was lost, so this may be out of date. It is being tried again.";
 
@@ -102,7 +103,8 @@
   document.addEventListener("htmx:error", (event) => {
     const { ctx } = event.detail;
     if (!ctx?.target || ctx.text !== undefined) return; // it was answered
-    say(ctx.target, follows(ctx.sourceElement) ? NOT_FOLLOWED : NO_ANSWER, ctx.sourceEvent?.isTrusted);
+    const words = ctx.request.method === "POST" ? UNSURE : follows(ctx.sourceElement) ? NOT_FOLLOWED : NO_ANSWER;
+    say(ctx.target, words, ctx.sourceEvent?.isTrusted);
   });
   document.addEventListener("htmx:sse:error", (event) => {
     if (event.detail.status === 401) location.reload(); // the login has expired
