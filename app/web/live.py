@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from app.jobs.alive import anyone_alive
+from app.jobs.alive import left_alone
 from app.jobs.watch import changes
 from app.store import Store, jobs
 from app.web.neuron_contexts import Live
@@ -16,7 +16,7 @@ def live(store: Store, job_id: str, here: str) -> Live:
         job = jobs.get(session, job_id)
     if job.state.ended:
         return Live(job, "", here, False)
-    return Live(job, f"{here}/live/{job.id}", here, not anyone_alive(store))
+    return Live(job, f"{here}/live/{job.id}", here, left_alone(store, [job]))
 
 
 def panels(store: Store, job_id: str, here: str) -> AsyncIterator[Live]:

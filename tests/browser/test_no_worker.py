@@ -16,7 +16,8 @@ def test_a_job_that_nobody_will_do_says_so_until_somebody_is_there(page: Page, i
     job = idle.job()
     page.goto(idle.url + (f"{NEURON}?job={job}" if name == "neuron" else name))
     main = page.locator("main")
-    expect(main).to_contain_text("No worker is alive, so nothing moves: start one with neuronarium worker.")
+    words = "No worker is alive, so nothing moves: start one with neuronarium worker."
+    expect(main).to_contain_text(words, timeout=20_000)  # a job that is new may have its worker on the way
     with idle.store.session() as session:
         workers.beat(session, "by hand", "another machine", 1)
     try:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from app.jobs.alive import anyone_alive
+from app.jobs.alive import left_alone
 from app.store import explanations as stored_explanations
 from app.store import jobs as stored_jobs
 from app.store import models as stored_models
@@ -84,7 +84,7 @@ def show(request: Request, store: StoreDep, settings: SettingsDep) -> HTMLRespon
         chrome=chrome(request, "Neurons of language models", "browse"),
         models=tuple(models),
         running=tuple(view(row) for row in running[::-1]),
-        nobody=bool(running) and not anyone_alive(store),
+        nobody=left_alone(store, running),
         failed=tuple(job for job in failed if not models or job.kind == "collect"),
         recent=tuple(recent_line(row) for row in recent),
         neurons=sum(model.neurons for model in models),

@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.domain.ledger import LedgerEntry
-from app.jobs.alive import anyone_alive
+from app.jobs.alive import left_alone
 from app.jobs.watch import Rate
 from app.store import Store
 from app.store import jobs as stored_jobs
@@ -100,6 +100,7 @@ def parameter(row: JobRow, name: str) -> str:
 @router.get("/jobs")
 def show_all(request: Request, store: StoreDep) -> HTMLResponse:
     """The queue and what has ended."""
+    running = running_rows(store)
     with store.session() as session:
         ended = stored_jobs.list_jobs(
             session, JobState.DONE, JobState.FAILED, JobState.CANCELLED, limit=ENDED_SHOWN
@@ -108,8 +109,8 @@ def show_all(request: Request, store: StoreDep) -> HTMLResponse:
         spent = stored_ledger.spent(session)
     context = JobsPage(
         chrome=chrome(request, "Jobs", "jobs"),
-        running=tuple(view(row) for row in running_rows(store)),
-        nobody=not anyone_alive(store),
+        running=tuple(view(row) for row in running),
+        nobody=left_alone(store, running),
         ended=tuple(view(row) for row in ended),
         workers=tuple(workers),
         spent=spent,
@@ -125,7 +126,7 @@ async def follow_all(store: StoreDep) -> AsyncIterable[ServerSentEvent]:
     nobody_before = False
     while True:
         rows = await asyncio.to_thread(running_rows, store)
-        nobody = not await asyncio.to_thread(anyone_alive, store)
+        nobody = await asyncio.to_thread(left_alone, store, rows)
         if before is not None and {row.id for row in before} - {row.id for row in rows}:
             break
         if rows != before or nobody != nobody_before:
