@@ -74,6 +74,24 @@ def test_a_dry_run_that_is_not_answered_says_so(page: Page, served: Served) -> N
     expect(page.locator("#dry").get_by_role("alert")).to_have_text(NOTHING)
 
 
+HTMX_HAS_BEGUN = """() => new Promise((done) => {
+  const look = () => (window.htmx ? setTimeout(() => setTimeout(done)) : requestAnimationFrame(look));
+  look();
+})"""
+
+
+def test_a_job_is_followed_though_a_script_comes_late(page: Page, idle: Idle) -> None:
+    job = idle.begin()
+    late: list[Route] = []
+    page.route("**/hx-sse.min.js*", lambda route: late.append(route))
+    page.goto(f"{idle.url}{NEURON}?job={job}", wait_until="commit")
+    page.evaluate(HTMX_HAS_BEGUN)
+    for route in late:
+        route.continue_()
+    idle.move(job, 6)
+    expect(page.locator("#live")).to_contain_text("6 of 10")
+
+
 def test_a_stream_that_never_begins_says_so(page: Page, idle: Idle) -> None:
     job = idle.begin()
     page.route("**/live/*", lambda route: route.abort())
