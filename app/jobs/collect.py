@@ -5,30 +5,23 @@ from the last finished shard; what it cannot find there it makes again, with the
 """
 
 import asyncio
-import json
-import logging
-import shutil
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from app.domain.collection import Document, ExcerptTable
 from app.domain.token_lookup import lookup_layer
-from app.errors import NotFound, StoreError
-from app.jobs import engine
+from app.errors import StoreError
+from app.jobs import engine, scratch
 from app.jobs.lifecycle import Progress, in_thread, run
 from app.jobs.requests import CollectRequest, dumps, loads
 from app.jobs.runtime import Runtime, current
-from app.store import Store, collections, jobs, models
+from app.store import collections, jobs, models
 from app.store.rows import JobRow
 
 if TYPE_CHECKING:
     from app.subject.collect import Collector
-
-log = logging.getLogger(__name__)
 
 UNIT = "excerpts"
 
@@ -73,14 +66,16 @@ async def _collect(runtime: Runtime, row: JobRow) -> dict[str, object]:
             progress.report(prepared.excerpts, "writing")
             await write(row.id, prepared.collection)
             await finish(row.id, prepared.collection)
+        except StoreError:  # no fault of the collection's: what it has read is kept for a retry
+            await asyncio.to_thread(scratch.abandon, runtime.store, row.id)
+            raise
         except (Exception, engine.Stopped) as error:
-            now = await runtime.db(lambda s: jobs.get(s, row.id))
-            if isinstance(error, Exception) or now.state.ended:  # otherwise another worker goes on with it
-                await asyncio.to_thread(clean, runtime.store, runtime.scratch(row.id), row)
+            if isinstance(error, Exception) or await _ended(runtime, row.id):  # else another worker goes on
+                await asyncio.to_thread(scratch.clean, runtime.store, runtime.scratch(row.id), row.id)
             raise
         finally:
             _works.pop(row.id, None)
-        await asyncio.to_thread(shutil.rmtree, runtime.scratch(row.id), ignore_errors=True)
+        await asyncio.to_thread(scratch.finished, runtime.store, runtime.scratch(row.id))
     return {"model": prepared.slug, "collection": prepared.collection, "seed": request.seed}
 
 
@@ -91,7 +86,10 @@ async def prepare(job_id: str) -> dict[str, Any]:
     request = await _request(runtime, job_id)
 
     def work(stop: threading.Event) -> Prepared:
+        folder = runtime.scratch(job_id)
         opened = _open(runtime, job_id, request)
+        scratch.adopt(runtime.store, folder, request)
+        scratch.drop_unusable(folder, opened.collector.fingerprint())
         card = opened.collector.subject.card
         with runtime.store.session() as session:
             models.add_model(session, card, opened.collector.subject.vocabulary)
@@ -123,7 +121,7 @@ async def run_shard(job_id: str, shard: int) -> int:
         progress = Progress(runtime, job_id, total, UNIT)
         opened.collector.run_shard(
             shard,
-            _shards(runtime, job_id),
+            scratch.shards(runtime.scratch(job_id)),
             lambda done: progress.report(before + done, "reading"),
             stop.is_set,
         )
@@ -145,7 +143,7 @@ async def write(job_id: str, collection: int) -> int:
         with runtime.store.session() as session:
             there = set(collections.written(session, collection))
         count = 0
-        for result in opened.collector.merge(_shards(runtime, job_id)):
+        for result in opened.collector.merge(scratch.shards(runtime.scratch(job_id))):
             if stop.is_set():
                 return count
             count += 1
@@ -175,45 +173,16 @@ async def finish(job_id: str, collection: int) -> int:
     return await in_thread(work)
 
 
-def clean(store: Store, scratch: Path, row: JobRow) -> None:
-    """Leave nothing half-written of a collection that ended without success."""
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        with store.session() as session:
-            for left in collections.of_model(session, row.model or ""):
-                if left.job_id == row.id and left.finished_at is None:
-                    collections.abandon(session, left.id)
-    except NotFound:  # it never came so far as to store its model
-        return
-    except StoreError as error:
-        log.warning("job %s: what it left in the store goes with the next collection (%s)", row.id, error)
-
-
-def sweep(store: Store, folder: Path) -> None:
-    """Clean up after jobs that ended while no worker could: cancelled ones whose worker had died."""
-    for scratch in folder.iterdir() if folder.is_dir() else []:
-        try:
-            with store.session() as session:
-                row = jobs.get(session, scratch.name)
-        except NotFound:
-            shutil.rmtree(scratch, ignore_errors=True)
-            continue
-        if row.state.ended:
-            clean(store, scratch, row)
-
-
-def _shards(runtime: Runtime, job_id: str) -> Path:
-    folder = runtime.scratch(job_id) / "shards"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def corpus_name(sources: tuple[str, ...]) -> str:
     """Sources as people name them: a path by its last two parts, so that no page shows where somebody keeps files."""
     return ", ".join(
         source if source.startswith("hf:") else "/".join(Path(source).expanduser().resolve().parts[-2:])
         for source in sources
     )
+
+
+async def _ended(runtime: Runtime, job_id: str) -> bool:
+    return (await runtime.db(lambda s: jobs.get(s, job_id))).state.ended
 
 
 async def _request(runtime: Runtime, job_id: str) -> CollectRequest:
@@ -235,47 +204,16 @@ def _open(runtime: Runtime, job_id: str, request: CollectRequest) -> _Work:
     progress.report(done, "loading the model")
     subject = load(request.model, settings.device, settings.threads, runtime.models_dir)
     layers = request.layers or range(subject.card.layers)
-    file = runtime.scratch(job_id) / "excerpts.npz"
-    kept = _load_excerpts(file)
+    folder = runtime.scratch(job_id)
+    kept = scratch.load_excerpts(folder)
     if kept is None:
         from app.subject.corpus import read_corpus
         from app.subject.excerpts import build_excerpts
 
         progress.report(done, "reading the corpus")
         kept = build_excerpts(read_corpus(request.corpus), subject.tokenizer, request.excerpts, request.seed)
-        _save_excerpts(file, *kept)
+        scratch.save_excerpts(folder, *kept)
     documents, excerpts = kept
     collector = Collector(subject, excerpts, request.profile, layers, request.seed)
     _works[job_id] = _Work(collector, documents, excerpts)
     return _works[job_id]
-
-
-def _save_excerpts(file: Path, documents: list[Document], excerpts: ExcerptTable) -> None:
-    """One file that is there as a whole or not at all. Raises StoreError when the disk is full."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".tmp")
-        with partial.open("wb") as out:
-            np.savez(
-                out,
-                tokens=excerpts.tokens,
-                documents=excerpts.documents,
-                splits=excerpts.splits,
-                starts=excerpts.starts,
-                names=np.frombuffer(json.dumps([asdict(d) for d in documents]).encode(), np.uint8),
-            )
-        partial.replace(file)
-    except OSError as error:
-        raise StoreError(
-            f"Cannot write to {file.parent} ({error.strerror}): free some space, then retry."
-        ) from error
-
-
-def _load_excerpts(file: Path) -> tuple[list[Document], ExcerptTable] | None:
-    if not file.exists():
-        return None
-    with np.load(file, allow_pickle=False) as arrays:
-        documents = [Document(**d) for d in json.loads(arrays["names"].tobytes().decode())]
-        return documents, ExcerptTable(
-            arrays["tokens"], arrays["documents"], arrays["splits"], arrays["starts"]
-        )

@@ -8,8 +8,9 @@ import socket
 from time import monotonic
 
 from app.errors import StoreError
-from app.jobs import collect, engine, kinds
+from app.jobs import engine, kinds, scratch
 from app.jobs.alive import SILENT_SECONDS, gone
+from app.jobs.requests import Kind
 from app.jobs.runtime import Runtime, use
 from app.settings import Settings
 from app.store import Session, Store, jobs, workers
@@ -46,7 +47,7 @@ class Worker:
         use(self.runtime)
         await self._beat()
         await self.engine.start()
-        await asyncio.to_thread(collect.sweep, self.store, self.runtime.jobs_dir)
+        await asyncio.to_thread(scratch.sweep, self.store, self.runtime.jobs_dir)
         log.info("worker %s: ready", self.name)
         failures = 0
         beat_at = idle_since = monotonic()
@@ -114,7 +115,9 @@ class Worker:
 
     async def _fail(self, job_id: str, reason: str) -> None:
         log.warning("job %s: failed: %s", job_id, reason)
-        await self.runtime.db(lambda s: jobs.set_state(s, job_id, JobState.FAILED, reason=reason))
+        row = await self.runtime.db(lambda s: jobs.set_state(s, job_id, JobState.FAILED, reason=reason))
+        if row.kind == Kind.COLLECT:
+            await asyncio.to_thread(scratch.abandon, self.store, job_id)
 
     async def _look_after_jobs(self) -> None:
         """Take over what dead workers held, within bounds, and end what the engine has lost."""

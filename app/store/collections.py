@@ -20,7 +20,18 @@ from app.store.rows import CollectionRow, CollectionState, JobState
 from app.store.session import Session, writing
 from app.store.types import nullable
 
-__all__ = ["abandon", "begin", "finish", "get", "of_model", "rows", "write_layer", "write_lookup", "written"]
+__all__ = [
+    "abandon",
+    "begin",
+    "finish",
+    "get",
+    "of_model",
+    "rows",
+    "under_way",
+    "write_layer",
+    "write_lookup",
+    "written",
+]
 
 _STATISTICS = ("mean", "variance", "skewness", "kurtosis", "maximum", "minimum", "density")
 
@@ -171,6 +182,11 @@ def get(s: Session, collection_id: int) -> CollectionRow:
 def of_model(s: Session, slug: str) -> list[CollectionRow]:
     """All collections of a model, newest first, the one under way included."""
     return rows(s, slug, names.model_id(s, slug), superseded=True)
+
+
+def under_way(s: Session) -> list[CollectionRow]:
+    """The collections, of whatever model, that have not ended."""
+    return _select(s, t.collections.c.state == CollectionState.RUNNING)
 
 
 def rows(s: Session, slug: str, model: int, *, superseded: bool) -> list[CollectionRow]:

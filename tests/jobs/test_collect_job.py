@@ -15,6 +15,7 @@ from app.jobs.requests import CollectRequest
 from app.store import collections, explanations, jobs, models, neurons
 from app.store.excerpts import ExcerptCache
 from app.store.rows import JobState
+from tests.jobs.test_lifecycle import away
 from tests.jobs.world import World, wait_for
 
 Make = Callable[..., World]
@@ -94,7 +95,7 @@ def test_a_collection_that_was_killed_goes_on_with_the_same_result(
     row = here.ended(job)
     assert (row.state, row.resumptions, row.done) == (JobState.DONE, 1, EXCERPTS), row.reason
     assert contents(here) == undisturbed
-    assert not (here.settings.data_dir / "jobs" / job).exists()
+    assert not here.scratch(job).exists()
 
 
 def test_the_command_run_again_after_a_kill_goes_on(
@@ -142,7 +143,7 @@ def test_a_cancelled_collection_leaves_nothing_and_can_be_retried(world: Make, m
     job = here.jobs.enqueue_collect(request(materials, excerpts=1100))
     wait_for(lambda: here.job(job).done > 0, "the collection to run")
     assert here.jobs.cancel(job).state is JobState.CANCELLED
-    wait_for(lambda: not (here.settings.data_dir / "jobs" / job).exists(), "its files to go", 15)
+    wait_for(lambda: not here.scratch(job).exists(), "its files to go", 15)
 
     def no_collection() -> bool:
         with here.store.session() as session:
@@ -154,6 +155,40 @@ def test_a_cancelled_collection_leaves_nothing_and_can_be_retried(world: Make, m
     assert here.job(job).state is JobState.CANCELLED
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """A database of its own for a world; None for its file."""
+    return request.getfixturevalue("postgres").migrated() if request.param == "postgresql" else None
+
+
+def test_a_store_that_fails_costs_a_collection_nothing_that_it_has_read(
+    world: Make, materials: Path, undisturbed: dict[str, object], database_url: str | None
+) -> None:
+    here = world(database_url=database_url)
+    worker = here.worker()
+    job = here.jobs.enqueue_collect(request(materials))
+    first = here.scratch(job) / "shards" / "shard-00000.npz"
+    wait_for(first.exists, "the first shard")
+    read = first.stat()
+    with away(here.store):
+        wait_for(lambda: f"job {job}: failed" in here.output(worker), "the collection to fail")
+    row = here.ended(job)
+    assert row.state is JobState.FAILED and "the store failed" in row.reason
+    with here.store.session() as session:
+        assert collections.of_model(session, "tiny-llama") == []
+    here.kill(worker)
+    here.worker()  # which clears up when it starts
+    again = here.jobs.retry(job)
+    taken = here.scratch(again) / "shards" / "shard-00000.npz"
+    found = wait_for(
+        lambda: taken.stat() if taken.exists() else None, "the first shard in the retry's folder"
+    )
+    assert (found.st_ino, found.st_mtime_ns) == (read.st_ino, read.st_mtime_ns)
+    assert here.ended(again).state is JobState.DONE
+    assert contents(here) == undisturbed
+    assert not any(here.scratch(again).parent.iterdir())
+
+
 def test_a_collection_cancelled_while_no_worker_was_alive_is_cleaned_up_by_the_next(
     world: Make, materials: Path
 ) -> None:
@@ -163,9 +198,9 @@ def test_a_collection_cancelled_while_no_worker_was_alive_is_cleaned_up_by_the_n
     wait_for(lambda: here.job(job).done > 0, "the collection to run")
     here.kill(worker)
     here.jobs.cancel(job)
-    assert (here.settings.data_dir / "jobs" / job).exists()
+    assert here.scratch(job).exists()
     here.worker()
-    wait_for(lambda: not (here.settings.data_dir / "jobs" / job).exists(), "its files to go", 15)
+    wait_for(lambda: not here.scratch(job).exists(), "its files to go", 15)
     with here.store.session() as session:
         assert collections.of_model(session, "tiny-llama") == []
 

@@ -132,6 +132,10 @@ class World:
         process.send_signal(signal.SIGKILL)
         process.wait(30)
 
+    def scratch(self, job_id: str) -> Path:
+        """The folder of a job."""
+        return self.settings.data_dir / "jobs" / job_id
+
     def job(self, job_id: str) -> JobRow:
         with self.store.session() as session:
             return jobs.get(session, job_id)
