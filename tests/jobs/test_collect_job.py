@@ -93,9 +93,28 @@ def test_a_collection_that_was_killed_goes_on_with_the_same_result(
         assert models.layers(session, "tiny-llama") == []  # nothing half-written is to be seen
     here.worker()
     row = here.ended(job)
-    assert (row.state, row.resumptions, row.done) == (JobState.DONE, 1, EXCERPTS), row.reason
+    assert (row.state, row.attempts, row.done) == (JobState.DONE, 2, EXCERPTS), row.reason
     assert contents(here) == undisturbed
     assert not here.scratch(job).exists()
+
+
+def test_a_collection_may_be_stopped_with_its_server_as_often_as_people_like(
+    world: Make, materials: Path, undisturbed: dict[str, object]
+) -> None:
+    here = world()
+    job = here.jobs.enqueue_collect(request(materials))
+    for stops in range(1, 5):
+        worker = here.worker()
+        wait_for(lambda n=stops: here.job(job).attempts == n, "the collection to be taken up")  # type: ignore[misc]
+        wait_for(lambda: here.job(job).done > 0, "the collection to run")
+        worker.terminate()
+        worker.wait(30)
+        row = here.job(job)
+        assert (row.state, row.worker, row.resumptions) == (JobState.QUEUED, "", 0), row.reason
+    here.worker()
+    row = here.ended(job)
+    assert (row.state, row.attempts) == (JobState.DONE, 5), row.reason
+    assert contents(here) == undisturbed
 
 
 def test_the_command_run_again_after_a_kill_goes_on(
