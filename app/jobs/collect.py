@@ -10,14 +10,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from app.domain.collection import Document, ExcerptTable
 from app.domain.token_lookup import lookup_layer
-from app.errors import StoreError
+from app.errors import CorpusError, StoreError
 from app.jobs import engine, scratch
 from app.jobs.lifecycle import Progress, in_thread, run
 from app.jobs.requests import CollectRequest, dumps, loads
 from app.jobs.runtime import Runtime, current
 from app.store import collections, jobs, models
+from app.store import excerpts as stored_excerpts
 from app.store.rows import JobRow
 
 if TYPE_CHECKING:
@@ -62,7 +65,7 @@ async def _collect(runtime: Runtime, row: JobRow) -> dict[str, object]:
             prepared = Prepared(**await prepare(row.id))
             progress = Progress(runtime, row.id, prepared.excerpts, UNIT)
             for i in range(prepared.shards):
-                await run_shard(row.id, i)
+                await run_shard(row.id, i, prepared.collection)
             progress.report(prepared.excerpts, "writing")
             await write(row.id, prepared.collection)
             await finish(row.id, prepared.collection)
@@ -87,7 +90,7 @@ async def prepare(job_id: str) -> dict[str, Any]:
 
     def work(stop: threading.Event) -> Prepared:
         folder = runtime.scratch(job_id)
-        opened = _open(runtime, job_id, request)
+        opened = _open(runtime, job_id, request, None)
         scratch.adopt(runtime.store, folder, request)
         scratch.drop_unusable(folder, opened.collector.fingerprint())
         card = opened.collector.subject.card
@@ -109,22 +112,13 @@ async def prepare(job_id: str) -> dict[str, Any]:
 
 
 @engine.step("collect.shard")
-async def run_shard(job_id: str, shard: int) -> int:
+async def run_shard(job_id: str, shard: int, collection: int) -> int:
     """Run the model over one part of the excerpts; its partial result lies in the job's folder afterwards."""
     runtime = current()
     request = await _request(runtime, job_id)
 
     def work(stop: threading.Event) -> int:
-        opened = _open(runtime, job_id, request)
-        total = len(opened.excerpts.tokens)
-        before = sum(opened.collector.shard_size(i) for i in range(shard))
-        progress = Progress(runtime, job_id, total, UNIT)
-        opened.collector.run_shard(
-            shard,
-            scratch.shards(runtime.scratch(job_id)),
-            lambda done: progress.report(before + done, "reading"),
-            stop.is_set,
-        )
+        _read_shard(runtime, job_id, _open(runtime, job_id, request, collection), shard, "reading", stop)
         return shard
 
     return await in_thread(work)
@@ -132,18 +126,26 @@ async def run_shard(job_id: str, shard: int) -> int:
 
 @engine.step("collect.write")
 async def write(job_id: str, collection: int) -> int:
-    """Merge the shards and write layer by layer, each with its token lookup; layers already written are passed over."""
+    """Merge the shards and write layer by layer, each with its token lookup; layers already written are passed over.
+
+    The engine takes a finished shard as done wherever it goes on: those that this machine does not have are read again.
+    """
     runtime = current()
     request = await _request(runtime, job_id)
 
     def work(stop: threading.Event) -> int:
-        opened = _open(runtime, job_id, request)
+        opened = _open(runtime, job_id, request, collection)
+        folder = scratch.shards(runtime.scratch(job_id))
+        count = opened.collector.shards()
+        for shard in sorted(set(range(count)) - set(opened.collector.done(folder))):
+            note = f"reading part {shard + 1} of {count} again, which another worker had read"
+            _read_shard(runtime, job_id, opened, shard, note, stop)
         total = len(opened.excerpts.tokens)
         progress = Progress(runtime, job_id, total, UNIT)
         with runtime.store.session() as session:
             there = set(collections.written(session, collection))
         count = 0
-        for result in opened.collector.merge(scratch.shards(runtime.scratch(job_id))):
+        for result in opened.collector.merge(folder):
             if stop.is_set():
                 return count
             count += 1
@@ -190,8 +192,25 @@ async def _request(runtime: Runtime, job_id: str) -> CollectRequest:
     return loads(CollectRequest, row.parameters_json)
 
 
-def _open(runtime: Runtime, job_id: str, request: CollectRequest) -> _Work:
-    """The job's model and excerpts, loaded once in this process."""
+def _read_shard(
+    runtime: Runtime, job_id: str, opened: _Work, shard: int, note: str, stop: threading.Event
+) -> None:
+    collector = opened.collector
+    before = sum(collector.shard_size(i) for i in range(shard))
+    progress = Progress(runtime, job_id, len(opened.excerpts.tokens), UNIT)
+    collector.run_shard(
+        shard,
+        scratch.shards(runtime.scratch(job_id)),
+        lambda done: progress.report(before + done, note),
+        stop.is_set,
+    )
+
+
+def _open(runtime: Runtime, job_id: str, request: CollectRequest, collection: int | None) -> _Work:
+    """The job's model and excerpts, loaded once in this process.
+
+    Raises CorpusError when the corpus gives other excerpts now than those of the collection, if that was begun.
+    """
     if job_id in _works:
         return _works[job_id]
     from app.subject.collect import Collector
@@ -199,9 +218,7 @@ def _open(runtime: Runtime, job_id: str, request: CollectRequest) -> _Work:
 
     settings = runtime.settings
     progress = Progress(runtime, job_id, request.excerpts, UNIT)
-    with runtime.store.session() as session:
-        done = jobs.get(session, job_id).done  # of a worker that died: progress does not go back
-    progress.report(done, "loading the model")
+    progress.report(0, "loading the model")
     subject = load(request.model, settings.device, settings.threads, runtime.models_dir)
     layers = request.layers or range(subject.card.layers)
     folder = runtime.scratch(job_id)
@@ -210,10 +227,23 @@ def _open(runtime: Runtime, job_id: str, request: CollectRequest) -> _Work:
         from app.subject.corpus import read_corpus
         from app.subject.excerpts import build_excerpts
 
-        progress.report(done, "reading the corpus")
+        progress.report(0, "reading the corpus")
         kept = build_excerpts(read_corpus(request.corpus), subject.tokenizer, request.excerpts, request.seed)
+        if collection is not None:
+            _check_same(runtime, request, collection, kept[1])
         scratch.save_excerpts(folder, *kept)
     documents, excerpts = kept
     collector = Collector(subject, excerpts, request.profile, layers, request.seed)
     _works[job_id] = _Work(collector, documents, excerpts)
     return _works[job_id]
+
+
+def _check_same(runtime: Runtime, request: CollectRequest, collection: int, excerpts: ExcerptTable) -> None:
+    with runtime.store.session() as session:
+        stored = stored_excerpts.read(session, request.slug, collection)
+    for name in ("tokens", "documents", "splits", "starts"):
+        if not np.array_equal(getattr(stored, name), getattr(excerpts, name)):
+            raise CorpusError(
+                "The corpus does not give the excerpts any more with which this collection began: a file was changed, "
+                "or is another one on this worker's machine. Start the collection again."
+            )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from app.jobs.requests import CollectRequest
 from app.store import collections, explanations, jobs, models, neurons
 from app.store.excerpts import ExcerptCache
 from app.store.rows import JobState
+from tests.conftest import Postgres
 from tests.jobs.test_lifecycle import away
 from tests.jobs.world import World, wait_for
 
@@ -115,6 +117,40 @@ def test_a_collection_may_be_stopped_with_its_server_as_often_as_people_like(
     row = here.ended(job)
     assert (row.state, row.attempts) == (JobState.DONE, 5), row.reason
     assert contents(here) == undisturbed
+
+
+def test_a_worker_on_another_machine_finishes_a_dead_one_s_collection(
+    world: Make, materials: Path, undisturbed: dict[str, object], postgres: Postgres
+) -> None:
+    """It has neither the dead one's excerpts nor its shards: nothing but the store is shared."""
+    url = postgres.migrated()
+    here, there = world("here", database_url=url), world("there", database_url=url)
+    worker = here.worker()
+    job = here.jobs.enqueue_collect(request(materials))
+    wait_for(lambda: here.job(job).done > 300, "the second shard to be under way")
+    here.kill(worker)
+    there.worker()
+    row = there.ended(job)
+    assert (row.state, row.attempts) == (JobState.DONE, 2), row.reason
+    assert contents(there) == undisturbed
+
+
+def test_a_corpus_that_has_changed_under_a_collection_is_named(world: Make, materials: Path) -> None:
+    here = world()
+    corpus = here.folder / "corpus.jsonl"
+    lines = (materials / "corpus.jsonl").read_text("utf-8").splitlines(keepends=True)
+    corpus.write_text("".join(lines), "utf-8")
+    worker = here.worker()
+    job = here.jobs.enqueue_collect(request(materials, corpus=(str(corpus),)))
+    wait_for(lambda: here.job(job).done > 300, "the second shard to be under way")
+    here.kill(worker)
+    shutil.rmtree(here.scratch(job))
+    corpus.write_text("".join(lines[:-1]), "utf-8")
+    here.worker()
+    row = here.ended(job)
+    assert row.state is JobState.FAILED and "a file was changed" in row.reason
+    with here.store.session() as session:
+        assert collections.of_model(session, "tiny-llama") == []
 
 
 def test_the_command_run_again_after_a_kill_goes_on(
