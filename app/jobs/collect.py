@@ -24,7 +24,10 @@ from app.store import excerpts as stored_excerpts
 from app.store.rows import JobRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from app.subject.collect import Collector
+    from app.subject.corpus import RawDocument
 
 UNIT = "excerpts"
 
@@ -90,11 +93,13 @@ async def prepare(job_id: str) -> dict[str, Any]:
 
     def work(stop: threading.Event) -> Prepared:
         folder = runtime.scratch(job_id)
-        opened = _open(runtime, job_id, request, None)
+        opened = _open(runtime, job_id, request, None, stop)
         scratch.adopt(runtime.store, folder, request)
         scratch.drop_unusable(folder, opened.collector.fingerprint())
         card = opened.collector.subject.card
         with runtime.store.session() as session:
+            if stop.is_set() or jobs.get(session, job_id).state.ended:
+                raise engine.Stopped
             models.add_model(session, card, opened.collector.subject.vocabulary)
             collection = collections.begin(
                 session,
@@ -118,7 +123,9 @@ async def run_shard(job_id: str, shard: int, collection: int) -> int:
     request = await _request(runtime, job_id)
 
     def work(stop: threading.Event) -> int:
-        _read_shard(runtime, job_id, _open(runtime, job_id, request, collection), shard, "reading", stop)
+        _read_shard(
+            runtime, job_id, _open(runtime, job_id, request, collection, stop), shard, "reading", stop
+        )
         return shard
 
     return await in_thread(work)
@@ -134,7 +141,7 @@ async def write(job_id: str, collection: int) -> int:
     request = await _request(runtime, job_id)
 
     def work(stop: threading.Event) -> int:
-        opened = _open(runtime, job_id, request, collection)
+        opened = _open(runtime, job_id, request, collection, stop)
         folder = scratch.shards(runtime.scratch(job_id))
         count = opened.collector.shards()
         for shard in sorted(set(range(count)) - set(opened.collector.done(folder))):
@@ -206,10 +213,13 @@ def _read_shard(
     )
 
 
-def _open(runtime: Runtime, job_id: str, request: CollectRequest, collection: int | None) -> _Work:
+def _open(
+    runtime: Runtime, job_id: str, request: CollectRequest, collection: int | None, stop: threading.Event
+) -> _Work:
     """The job's model and excerpts, loaded once in this process.
 
-    Raises CorpusError when the corpus gives other excerpts now than those of the collection, if that was begun.
+    Raises CorpusError when the corpus gives other excerpts now than those of the collection, if that was begun;
+    Stopped at the next document when `stop` is set.
     """
     if job_id in _works:
         return _works[job_id]
@@ -228,7 +238,8 @@ def _open(runtime: Runtime, job_id: str, request: CollectRequest, collection: in
         from app.subject.excerpts import build_excerpts
 
         progress.report(0, "reading the corpus")
-        kept = build_excerpts(read_corpus(request.corpus), subject.tokenizer, request.excerpts, request.seed)
+        corpus = _until(stop, read_corpus(request.corpus))
+        kept = build_excerpts(corpus, subject.tokenizer, request.excerpts, request.seed)
         if collection is not None:
             _check_same(runtime, request, collection, kept[1])
         scratch.save_excerpts(folder, *kept)
@@ -236,6 +247,13 @@ def _open(runtime: Runtime, job_id: str, request: CollectRequest, collection: in
     collector = Collector(subject, excerpts, request.profile, layers, request.seed)
     _works[job_id] = _Work(collector, documents, excerpts)
     return _works[job_id]
+
+
+def _until(stop: threading.Event, documents: "Iterator[RawDocument]") -> "Iterator[RawDocument]":
+    for document in documents:
+        if stop.is_set():
+            raise engine.Stopped
+        yield document
 
 
 def _check_same(runtime: Runtime, request: CollectRequest, collection: int, excerpts: ExcerptTable) -> None:

@@ -1,6 +1,7 @@
 """What every workflow does around its own work: claim the row, report progress, and say how it ended."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import threading
@@ -117,7 +118,8 @@ class Progress:
 async def in_thread(work: Callable[[threading.Event], T]) -> T:
     """Run blocking work in a thread. Cancelled, it sets the event that the work looks at, and waits for its end.
 
-    Waiting matters: files and memory of the work are still in use until it has ended.
+    Waiting matters: files, memory and the store are still in use until it has ended. So it waits however often it is
+    cancelled: a job is by the engine and by ourselves.
     """
     stop = threading.Event()
     task = asyncio.ensure_future(asyncio.to_thread(work, stop))
@@ -125,7 +127,9 @@ async def in_thread(work: Callable[[threading.Event], T]) -> T:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         stop.set()
-        await asyncio.wait({task})
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
         if not task.cancelled() and task.exception() is not None:
             log.debug("cancelled work ended with %r", task.exception())
         raise

@@ -260,6 +260,29 @@ def test_a_collection_cancelled_while_no_worker_was_alive_is_cleaned_up_by_the_n
         assert collections.of_model(session, "tiny-llama") == []
 
 
+def test_a_collection_cancelled_while_its_corpus_is_read_stops_there(world: Make, materials: Path) -> None:
+    here = world()
+    corpus = here.folder / "large.jsonl"
+    texts = [json.loads(line)["text"] for line in (materials / "corpus.jsonl").open(encoding="utf-8")]
+    with corpus.open("w", encoding="utf-8") as file:
+        for i in range(40):
+            file.writelines(json.dumps({"text": f"{i} {text}"}) + "\n" for text in texts)
+    here.worker()
+    job = here.jobs.enqueue_collect(request(materials, corpus=(str(corpus),)))
+    wait_for(lambda: here.job(job).note == "reading the corpus", "the corpus to be read")
+    here.jobs.cancel(job)
+    other = request(materials, model=str(materials / "tiny-gpt2"), excerpts=40)
+    assert (
+        here.ended(here.jobs.enqueue_collect(other)).state is JobState.DONE
+    )  # it waited for the cancelled one's end
+    with here.store.session() as session:
+        assert [model.slug for model in models.models(session)] == [
+            "tiny-gpt2"
+        ]  # the other never came to begin
+        assert collections.under_way(session) == []
+    assert not here.scratch(job).exists()
+
+
 def test_a_second_collection_of_the_same_model_is_refused(world: Make, materials: Path) -> None:
     here = world()
     job = here.jobs.enqueue_collect(request(materials))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from app.jobs import lifecycle
-from app.jobs.lifecycle import Progress, run
+from app.jobs.lifecycle import Progress, in_thread, run
 from app.jobs.runtime import Runtime
 from app.settings import Settings
 from app.store import Store, jobs
@@ -70,3 +70,23 @@ async def test_how_a_job_ended_is_written_once_the_store_answers_again(
     rename(runtime.store, "hidden", "jobs")
     await ending
     assert (job(runtime).state, job(runtime).result_json) == (JobState.DONE, '{"model": "m"}')
+
+
+async def test_cancelled_work_has_ended_when_its_caller_goes_on_however_often_it_was_cancelled() -> None:
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work(stop: threading.Event) -> None:
+        begun.set()
+        assert stop.wait(30) and may_end.wait(30)
+        ended.set()
+
+    task = asyncio.create_task(in_thread(work))
+    await asyncio.to_thread(begun.wait, 30)
+    for _ in range(3):
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.05)
+        assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
