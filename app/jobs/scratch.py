@@ -1,10 +1,11 @@
 """The folder in which a collection keeps its excerpts and finished shards, and who clears what away when.
 
-A folder has its job's name. It goes with its job, except that the one of a job that failed stays for a while: the store
+A folder has its job's name, in a folder of its store's. It goes with its job, except that the one of a job that failed stays for a while: the store
 was out of reach or the disk full, and hours of reading would be lost. The next collection that asks for the same
 takes its shards over.
 """
 
+import hashlib
 import json
 import logging
 import shutil
@@ -12,6 +13,7 @@ import zlib
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -27,6 +29,21 @@ log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=7)  # how long a failed collection may wait for its retry
 EXCERPTS = "excerpts.npz"
+
+
+def home(data_dir: Path, store_url: str) -> Path:
+    """The folder of one store's jobs, so that stores with one data folder do not clear away each other's.
+
+    A store is known by where it lies, and by its place in the data folder where that may move.
+    """
+    address = urlsplit(store_url)
+    if address.scheme.startswith("sqlite"):
+        file, data = Path(store_url.partition(":///")[2].partition("?")[0]).resolve(), data_dir.resolve()
+        place = str(file.relative_to(data) if file.is_relative_to(data) else file)
+    else:
+        hosts = parse_qs(address.query).get("host", [address.hostname or ""])
+        place = f"{','.join(hosts)}:{address.port or ''}{address.path}"
+    return data_dir / "jobs" / hashlib.sha256(place.encode()).hexdigest()[:12]
 
 
 def shards(scratch: Path) -> Path:

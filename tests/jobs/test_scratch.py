@@ -68,6 +68,36 @@ def test_what_failed_lately_is_kept_and_all_else_that_has_ended_goes(store: Stor
     assert names(home) == ["failed", "running"]
 
 
+def test_a_store_s_jobs_are_safe_from_another_store_with_the_same_data_folder(
+    store: Store, tmp_path: Path
+) -> None:
+    ours = scratch.home(tmp_path, "sqlite:///other.sqlite")
+    theirs = shard_in(
+        scratch.home(tmp_path, "postgresql+psycopg://me:secret@db/neurons") / "collect-1", "theirs"
+    )
+    collection_job(store, ours, "failed", JobState.FAILED)
+    shard_in(ours / "unknown", OURS)
+    scratch.sweep(store, ours)
+    assert names(ours) == ["failed"] and shard_path(theirs / "shards", 0).exists()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("sqlite:///{}/a/x.sqlite", "sqlite:///{}/b/x.sqlite", True),  # each in its data folder: it was moved
+        ("sqlite:///{}/a/x.sqlite", "sqlite:///{}/b/y.sqlite", False),
+        ("sqlite:////far/x.sqlite", "sqlite+pysqlite:////far/../far/x.sqlite", True),
+        ("sqlite:////far/x.sqlite", "sqlite:////near/x.sqlite", False),
+        ("postgresql://me:1@db/n", "postgresql+psycopg://you:2@db/n?sslmode=require", True),
+        ("postgresql://me:1@db/n", "postgresql://me:1@db/m", False),
+        ("postgresql:///n?host=/run/a", "postgresql:///n?host=/run/b", False),
+    ],
+)
+def test_a_store_is_known_by_where_it_lies(tmp_path: Path, one: str, other: str, same: bool) -> None:
+    homes = [scratch.home(tmp_path / d, url.format(tmp_path)) for d, url in (("a", one), ("b", other))]
+    assert (homes[0].name == homes[1].name) == same
+
+
 def test_what_failed_is_kept_until_its_model_is_collected(store: Store, home: Path) -> None:
     collection_job(store, home, "failed", JobState.FAILED)
     with store.session() as session:
