@@ -100,6 +100,10 @@ async def prepare(job_id: str) -> dict[str, Any]:
         with runtime.store.session() as session:
             if stop.is_set() or jobs.get(session, job_id).state.ended:
                 raise engine.Stopped
+            if not request.replace:  # known for certain only now: a corpus may hold less than was asked for
+                collections.refuse_loss(
+                    session, card.slug, opened.collector.layers, len(opened.excerpts.tokens)
+                )
             models.add_model(session, card, opened.collector.subject.vocabulary)
             collection = collections.begin(
                 session,

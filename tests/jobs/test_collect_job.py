@@ -296,6 +296,36 @@ def test_a_second_collection_of_the_same_model_is_refused(world: Make, materials
     assert one_line(refused) and job in refused.stderr
 
 
+def test_a_smaller_collection_takes_the_place_of_a_larger_one_only_if_told_to(
+    world: Make, materials: Path, collected: Path
+) -> None:
+    here = world(data=collected)
+    short = here.folder / "short.jsonl"
+    lines = (materials / "corpus.jsonl").read_text("utf-8").splitlines(keepends=True)
+    short.write_text("".join(lines[:20]), "utf-8")
+
+    def collect(corpus: Path, *options: str) -> subprocess.CompletedProcess[str]:
+        return here.run("collect", "--model", str(materials / "tiny-gpt2"), "--corpus", str(corpus), *options)
+
+    def there() -> tuple[int, list[str]]:
+        with here.store.session() as session:
+            found = [layer.slug for layer in models.layers(session, "tiny-gpt2")]
+        return len(ExcerptCache.get(here.store, "tiny-gpt2").splits), found
+
+    refused = collect(materials / "corpus.jsonl", "--excerpts", "60", "--layers", "1")
+    assert refused.returncode == 1 and "only 60 excerpts and no 0-mlp" in one_line(refused)
+    with here.store.session() as session:
+        assert len(jobs.list_jobs(session)) == 1  # nothing was begun
+    refused = collect(short, "--excerpts", "400")
+    assert refused.returncode == 1 and "--replace" in one_line(refused)  # it turned out to be too short
+    assert there() == (400, ["0-mlp", "1-mlp"])
+    again = collect(materials / "corpus.jsonl", "--excerpts", "400")
+    assert again.returncode == 0, again.stderr
+    told = collect(materials / "corpus.jsonl", "--excerpts", "60", "--layers", "1", "--replace")
+    assert told.returncode == 0, told.stderr
+    assert there() == (60, ["1-mlp"])
+
+
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
     """The error as shown: one line by us, and no traceback anywhere."""
     assert "Traceback" not in done.stdout + done.stderr
