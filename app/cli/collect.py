@@ -34,6 +34,9 @@ def collect(
     layers: Annotated[str, typer.Option(help="all, 3, 0-5 or 0,4,8-11.")] = "all",
     profile: Annotated[str, typer.Option(help=f"Records kept: {', '.join(PROFILES)}.")] = "standard",
     seed: Annotated[int, typer.Option(help="Seed of all sampling.")] = 0,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of a collection with more layers or excerpts.")
+    ] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Folder for the store and models.")] = None,
 ) -> None:
     """Collect a model's neurons over a corpus. Run it again after a crash: it goes on where it was."""
@@ -49,6 +52,7 @@ def collect(
         profile=PROFILES[profile],
         seed=seed,
         slug=slug_of(source),
+        replace=replace,
     )
     with open_jobs(settings(data_dir=data_dir)) as jobs:
         _follow(jobs, begin_or_join(jobs, request))

@@ -5,9 +5,6 @@ from the last finished shard; what it cannot find there it makes again, with the
 """
 
 import asyncio
-import json
-import logging
-import shutil
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,18 +14,20 @@ import numpy as np
 
 from app.domain.collection import Document, ExcerptTable
 from app.domain.token_lookup import lookup_layer
-from app.errors import NotFound, StoreError
-from app.jobs import engine
+from app.errors import CorpusError, StoreError
+from app.jobs import engine, scratch
 from app.jobs.lifecycle import Progress, in_thread, run
 from app.jobs.requests import CollectRequest, dumps, loads
 from app.jobs.runtime import Runtime, current
-from app.store import Store, collections, jobs, models
+from app.store import collections, jobs, models
+from app.store import excerpts as stored_excerpts
 from app.store.rows import JobRow
 
 if TYPE_CHECKING:
-    from app.subject.collect import Collector
+    from collections.abc import Iterator
 
-log = logging.getLogger(__name__)
+    from app.subject.collect import Collector
+    from app.subject.corpus import RawDocument
 
 UNIT = "excerpts"
 
@@ -69,18 +68,20 @@ async def _collect(runtime: Runtime, row: JobRow) -> dict[str, object]:
             prepared = Prepared(**await prepare(row.id))
             progress = Progress(runtime, row.id, prepared.excerpts, UNIT)
             for i in range(prepared.shards):
-                await run_shard(row.id, i)
+                await run_shard(row.id, i, prepared.collection)
             progress.report(prepared.excerpts, "writing")
             await write(row.id, prepared.collection)
             await finish(row.id, prepared.collection)
+        except StoreError:  # no fault of the collection's: what it has read is kept for a retry
+            await asyncio.to_thread(scratch.abandon, runtime.store, row.id)
+            raise
         except (Exception, engine.Stopped) as error:
-            now = await runtime.db(lambda s: jobs.get(s, row.id))
-            if isinstance(error, Exception) or now.state.ended:  # otherwise another worker goes on with it
-                await asyncio.to_thread(clean, runtime.store, runtime.scratch(row.id), row)
+            if isinstance(error, Exception) or await _ended(runtime, row.id):  # else another worker goes on
+                await asyncio.to_thread(scratch.clean, runtime.store, runtime.scratch(row.id), row.id)
             raise
         finally:
             _works.pop(row.id, None)
-        await asyncio.to_thread(shutil.rmtree, runtime.scratch(row.id), ignore_errors=True)
+        await asyncio.to_thread(scratch.finished, runtime.store, runtime.scratch(row.id))
     return {"model": prepared.slug, "collection": prepared.collection, "seed": request.seed}
 
 
@@ -91,9 +92,18 @@ async def prepare(job_id: str) -> dict[str, Any]:
     request = await _request(runtime, job_id)
 
     def work(stop: threading.Event) -> Prepared:
-        opened = _open(runtime, job_id, request)
+        folder = runtime.scratch(job_id)
+        opened = _open(runtime, job_id, request, None, stop)
+        scratch.adopt(runtime.store, folder, request)
+        scratch.drop_unusable(folder, opened.collector.fingerprint())
         card = opened.collector.subject.card
         with runtime.store.session() as session:
+            if stop.is_set() or jobs.get(session, job_id).state.ended:
+                raise engine.Stopped
+            if not request.replace:  # known for certain only now: a corpus may hold less than was asked for
+                collections.refuse_loss(
+                    session, card.slug, opened.collector.layers, len(opened.excerpts.tokens)
+                )
             models.add_model(session, card, opened.collector.subject.vocabulary)
             collection = collections.begin(
                 session,
@@ -111,21 +121,14 @@ async def prepare(job_id: str) -> dict[str, Any]:
 
 
 @engine.step("collect.shard")
-async def run_shard(job_id: str, shard: int) -> int:
+async def run_shard(job_id: str, shard: int, collection: int) -> int:
     """Run the model over one part of the excerpts; its partial result lies in the job's folder afterwards."""
     runtime = current()
     request = await _request(runtime, job_id)
 
     def work(stop: threading.Event) -> int:
-        opened = _open(runtime, job_id, request)
-        total = len(opened.excerpts.tokens)
-        before = sum(opened.collector.shard_size(i) for i in range(shard))
-        progress = Progress(runtime, job_id, total, UNIT)
-        opened.collector.run_shard(
-            shard,
-            _shards(runtime, job_id),
-            lambda done: progress.report(before + done, "reading"),
-            stop.is_set,
+        _read_shard(
+            runtime, job_id, _open(runtime, job_id, request, collection, stop), shard, "reading", stop
         )
         return shard
 
@@ -134,18 +137,26 @@ async def run_shard(job_id: str, shard: int) -> int:
 
 @engine.step("collect.write")
 async def write(job_id: str, collection: int) -> int:
-    """Merge the shards and write layer by layer, each with its token lookup; layers already written are passed over."""
+    """Merge the shards and write layer by layer, each with its token lookup; layers already written are passed over.
+
+    The engine takes a finished shard as done wherever it goes on: those that this machine does not have are read again.
+    """
     runtime = current()
     request = await _request(runtime, job_id)
 
     def work(stop: threading.Event) -> int:
-        opened = _open(runtime, job_id, request)
+        opened = _open(runtime, job_id, request, collection, stop)
+        folder = scratch.shards(runtime.scratch(job_id))
+        count = opened.collector.shards()
+        for shard in sorted(set(range(count)) - set(opened.collector.done(folder))):
+            note = f"reading part {shard + 1} of {count} again, which another worker had read"
+            _read_shard(runtime, job_id, opened, shard, note, stop)
         total = len(opened.excerpts.tokens)
         progress = Progress(runtime, job_id, total, UNIT)
         with runtime.store.session() as session:
             there = set(collections.written(session, collection))
         count = 0
-        for result in opened.collector.merge(_shards(runtime, job_id)):
+        for result in opened.collector.merge(folder):
             if stop.is_set():
                 return count
             count += 1
@@ -175,39 +186,6 @@ async def finish(job_id: str, collection: int) -> int:
     return await in_thread(work)
 
 
-def clean(store: Store, scratch: Path, row: JobRow) -> None:
-    """Leave nothing half-written of a collection that ended without success."""
-    shutil.rmtree(scratch, ignore_errors=True)
-    try:
-        with store.session() as session:
-            for left in collections.of_model(session, row.model or ""):
-                if left.job_id == row.id and left.finished_at is None:
-                    collections.abandon(session, left.id)
-    except NotFound:  # it never came so far as to store its model
-        return
-    except StoreError as error:
-        log.warning("job %s: what it left in the store goes with the next collection (%s)", row.id, error)
-
-
-def sweep(store: Store, folder: Path) -> None:
-    """Clean up after jobs that ended while no worker could: cancelled ones whose worker had died."""
-    for scratch in folder.iterdir() if folder.is_dir() else []:
-        try:
-            with store.session() as session:
-                row = jobs.get(session, scratch.name)
-        except NotFound:
-            shutil.rmtree(scratch, ignore_errors=True)
-            continue
-        if row.state.ended:
-            clean(store, scratch, row)
-
-
-def _shards(runtime: Runtime, job_id: str) -> Path:
-    folder = runtime.scratch(job_id) / "shards"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def corpus_name(sources: tuple[str, ...]) -> str:
     """Sources as people name them: a path by its last two parts, so that no page shows where somebody keeps files."""
     return ", ".join(
@@ -216,13 +194,37 @@ def corpus_name(sources: tuple[str, ...]) -> str:
     )
 
 
+async def _ended(runtime: Runtime, job_id: str) -> bool:
+    return (await runtime.db(lambda s: jobs.get(s, job_id))).state.ended
+
+
 async def _request(runtime: Runtime, job_id: str) -> CollectRequest:
     row = await runtime.db(lambda s: jobs.get(s, job_id))
     return loads(CollectRequest, row.parameters_json)
 
 
-def _open(runtime: Runtime, job_id: str, request: CollectRequest) -> _Work:
-    """The job's model and excerpts, loaded once in this process."""
+def _read_shard(
+    runtime: Runtime, job_id: str, opened: _Work, shard: int, note: str, stop: threading.Event
+) -> None:
+    collector = opened.collector
+    before = sum(collector.shard_size(i) for i in range(shard))
+    progress = Progress(runtime, job_id, len(opened.excerpts.tokens), UNIT)
+    collector.run_shard(
+        shard,
+        scratch.shards(runtime.scratch(job_id)),
+        lambda done: progress.report(before + done, note),
+        stop.is_set,
+    )
+
+
+def _open(
+    runtime: Runtime, job_id: str, request: CollectRequest, collection: int | None, stop: threading.Event
+) -> _Work:
+    """The job's model and excerpts, loaded once in this process.
+
+    Raises CorpusError when the corpus gives other excerpts now than those of the collection, if that was begun;
+    Stopped at the next document when `stop` is set.
+    """
     if job_id in _works:
         return _works[job_id]
     from app.subject.collect import Collector
@@ -230,52 +232,40 @@ def _open(runtime: Runtime, job_id: str, request: CollectRequest) -> _Work:
 
     settings = runtime.settings
     progress = Progress(runtime, job_id, request.excerpts, UNIT)
-    with runtime.store.session() as session:
-        done = jobs.get(session, job_id).done  # of a worker that died: progress does not go back
-    progress.report(done, "loading the model")
+    progress.report(0, "loading the model")
     subject = load(request.model, settings.device, settings.threads, runtime.models_dir)
     layers = request.layers or range(subject.card.layers)
-    file = runtime.scratch(job_id) / "excerpts.npz"
-    kept = _load_excerpts(file)
+    folder = runtime.scratch(job_id)
+    kept = scratch.load_excerpts(folder)
     if kept is None:
         from app.subject.corpus import read_corpus
         from app.subject.excerpts import build_excerpts
 
-        progress.report(done, "reading the corpus")
-        kept = build_excerpts(read_corpus(request.corpus), subject.tokenizer, request.excerpts, request.seed)
-        _save_excerpts(file, *kept)
+        progress.report(0, "reading the corpus")
+        corpus = _until(stop, read_corpus(request.corpus))
+        kept = build_excerpts(corpus, subject.tokenizer, request.excerpts, request.seed)
+        if collection is not None:
+            _check_same(runtime, request, collection, kept[1])
+        scratch.save_excerpts(folder, *kept)
     documents, excerpts = kept
     collector = Collector(subject, excerpts, request.profile, layers, request.seed)
     _works[job_id] = _Work(collector, documents, excerpts)
     return _works[job_id]
 
 
-def _save_excerpts(file: Path, documents: list[Document], excerpts: ExcerptTable) -> None:
-    """One file that is there as a whole or not at all. Raises StoreError when the disk is full."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".tmp")
-        with partial.open("wb") as out:
-            np.savez(
-                out,
-                tokens=excerpts.tokens,
-                documents=excerpts.documents,
-                splits=excerpts.splits,
-                starts=excerpts.starts,
-                names=np.frombuffer(json.dumps([asdict(d) for d in documents]).encode(), np.uint8),
+def _until(stop: threading.Event, documents: "Iterator[RawDocument]") -> "Iterator[RawDocument]":
+    for document in documents:
+        if stop.is_set():
+            raise engine.Stopped
+        yield document
+
+
+def _check_same(runtime: Runtime, request: CollectRequest, collection: int, excerpts: ExcerptTable) -> None:
+    with runtime.store.session() as session:
+        stored = stored_excerpts.read(session, request.slug, collection)
+    for name in ("tokens", "documents", "splits", "starts"):
+        if not np.array_equal(getattr(stored, name), getattr(excerpts, name)):
+            raise CorpusError(
+                "The corpus does not give the excerpts any more with which this collection began: a file was changed, "
+                "or is another one on this worker's machine. Start the collection again."
             )
-        partial.replace(file)
-    except OSError as error:
-        raise StoreError(
-            f"Cannot write to {file.parent} ({error.strerror}): free some space, then retry."
-        ) from error
-
-
-def _load_excerpts(file: Path) -> tuple[list[Document], ExcerptTable] | None:
-    if not file.exists():
-        return None
-    with np.load(file, allow_pickle=False) as arrays:
-        documents = [Document(**d) for d in json.loads(arrays["names"].tobytes().decode())]
-        return documents, ExcerptTable(
-            arrays["tokens"], arrays["documents"], arrays["splits"], arrays["starts"]
-        )

@@ -32,6 +32,7 @@ class CollectRequest:
     slug: str = ""  # the model's slug in the store, as far as it is known before loading
     corpus_name: str = ""  # shown to people
     retry_of: str = ""  # the job that this one repeats
+    replace: bool = False  # a larger collection of the model too
 
     def same_work(self, other: "CollectRequest") -> bool:
         """Whether both would give the same result."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.errors import AppError, ModelError
-from app.jobs import endpoints
+from app.jobs import endpoints, scratch
 from app.jobs.ledger import StoreLedger
 from app.settings import Endpoint, Settings
 from app.store import Session, Store, models
@@ -58,7 +58,7 @@ class Runtime:
     @property
     def jobs_dir(self) -> Path:
         """Where those folders are."""
-        return self.settings.data_dir / "jobs"
+        return scratch.home(self.settings.data_dir, self.settings.store_url)
 
     async def client(self, name: str) -> "Client":
         """A client of the endpoint of this name. The demo's server is started when it is first asked for."""

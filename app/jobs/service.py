@@ -25,7 +25,7 @@ from app.jobs import endpoints
 from app.jobs.requests import TYPES, CollectRequest, ExplainRequest, Kind, Request, ScoreRequest, dumps, loads
 from app.jobs.watch import watch
 from app.settings import Endpoint, Settings
-from app.store import Session, Store, explanations, jobs, ledger, models, neurons
+from app.store import Session, Store, collections, explanations, jobs, ledger, models, neurons
 from app.store.rows import JobRow, JobState
 
 ASKING_SIMULATORS = (SimulatorName.CHAT_JSON, SimulatorName.LOGPROBS, SimulatorName.ONE_AT_A_TIME)
@@ -48,7 +48,9 @@ class Jobs:
         return endpoints.endpoints(self.settings)
 
     def enqueue_collect(self, request: CollectRequest) -> str:
-        """Begin a collection. Raises Conflict while another one of the same model is under way."""
+        """Begin a collection. Raises Conflict while another one of the same model is under way, and for one that would
+        take the place of a larger one unless the request says to.
+        """
         if request.excerpts < 1:
             raise BadInput("A collection needs at least one excerpt.")
         if not request.corpus:
@@ -60,6 +62,8 @@ class Jobs:
                 raise Conflict(
                     f"{request.slug} is being collected already (job {running.id}): wait for it or cancel it."
                 )
+            if not request.replace:
+                collections.refuse_loss(session, request.slug, request.layers, request.excerpts)
             title = f"Collect {request.slug}"
             return self._add(
                 session,

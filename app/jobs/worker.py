@@ -8,8 +8,9 @@ import socket
 from time import monotonic
 
 from app.errors import StoreError
-from app.jobs import collect, engine, kinds
+from app.jobs import engine, kinds, scratch
 from app.jobs.alive import SILENT_SECONDS, gone
+from app.jobs.requests import Kind
 from app.jobs.runtime import Runtime, use
 from app.settings import Settings
 from app.store import Session, Store, jobs, workers
@@ -19,7 +20,7 @@ log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.2
 BEAT_SECONDS = 2.0
-MAX_RESUMPTIONS = 3  # a job that has taken so many workers down with it is not tried on another one
+MAX_RESUMPTIONS = 3  # a job that takes more workers down than this without getting further is given up
 MAX_STORE_FAILURES = 60  # seconds, roughly, that the store may be out of reach
 IDLE_SECONDS = 2.0
 
@@ -46,7 +47,7 @@ class Worker:
         use(self.runtime)
         await self._beat()
         await self.engine.start()
-        await asyncio.to_thread(collect.sweep, self.store, self.runtime.jobs_dir)
+        await asyncio.to_thread(scratch.sweep, self.store, self.runtime.jobs_dir)
         log.info("worker %s: ready", self.name)
         failures = 0
         beat_at = idle_since = monotonic()
@@ -76,11 +77,15 @@ class Worker:
 
     async def _leave(self) -> None:
         try:
-            await self.runtime.db(lambda s: workers.forget(s, self.name))
+            await self.runtime.db(self._sign_off)
         except StoreError as error:
             log.warning("worker %s: could not sign off: %s", self.name, error)
         await self.runtime.close()
         log.info("worker %s: stopped", self.name)
+
+    def _sign_off(self, session: Session) -> None:
+        jobs.left(session, self.name)
+        workers.forget(session, self.name)
 
     async def _beat(self) -> None:
         await self.runtime.db(lambda s: workers.beat(s, self.name, socket.gethostname(), os.getpid()))
@@ -114,36 +119,44 @@ class Worker:
 
     async def _fail(self, job_id: str, reason: str) -> None:
         log.warning("job %s: failed: %s", job_id, reason)
-        await self.runtime.db(lambda s: jobs.set_state(s, job_id, JobState.FAILED, reason=reason))
+        row = await self.runtime.db(lambda s: jobs.set_state(s, job_id, JobState.FAILED, reason=reason))
+        if row.kind == Kind.COLLECT:
+            await asyncio.to_thread(scratch.abandon, self.store, job_id)
 
     async def _look_after_jobs(self) -> None:
         """Take over what dead workers held, within bounds, and end what the engine has lost."""
+        unfinished = await self.engine.unfinished()  # first: who holds one of these has beaten before
         alive, known = await self.runtime.db(_workers)
         alive_names = {w.name for w in alive if not gone(w)} | {self.name}
-        unfinished = await self.engine.unfinished()
+        dead = {w.name for w in [*alive, *known]} - alive_names
         for item in unfinished:
             if item.version != engine.VERSION:
                 await self._fail(item.job_id, "It was begun by another version of Neuronarium: retry it.")
                 await self.engine.cancel(item.job_id)
             elif item.pending and item.worker not in alive_names:
-                await self._take_over(item)
+                await self._take_over(item, died=item.worker in dead)
         held = {item.worker for item in unfinished if item.pending}
         for worker in known:
             if worker.name not in alive_names and worker.name not in held:
                 await self.runtime.db(lambda s, n=worker.name: workers.forget(s, n))  # type: ignore[misc]
         await self._end_lost({item.job_id for item in unfinished})
 
-    async def _take_over(self, item: engine.Unfinished) -> None:
+    async def _take_over(self, item: engine.Unfinished, *, died: bool) -> None:
+        """Put a job back into the queue. A worker that signed off was stopped, as often as people like, and did not die."""
         row = await self.runtime.db(lambda s: jobs.get(s, item.job_id))
         if row.state.ended:
             await self.engine.cancel(item.job_id)
-        elif row.resumptions >= MAX_RESUMPTIONS:
+        elif died and row.resumptions >= MAX_RESUMPTIONS:
             await self._fail(
                 item.job_id,
                 f"{row.resumptions + 1} workers died while doing this: look into the worker's log, then retry it.",
             )
             await self.engine.cancel(item.job_id)
-        elif await self.engine.take_over(item.job_id, item.worker):
+        elif not await self.engine.take_over(item.job_id, item.worker):
+            return  # another worker was first
+        elif not died:
+            log.info("job %s: taken over from %s, which was stopped", item.job_id, item.worker)
+        else:
             count = await self.runtime.db(lambda s: jobs.resumed(s, item.job_id, self.name))
             log.warning("job %s: taken over from %s, which died (%d)", item.job_id, item.worker, count)
 

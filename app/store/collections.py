@@ -1,7 +1,7 @@
 """Collections: written layer by layer out of sight, shown all at once when they end."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -27,7 +27,9 @@ __all__ = [
     "finish",
     "get",
     "of_model",
+    "refuse_loss",
     "rows",
+    "under_way",
     "write_layer",
     "write_lookup",
     "written",
@@ -90,6 +92,36 @@ def begin(
         raise Conflict(f"“{model_slug}” is being collected already: wait for it or cancel it") from None
     corpus.write(s, collection, documents, excerpts)
     return collection
+
+
+def refuse_loss(s: Session, model_slug: str, layers: Collection[int], excerpts: int) -> None:
+    """Conflict where the model's complete collection has more than one of these layers (none: all) and excerpts would.
+
+    For only one collection of a model is shown: what a smaller one leaves out would vanish with it.
+    """
+    try:
+        found = of_model(s, model_slug)
+    except NotFound:
+        return
+    row = next((c for c in found if c.state is CollectionState.COMPLETE), None)
+    if row is None:
+        return
+    query = (
+        select(t.layers.c.slug, t.layers.c.ordinal)
+        .join(t.parts, t.parts.c.layer_id == t.layers.c.id)
+        .where(t.parts.c.collection_id == row.id)
+        .order_by(t.layers.c.ordinal)
+    )
+    there = s.execute(query).all()
+    lost = [layer.slug for layer in there if layers and layer.ordinal not in layers]
+    if not lost and excerpts >= row.excerpts:
+        return
+    less = [f"only {excerpts:,} excerpts"] if excerpts < row.excerpts else []
+    less += [f"no {', '.join(lost[:3])}{' and others' if len(lost) > 3 else ''}"] if lost else []
+    raise Conflict(
+        f"“{model_slug}” has a collection of {row.excerpts:,} excerpts in {len(there)} layer{'s' * (len(there) != 1)}; this "
+        f"one would take its place with {' and '.join(less)}: ask for as much, or run `neuronarium collect` with --replace"
+    )
 
 
 def write_layer(s: Session, collection_id: int, result: LayerResult) -> None:
@@ -190,6 +222,11 @@ def get(s: Session, collection_id: int) -> CollectionRow:
 def of_model(s: Session, slug: str) -> list[CollectionRow]:
     """All collections of a model, newest first, the one under way included."""
     return rows(s, slug, names.model_id(s, slug), superseded=True)
+
+
+def under_way(s: Session) -> list[CollectionRow]:
+    """The collections, of whatever model, that have not ended."""
+    return _select(s, t.collections.c.state == CollectionState.RUNNING)
 
 
 def rows(s: Session, slug: str, model: int, *, superseded: bool) -> list[CollectionRow]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, case, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import Conflict, NotFound
@@ -153,9 +153,20 @@ def update_progress(
     unit: str | None = None,
     note: str | None = None,
 ) -> None:
-    """How far a job is. What is None stays; a job that has ended stays as it is."""
-    given = {"done": done, "total": total, "unit": unit, "note": note}
-    _update(s, id, **{name: value for name, value in given.items() if value is not None})
+    """How far a job is. What is None stays; a job that has ended stays as it is.
+
+    `done` never goes back: what a job does again after its worker died is no progress. Getting further than ever is,
+    and forgets the workers that died before.
+    """
+    given = {"total": total, "unit": unit, "note": note}
+    further = t.jobs.c.done < done
+    _update(
+        s,
+        id,
+        done=case((further, done), else_=t.jobs.c.done),
+        resumptions=case((further, 0), else_=t.jobs.c.resumptions),
+        **{name: value for name, value in given.items() if value is not None},
+    )
 
 
 def set_state(
@@ -174,9 +185,16 @@ def set_state(
 
 
 def resumed(s: Session, id: str, worker: str = "") -> int:
-    """A job whose worker died goes back into the queue; how often that has happened to it now."""
+    """A job whose worker died goes back into the queue; how many have died since it last got further."""
     _update(s, id, state=JobState.QUEUED, worker=worker, resumptions=t.jobs.c.resumptions + 1)
     return get(s, id).resumptions
+
+
+def left(s: Session, worker: str) -> None:
+    """A worker stops as it was asked to: what it was doing goes back into the queue, and counts as no death."""
+    writing(s)
+    mine = (t.jobs.c.worker == worker, t.jobs.c.state == JobState.RUNNING)
+    s.execute(update(t.jobs).where(*mine).values(state=JobState.QUEUED, worker=""))
 
 
 def running_collection_of(s: Session, slug: str) -> JobRow | None:

@@ -315,7 +315,7 @@ class JobRow:
     cost_usd: float
     worker: str
     attempts: int
-    resumptions: int
+    resumptions: int  # workers that died with it since it last got further
     model: str | None  # slug, where the job is about one
     created_at: datetime
     started_at: datetime | None

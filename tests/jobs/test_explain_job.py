@@ -86,7 +86,7 @@ def test_a_killed_worker_s_job_is_finished_with_no_recorded_call_made_again(
         here.worker()
         row = here.ended(job)
         assert row.state is JobState.DONE, row.reason
-        assert row.resumptions == 1
+        assert row.attempts == 2
         calls = Counter(json.dumps(r.body, sort_keys=True) for r in server.requests)
     assert len(stored(here)) == 1
     assert max(answered_keys(here, job).values()) == 1
@@ -110,7 +110,7 @@ def test_another_worker_that_is_running_already_takes_a_dead_one_s_job(world: Ma
         here.kill(first)
         server.release()
         row = here.ended(job)
-        assert (row.state, row.resumptions) == (JobState.DONE, 1)
+        assert (row.state, row.attempts) == (JobState.DONE, 2)
     assert len(stored(here)) == 1
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from app.jobs import scratch
 from app.jobs.service import Jobs
 from app.settings import Endpoint, Settings
 from app.store import Store, jobs, workers
@@ -131,6 +132,10 @@ class World:
         """SIGKILL, and gone."""
         process.send_signal(signal.SIGKILL)
         process.wait(30)
+
+    def scratch(self, job_id: str) -> Path:
+        """The folder of a job."""
+        return scratch.home(self.settings.data_dir, self.settings.store_url) / job_id
 
     def job(self, job_id: str) -> JobRow:
         with self.store.session() as session:

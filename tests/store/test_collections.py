@@ -281,3 +281,27 @@ def test_excerpts_over_several_stored_rows(store: Store, monkeypatch: pytest.Mon
         assert excerpts.documents_of(s, id_, wanted) == [int(table.documents[i]) for i in wanted]
         with pytest.raises(BadInput, match="no excerpt 480"):
             excerpts.documents_of(s, id_, [480])
+
+
+@pytest.mark.parametrize(
+    ("layers", "excerpts", "words"),
+    [
+        ((), 480, ""),
+        ((0, 1), 1000, ""),
+        ((0, 1, 2), 480, ""),
+        ((), 479, "480 excerpts in 2 layers.*with only 479 excerpts:"),
+        ((1,), 480, "with no 0-mlp:"),
+        ((2, 3), 1000, "with no 0-mlp, 1-mlp:"),
+        ((0,), 60, "only 60 excerpts and no 1-mlp: ask for as much, or .*--replace"),
+    ],
+)
+def test_a_collection_that_would_take_something_away_is_refused(
+    shared: Full, layers: tuple[int, ...], excerpts: int, words: str
+) -> None:
+    with shared.store.session() as s:
+        collections.refuse_loss(s, "nobody", layers, excerpts)
+        if not words:
+            collections.refuse_loss(s, SLUG, layers, excerpts)
+            return
+        with pytest.raises(Conflict, match=words):
+            collections.refuse_loss(s, SLUG, layers, excerpts)

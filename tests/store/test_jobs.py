@@ -70,6 +70,39 @@ def test_a_job_whose_worker_died_goes_back_into_the_queue(store: Store) -> None:
         assert second.started_at == first.started_at
 
 
+def test_progress_does_not_go_back_and_forgets_the_workers_that_died_before_it(store: Store) -> None:
+    with store.session() as s:
+        jobs.add(s, "j", "collect", "One", "{}", model="m")
+
+        def report(done: int, note: str) -> tuple[int, str, int]:
+            jobs.update_progress(s, "j", done, note=note)
+            row = jobs.get(s, "j")
+            return row.done, row.note, row.resumptions
+
+        jobs.claim(s, "j", "dead")
+        assert report(300, "reading") == (300, "reading", 0)
+        jobs.resumed(s, "j")
+        assert report(0, "loading the model") == (300, "loading the model", 1)
+        assert report(300, "reading") == (300, "reading", 1)  # as far as the dead one came, and no further
+        jobs.resumed(s, "j")
+        assert report(301, "reading") == (301, "reading", 0)
+
+
+def test_a_worker_that_is_stopped_gives_back_what_it_was_doing_and_that_is_no_death(store: Store) -> None:
+    with store.session() as s:
+        for name, worker in (("mine", "w1"), ("done", "w1"), ("other", "w2")):
+            jobs.add(s, name, "explain", "One", "{}")
+            jobs.claim(s, name, worker)
+        jobs.set_state(s, "done", JobState.DONE)
+        jobs.left(s, "w1")
+        found = {row.id: (row.state, row.worker, row.resumptions) for row in jobs.list_jobs(s)}
+    assert found == {
+        "mine": (JobState.QUEUED, "", 0),
+        "done": (JobState.DONE, "w1", 0),
+        "other": (JobState.RUNNING, "w2", 0),
+    }
+
+
 def test_jobs_are_listed_newest_first_and_by_state(store: Store) -> None:
     with store.session() as s:
         for i in range(4):
