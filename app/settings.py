@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator
 from pydantic_settings import (
@@ -30,6 +31,28 @@ OUR_FIELDS = frozenset(
         "stream",
     ]
 )
+
+
+STORE_FILE = "neuronarium.sqlite"
+_POSTGRES = ("postgres", "postgresql", "postgresql+psycopg")
+
+
+def with_driver(url: str) -> str:
+    """A PostgreSQL address with the driver that is installed with us, whichever of its usual schemes it came with."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme.lower() in _POSTGRES else url
+
+
+def sqlite_url(file: Path) -> str:
+    """The address of a SQLite file, whatever characters its path has."""
+    return f"sqlite:///{quote(str(file))}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite address; None for any other, and for one in memory."""
+    scheme, _, rest = url.partition(":///")
+    name = unquote(rest.partition("?")[0])
+    return Path(name) if scheme in ("sqlite", "sqlite+pysqlite") and name not in ("", ":memory:") else None
 
 
 class Endpoint(BaseModel):
@@ -137,17 +160,27 @@ class Settings(BaseSettings):
         description="Model folder or name for the local simulator; the subject model itself when empty.",
     )
 
+    @field_validator("database_url")
+    @classmethod
+    def _our_driver(cls, url: str | None) -> str | None:
+        return with_driver(url) if url else None
+
     @property
     def store_url(self) -> str:
         """The address of the store in force."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve()}/neuronarium.sqlite"
+        return self.database_url or sqlite_url(self.data_dir.resolve() / STORE_FILE)
 
     @property
     def jobs_url(self) -> str:
-        """The address of the durable job engine's own database: a second SQLite file, or the same PostgreSQL."""
-        if self.database_url and self.database_url.startswith("postgresql"):
-            return self.database_url
-        return f"sqlite:///{self.data_dir.resolve()}/jobs.sqlite"
+        """The address of the job engine's own database: the store's PostgreSQL, or a file beside the store's.
+
+        All workers of one store must share it, wherever each keeps its data, and those of two stores must not.
+        """
+        store = sqlite_file(self.store_url)
+        if store is None:
+            return self.store_url
+        name = "jobs.sqlite" if store.name == STORE_FILE else f"{store.stem}.jobs.sqlite"
+        return sqlite_url(store.resolve().with_name(name))
 
     @classmethod
     def settings_customise_sources(
