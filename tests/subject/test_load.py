@@ -73,6 +73,18 @@ def test_what_cannot_be_loaded(folder: Path, tmp_path: Path, monkeypatch: pytest
     fails(folder, "Cannot load the model", tmp_path)
 
 
+def test_a_folder_without_its_tokenizer_says_which_files_are_missing(tmp_path: Path) -> None:
+    """transformers makes a tokenizer without pieces of the config alone, and the corpus would be blamed for it."""
+    path = tmp_path / "bare"
+    tiny.gpt2().save_pretrained(path)
+    fails(path, "has no tokenizer: beside its weights belong tokenizer.json", tmp_path)
+    (path / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer"}')
+    fails(path, "has no tokenizer", tmp_path)
+    (path / "vocab.json").write_text("{}")
+    (path / "merges.txt").write_text("#version: 0.2")
+    fails(path, "has no tokenizer", tmp_path)
+
+
 def test_another_family_is_refused_before_its_weights_are_read(tmp_path: Path) -> None:
     path = tmp_path / "opt"
     hf.OPTConfig().save_pretrained(path)
