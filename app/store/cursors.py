@@ -24,9 +24,14 @@ class Cursor:
         return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
+def out_of_date() -> BadInput:
+    """What is said of a cursor that stands for no place in the list."""
+    return BadInput("this page's place in the list is out of date: begin at the list's first page")
+
+
 def read(word: str, order: str) -> Cursor:
     """The place that a word stands for. BadInput where it is damaged or of another order."""
-    refusal = BadInput("this page's place in the list is out of date: begin at the list's first page")
+    refusal = out_of_date()
     try:
         data = orjson.loads(base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)))
     except (binascii.Error, ValueError):

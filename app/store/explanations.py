@@ -1,22 +1,26 @@
 """Explanations: only ever added, each with its whole provenance."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, Select, select, text
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select, text
 
 from app.domain.explanations import Provenance, State, Usage
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, NotFound
-from app.store import heldout, names, scores, sql
+from app.store import cursors, heldout, names, scores, sql
 from app.store import tables as t
-from app.store.rows import ExplanationRow
+from app.store.rows import ExplanationRow, Page
 from app.store.session import Session, writing
 
 _KEYED = text("key IS NOT NULL")
+# The condition of ix_explanations_recent with its number written out: a bound value would not find that index.
+_RECENT = and_(t.explanations.c.key.is_not(None), text("explanations.state = 0"))
+_CURSOR = re.compile(r"-?[0-9]{1,15}")
 
 
 def add(
@@ -93,9 +97,34 @@ def get(s: Session, explanation_id: int) -> ExplanationRow:
 
 def recent(s: Session, n: int) -> list[ExplanationRow]:
     """The newest that somebody asked for and that came about; what a collection brings to every neuron is left out."""
-    # The condition of ix_explanations_recent with its number written out: a bound value would not find that index.
-    query = _select(t.explanations.c.key.is_not(None)).where(text("explanations.state = 0"))
-    return _rows(s, query.limit(n))
+    return _rows(s, _select(_RECENT).limit(n))
+
+
+def recent_page(s: Session, cursor: str | None = None, limit: int = 50) -> Page[ExplanationRow]:
+    """One page of `recent`. A cursor is the id of the explanation that the page comes after, or with `-` before.
+
+    BadInput for a cursor that is no id.
+    """
+    if cursor is not None and not _CURSOR.fullmatch(cursor):
+        raise cursors.out_of_date()
+    id_ = t.explanations.c.id
+    query, at, backward = _select(_RECENT), abs(int(cursor or 0)), bool(cursor and cursor.startswith("-"))
+    if backward:
+        query = query.where(id_ > at).order_by(None).order_by(id_)
+    elif cursor is not None:
+        query = query.where(id_ < at)
+    rows = _rows(s, query.limit(limit + 1))
+    more = len(rows) > limit
+    rows = rows[:limit]
+    if backward:
+        rows.reverse()
+    has_next, has_previous = (bool(rows), more) if backward else (more, cursor is not None and bool(rows))
+    return Page(
+        tuple(rows),
+        next=str(rows[-1].id) if has_next else None,
+        previous=f"-{rows[0].id}" if has_previous else None,
+        total=s.execute(select(func.count()).select_from(t.explanations).where(_RECENT)).scalar_one(),
+    )
 
 
 def _origin(s: Session, made: Provenance) -> int:

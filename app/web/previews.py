@@ -6,12 +6,48 @@ from app.domain.explanations import PROMPTED_METHODS, ExplainOptions, ScoreOptio
 from app.domain.neurons import Polarity, Records, Statistics
 from app.domain.protocols import dev_records, explain_records, score_records
 from app.domain.vocabulary import Vocabulary
-from app.errors import AppError
+from app.errors import AppError, BadInput
 from app.explain import build_prompt, preview
+from app.explain.previews import Preview
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
-from app.simulate.estimates import LIKELY, estimate
+from app.simulate.estimates import LIKELY, Estimate, estimate
 from app.web.neuron_contexts import PreviewFragment, ScoringPrice
+
+
+def dry_run(
+    records: Records,
+    statistics: Statistics,
+    vocabulary: Vocabulary,
+    options: ExplainOptions,
+    endpoint: Endpoint,
+) -> Preview:
+    """The request of a prompted method before it is sent. Raises BadInput where there is nothing to show."""
+    shown = explain_records(records, options.polarity)
+    if not len(shown):
+        raise BadInput("This neuron has no records to explain it from.")
+    return preview(build_prompt(options.method, shown, statistics, vocabulary, options), endpoint)
+
+
+def scoring_estimate(
+    records: Records,
+    vocabulary: Vocabulary,
+    score_excerpts: int,
+    polarity: Polarity,
+    options: ScoreOptions,
+    endpoint: Endpoint,
+    explanation: str = LIKELY,
+) -> Estimate:
+    """About what simulating the records of a protocol takes, those it is calibrated on included."""
+    scored, _ = score_records(records, options.protocol, polarity, split_excerpts=score_excerpts)
+    dev = dev_records(records, polarity)
+    rows = {
+        excerpt: tokens
+        for some in (scored, dev)
+        for excerpt, tokens in zip(some.excerpts.tolist(), some.tokens.tolist(), strict=True)
+    }
+    pieces = [[vocabulary.pieces[token] for token in tokens] for tokens in rows.values()]
+    return estimate(options.simulator, endpoint, explanation, pieces)
 
 
 def preview_of(
@@ -29,12 +65,8 @@ def preview_of(
     if endpoint is None:
         there = ", ".join(e.name for e in endpoints) or "none is configured"
         return _problem(f"There is no language model called “{options.explainer}”: {there}.")
-    shown = explain_records(records, options.polarity)
-    if not len(shown):
-        return _problem("This neuron has no records to explain it from.")
     try:
-        prompt = build_prompt(options.method, shown, statistics, vocabulary, options)
-        seen = preview(prompt, endpoint)
+        seen = dry_run(records, statistics, vocabulary, options, endpoint)
     except AppError as error:
         return _problem(str(error))
     messages = tuple((message.role, message.content) for message in seen.messages)
@@ -51,7 +83,7 @@ def scoring_price(
     endpoints: Sequence[Endpoint],
     explanation: str = LIKELY,
 ) -> ScoringPrice:
-    """About what simulating the records of a protocol takes, those it is calibrated on included."""
+    """The estimate in the page's words; a problem in plain words where there can be none."""
     if options.simulator not in ASKING_SIMULATORS:
         return ScoringPrice("", "", 0, 0, 0.0)
     endpoint = next((e for e in endpoints if e.name == options.endpoint), None)
@@ -60,15 +92,7 @@ def scoring_price(
         return ScoringPrice(
             f"There is no language model called “{options.endpoint}”: {there}.", "", 0, 0, 0.0
         )
-    scored, _ = score_records(records, options.protocol, polarity, split_excerpts=score_excerpts)
-    dev = dev_records(records, polarity)
-    rows = {
-        excerpt: tokens
-        for some in (scored, dev)
-        for excerpt, tokens in zip(some.excerpts.tolist(), some.tokens.tolist(), strict=True)
-    }
-    pieces = [[vocabulary.pieces[token] for token in tokens] for tokens in rows.values()]
-    seen = estimate(options.simulator, endpoint, explanation, pieces)
+    seen = scoring_estimate(records, vocabulary, score_excerpts, polarity, options, endpoint, explanation)
     name = f"{endpoint.name} ({endpoint.model})"
     return ScoringPrice("", name, seen.calls, seen.tokens_in + seen.tokens_out, seen.price_usd)
 

@@ -129,6 +129,44 @@ def test_recent_ones_are_those_that_somebody_asked_for(full: Full) -> None:
         assert len(found[1].scores) == 8
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+def test_recent_ones_are_walked_forth_and_back(shared: Full, limit: int) -> None:
+    with shared.store.session() as s:
+        ids = [row.id for row in explanations.recent(s, 50)]
+        assert len(ids) == 3
+        pages = [explanations.recent_page(s, None, limit)]
+        assert pages[0].previous is None
+        while pages[-1].next is not None:
+            pages.append(explanations.recent_page(s, pages[-1].next, limit))
+        assert [row.id for page in pages for row in page.items] == ids
+        assert {page.total for page in pages} == {3}
+        page = pages.pop()
+        while page.previous is not None:
+            page = explanations.recent_page(s, page.previous, limit)
+            assert page.items == pages.pop().items and page.next is not None
+        assert pages == []
+
+
+def test_what_is_explained_between_two_pages_shifts_nothing(full: Full) -> None:
+    store, tiny = full
+    with store.session() as s:
+        first = explanations.recent_page(s, None, 1)
+        before = explanations.recent_page(s, first.next, 5)
+        known = explanations.get(s, tiny.explanation)
+        explanations.add(
+            s, tiny.plain, "newer", Polarity.POSITIVE, known.provenance, State.OK, "", None, "newer"
+        )
+        after = explanations.recent_page(s, first.next, 5)
+        assert [row.id for row in before.items] == [row.id for row in after.items]
+        assert after.total == before.total + 1
+
+
+@pytest.mark.parametrize("cursor", ["", "-", "one", "1.5", "--1", "9" * 40, "²", "1\n", "\0"])
+def test_a_place_that_is_none_says_so(shared: Full, cursor: str) -> None:
+    with shared.store.session() as s, pytest.raises(BadInput, match="first page"):
+        explanations.recent_page(s, cursor)
+
+
 def test_recent_ones_are_found_by_their_index(tiny_store) -> None:  # type: ignore[no-untyped-def]
     with tiny_store.session() as s:
         plan = s.exec_driver_sql(

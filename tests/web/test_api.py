@@ -7,15 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests import factories
-
-API = "/api/v1"
-NEURONS = f"{API}/models/tiny-random/layers/0-mlp/neurons"
-
-
-def get(client: TestClient, path: str, **params: object) -> Any:
-    answer = client.get(path, params=params)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+from tests.web.api import API, NEURONS, get, message
 
 
 def test_models_and_layers(client: TestClient):
@@ -61,10 +53,21 @@ def test_records_hold_tokens_values_and_their_source(client: TestClient):
     for record in records:
         assert len(record["tokens"]) == len(record["activations"]) == len(record["gate_positive"]) == 64
         assert record["source"]
+        assert record["start"] == (record["excerpt"] % 2) * 64  # every document has two excerpts
     top = [r for r in records if r["kind"] == "top" and r["split"] == "explain"]
     assert [r["rank"] for r in top] == list(range(len(top)))
     peaks = [max(r["activations"]) for r in top]
     assert peaks == sorted(peaks, reverse=True)
+
+
+def test_an_excerpt_begins_where_its_page_says(client: TestClient):
+    page = client.get(
+        "/m/tiny-random/0-mlp/3", params={"show": "random", "more": "1", "duplicates": "1"}
+    ).text
+    shown = re.findall(r"</a><small>token ([0-9,]+)", page)
+    records = [r for r in get(client, f"{NEURONS}/3/records")["items"] if r["kind"] == "random"]
+    assert [int(start.replace(",", "")) for start in shown] == [r["start"] for r in records]
+    assert len(set(shown)) == 2
 
 
 def test_an_explanation_can_be_traced(client: TestClient, tiny: factories.Tiny):
@@ -75,6 +78,22 @@ def test_an_explanation_can_be_traced(client: TestClient, tiny: factories.Tiny):
     scores = get(client, f"{API}/explanations/{tiny.explanation}/scores")["items"]
     assert scores and all((s["value"] is None) == (s["state"] != "ok") for s in scores)
     assert all(s["reason"] for s in scores if s["value"] is None)
+
+
+def test_recent_explanations_are_those_of_home(client: TestClient):
+    shown = re.findall(r'href="(/m/tiny-random/[01]-mlp/[0-9]+)"', client.get("/").text)
+    everything = get(client, f"{API}/explanations")
+    items = everything["items"]
+    assert list(dict.fromkeys(shown)) == list(
+        dict.fromkeys(f"/m/{e['model']}/{e['layer']}/{e['index']}" for e in items)
+    )
+    assert everything["total"] == len(items) == 3 and everything["next"] is everything["previous"] is None
+    assert [e["id"] for e in items] == sorted((e["id"] for e in items), reverse=True)
+    first = get(client, f"{API}/explanations", limit=2)
+    rest = get(client, f"{API}/explanations", limit=2, cursor=first["next"])
+    assert first["items"] + rest["items"] == items
+    assert get(client, f"{API}/explanations", limit=2, cursor=rest["previous"]) == first
+    assert "first page" in message(client, f"{API}/explanations", 422, cursor="junk")
 
 
 def test_a_failed_explanation_is_a_state_with_a_reason(client: TestClient, tiny: factories.Tiny):
@@ -126,6 +145,27 @@ def test_unchanged_answers_are_not_sent_again(client: TestClient):
     assert (second.status_code, second.content) == (304, b"")
 
 
+def shows(field: dict[str, Any]) -> bool:
+    """Whether an example of the field can be made."""
+    if field.keys() & {"examples", "default", "enum", "const", "$ref"}:
+        return True
+    if field.get("type") == "boolean" or field.get("format") == "date-time":
+        return True
+    inner = field.get("anyOf") or [field["items"]] if "items" in field or "anyOf" in field else []
+    return any(shows(each) for each in inner)
+
+
+def test_every_field_has_an_example_and_every_parameter_a_description(client: TestClient):
+    document = get(client, f"{API}/openapi.json")
+    for name, schema in document["components"]["schemas"].items():
+        without = [field for field, each in schema.get("properties", {}).items() if not shows(each)]
+        assert not without, (name, without)
+    for path, methods in document["paths"].items():
+        for each in methods.values():
+            without = [p["name"] for p in each.get("parameters", []) if not p.get("description")]
+            assert not without, (path, without)
+
+
 def test_the_document_is_complete_and_has_a_page_of_its_own(client: TestClient):
     document = get(client, f"{API}/openapi.json")
     operations = [
@@ -133,7 +173,7 @@ def test_the_document_is_complete_and_has_a_page_of_its_own(client: TestClient):
         for path, methods in document["paths"].items()
         for method, each in methods.items()
     ]
-    assert len(operations) >= 18
+    assert len(operations) >= 27
     page = client.get("/api").text
     for path, method, each in operations:
         assert each.get("summary") and each.get("description"), (path, method)

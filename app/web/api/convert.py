@@ -5,94 +5,32 @@ import math
 import numpy as np
 
 from app.domain.collection import Document
-from app.domain.neurons import Histogram, Kind, Records, Split, Statistics
+from app.domain.neurons import Histogram, Int32, Kind, Records, Split, Statistics
 from app.domain.vocabulary import Vocabulary
 from app.store.rows import (
     BestScore,
-    CollectionRow,
     ExplanationRow,
     JobRow,
-    LayerSummary,
-    ModelSummary,
     NeuronRow,
     ScoreRow,
     SimulationRow,
     StoredTokens,
 )
-from app.web.api.schemas import (
+from app.web.api.explanation_schemas import ExplanationOut, ScoreOut, SimulationOut, UsageOut
+from app.web.api.neuron_schemas import (
     BestScoreOut,
-    CollectionOut,
-    ExplanationOut,
     HistogramOut,
-    JobOut,
-    LayerOut,
-    ModelOut,
     NeuronLine,
     RecordOut,
-    ScoreOut,
-    SimulationOut,
     StatisticsOut,
     TopTokenOut,
-    UsageOut,
 )
+from app.web.api.schemas import JobOut
 
 
 def finite(value: float) -> float | None:
     """JSON has no NaN: a statistic that is undefined is null."""
     return value if math.isfinite(value) else None
-
-
-def collection(row: CollectionRow | None) -> CollectionOut | None:
-    if row is None:
-        return None
-    return CollectionOut(
-        id=row.id,
-        corpus=row.corpus,
-        state=row.state.value,
-        documents=row.documents,
-        excerpts=row.excerpts,
-        excerpt_tokens=row.excerpt_tokens,
-        documents_per_split={split.name.lower(): row.documents_per_split[split] for split in Split},
-        job_id=row.job_id,
-        created_at=row.created_at,
-        finished_at=row.finished_at,
-    )
-
-
-def model(row: ModelSummary) -> ModelOut:
-    card = row.card
-    return ModelOut(
-        slug=card.slug,
-        name=card.name,
-        source=card.source,
-        revision=card.revision,
-        family=card.family,
-        gated=card.gated,
-        activation=card.activation,
-        bos=card.bos,
-        parameters=card.parameters,
-        dtype=card.dtype,
-        layers=row.layers,
-        neurons=row.neurons,
-        explanations=row.explanations,
-        collection=collection(row.collection),
-        collecting=collection(row.collecting),
-    )
-
-
-def layer(row: LayerSummary) -> LayerOut:
-    return LayerOut(
-        slug=row.slug,
-        ordinal=row.ordinal,
-        neurons=row.neurons,
-        gated=row.gated,
-        position0_share=row.position0_share,
-        n_tokens=row.n_tokens,
-        n_sampled=row.n_sampled,
-        records=row.records,
-        mean_density=row.mean_density,
-        max_activation=row.max_activation,
-    )
 
 
 def top_token(vocabulary: Vocabulary, id: int, mean: float, count: int) -> TopTokenOut:
@@ -164,8 +102,10 @@ def histogram(row: Histogram) -> HistogramOut:
     return HistogramOut(low=row.low, high=row.high, counts=row.counts.tolist())
 
 
-def records(row: Records, vocabulary: Vocabulary, documents: list[Document]) -> list[RecordOut]:
-    """Ranks count within one kind and split, in stored order."""
+def records(
+    row: Records, vocabulary: Vocabulary, documents: list[Document], starts: Int32
+) -> list[RecordOut]:
+    """Ranks count within one kind and split, in stored order. `starts` are those of all the model's excerpts."""
     shown = vocabulary.shown
     seen: dict[tuple[int, int], int] = {}
     out = []
@@ -182,6 +122,7 @@ def records(row: Records, vocabulary: Vocabulary, documents: list[Document]) -> 
                 rank=rank,
                 excerpt=int(row.excerpts[i]),
                 document=document if document >= 0 else None,
+                start=int(starts[row.excerpts[i]]) if document >= 0 else None,
                 source=documents[document].name if document >= 0 else "",
                 tokens=[shown[id] for id in ids],
                 token_ids=ids,

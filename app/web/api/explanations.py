@@ -1,4 +1,4 @@
-"""One explanation: its provenance, simulations and scores, and asking for another score."""
+"""Explanations: the recent ones, and of each its provenance, simulations and scores; asking for another score."""
 
 from fastapi import APIRouter
 
@@ -6,22 +6,39 @@ from app.store import explanations as stored_explanations
 from app.store import scores as stored_scores
 from app.store import simulations as stored_simulations
 from app.web.api import convert
-from app.web.api.neurons import score_options
-from app.web.api.schemas import ExplanationOut, JobStarted, ListOf, ScoreIn, ScoreOut, SimulationOut
+from app.web.api.asking import ScoreIn, score_options
+from app.web.api.explanation_schemas import ExplanationOut, ScoreOut, SimulationOut
+from app.web.api.parameters import Cursor, ExplanationId, Limit
+from app.web.api.schemas import JobStarted, ListOf, PageOf
 from app.web.dependencies import JobsDep, StoreDep
 
 router = APIRouter(tags=["explanations"], prefix="/explanations")
 
 
+@router.get("")
+def list_recent(store: StoreDep, cursor: Cursor = None, limit: Limit = 50) -> PageOf[ExplanationOut]:
+    """A page of what was said of any neuron when somebody asked, newest first. Failed explanations are left out, and
+    so are those that a collection brings to every neuron.
+    """
+    with store.session() as session:
+        page = stored_explanations.recent_page(session, cursor, limit)
+    return PageOf(
+        items=[convert.explanation(row) for row in page.items],
+        next=page.next,
+        previous=page.previous,
+        total=page.total,
+    )
+
+
 @router.get("/{explanation}")
-def get_explanation(store: StoreDep, explanation: int) -> ExplanationOut:
+def get_explanation(store: StoreDep, explanation: ExplanationId) -> ExplanationOut:
     """One explanation with its scores and the exact messages that it came from."""
     with store.session() as session:
         return convert.explanation(stored_explanations.get(session, explanation))
 
 
 @router.get("/{explanation}/scores")
-def list_scores(store: StoreDep, explanation: int) -> ListOf[ScoreOut]:
+def list_scores(store: StoreDep, explanation: ExplanationId) -> ListOf[ScoreOut]:
     """All scores of the explanation, undefined and failed ones too."""
     with store.session() as session:
         stored_explanations.get(session, explanation)
@@ -31,7 +48,7 @@ def list_scores(store: StoreDep, explanation: int) -> ListOf[ScoreOut]:
 
 
 @router.get("/{explanation}/simulations")
-def list_simulations(store: StoreDep, explanation: int) -> ListOf[SimulationOut]:
+def list_simulations(store: StoreDep, explanation: ExplanationId) -> ListOf[SimulationOut]:
     """All simulations from the explanation, failed ones too."""
     with store.session() as session:
         stored_explanations.get(session, explanation)
@@ -40,7 +57,7 @@ def list_simulations(store: StoreDep, explanation: int) -> ListOf[SimulationOut]
 
 
 @router.post("/{explanation}/scores", status_code=202)
-def score(jobs: JobsDep, store: StoreDep, explanation: int, request: ScoreIn) -> JobStarted:
+def score(jobs: JobsDep, store: StoreDep, explanation: ExplanationId, request: ScoreIn) -> JobStarted:
     """Start a job that simulates the neuron from the explanation and scores that."""
     with store.session() as session:
         stored_explanations.get(session, explanation)

@@ -1,16 +1,20 @@
-"""Models, layers and lists of neurons."""
+"""Models, their layers and measures, and lists of neurons."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from app.domain.explanations import Metric, Protocol, Sample
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
+from app.store import scores as stored_scores
 from app.store.rows import NeuronSort
-from app.web.api import convert
-from app.web.api.schemas import LayerOut, ListOf, ModelOut, NeuronLine, PageOf
+from app.web.api import convert, model_convert
+from app.web.api.model_schemas import DistributionsOut, LayerOut, MeasureOut, ModelOut
+from app.web.api.neuron_schemas import NeuronLine
+from app.web.api.parameters import Cursor, Layer, Limit, Metric, Model, Protocol, Sample
+from app.web.api.schemas import ListOf, PageOf
 from app.web.dependencies import StoreDep
+from app.web.measures import DEFAULT, Measure
 
 router = APIRouter(tags=["models"])
 
@@ -19,42 +23,73 @@ router = APIRouter(tags=["models"])
 def list_models(store: StoreDep) -> ListOf[ModelOut]:
     """All models in the store."""
     with store.session() as session:
-        return ListOf(items=[convert.model(row) for row in stored_models.models(session)])
+        return ListOf(items=[model_convert.model(row) for row in stored_models.models(session)])
 
 
 @router.get("/models/{model}")
-def get_model(store: StoreDep, model: str) -> ModelOut:
+def get_model(store: StoreDep, model: Model) -> ModelOut:
     """One model with its collection."""
     with store.session() as session:
-        return convert.model(stored_models.model(session, model))
+        return model_convert.model(stored_models.model(session, model))
+
+
+@router.get("/models/{model}/measures")
+def list_measures(store: StoreDep, model: Model) -> ListOf[MeasureOut]:
+    """The measures by which any neuron of the model has a score, or a reason for having none."""
+    with store.session() as session:
+        stored = stored_scores.measures(session, model)
+    return ListOf(items=[model_convert.measure(Measure(*each)) for each in stored])
+
+
+@router.get("/models/{model}/distributions")
+def get_distributions(
+    store: StoreDep,
+    model: Model,
+    protocol: Protocol = DEFAULT.protocol,
+    metric: Metric = DEFAULT.metric,
+    sample: Sample = DEFAULT.sample,
+) -> DistributionsOut:
+    """How densities and best scores are spread over each layer's neurons: the numbers of the model page's charts.
+
+    `protocol`, `metric` and `sample` choose the score; see the model's measures for those that it has.
+    """
+    measure = Measure(protocol, sample, metric)
+    with store.session() as session:
+        densities = stored_neurons.distribution(session, model, NeuronSort.DENSITY)
+        scores = stored_scores.by_layer(session, model, protocol, sample, metric)
+    return model_convert.spreads(measure, densities, scores)
 
 
 @router.get("/models/{model}/layers")
-def list_layers(store: StoreDep, model: str) -> ListOf[LayerOut]:
+def list_layers(store: StoreDep, model: Model) -> ListOf[LayerOut]:
     """A model's collected layers; empty until its collection is complete."""
     with store.session() as session:
-        return ListOf(items=[convert.layer(row) for row in stored_models.layers(session, model)])
+        return ListOf(items=[model_convert.layer(row) for row in stored_models.layers(session, model)])
 
 
 @router.get("/models/{model}/layers/{layer}")
-def get_layer(store: StoreDep, model: str, layer: str) -> LayerOut:
+def get_layer(store: StoreDep, model: Model, layer: Layer) -> LayerOut:
     """One layer."""
     with store.session() as session:
-        return convert.layer(stored_models.layer(session, model, layer))
+        return model_convert.layer(stored_models.layer(session, model, layer))
 
 
 @router.get("/models/{model}/layers/{layer}/neurons")
 def list_neurons(
     store: StoreDep,
-    model: str,
-    layer: str,
-    sort: NeuronSort = NeuronSort.INDEX,
-    order: Literal["up", "down"] = "up",
-    cursor: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    protocol: Protocol = Protocol.HELDOUT_FULL,
-    metric: Metric = Metric.CORRELATION,
-    sample: Sample = Sample.TOP_AND_RANDOM,
+    model: Model,
+    layer: Layer,
+    sort: Annotated[
+        NeuronSort, Query(description="By what; neurons without the value come last.")
+    ] = NeuronSort.INDEX,
+    order: Annotated[
+        Literal["up", "down"], Query(description="up: the smallest first; down: the largest.")
+    ] = "up",
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    protocol: Protocol = DEFAULT.protocol,
+    metric: Metric = DEFAULT.metric,
+    sample: Sample = DEFAULT.sample,
 ) -> PageOf[NeuronLine]:
     """A page of the layer's neurons. `protocol`, `metric` and `sample` choose the score that is shown."""
     with store.session() as session:

@@ -2,46 +2,24 @@
 
 from fastapi import APIRouter
 
-from app.domain.explanations import CutOff, ExplainOptions, ScaleMaximum, ScoreOptions
 from app.domain.neurons import NeuronRef
-from app.errors import BadInput
 from app.store import excerpts as stored_excerpts
 from app.store import explanations as stored_explanations
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.web.api import convert
-from app.web.api.schemas import (
-    ExplainIn,
-    ExplanationOut,
-    JobStarted,
-    ListOf,
-    NeuronOut,
-    RecordOut,
-    ScoreIn,
-    StatisticsOut,
-)
+from app.web.api.asking import ExplainIn, explain_options, score_options
+from app.web.api.explanation_schemas import ExplanationOut
+from app.web.api.neuron_schemas import NeuronOut, RecordOut, StatisticsOut
+from app.web.api.parameters import Layer, Model, NeuronIndex
+from app.web.api.schemas import JobStarted, ListOf
 from app.web.dependencies import JobsDep, StoreDep
 
 router = APIRouter(tags=["neurons"], prefix="/models/{model}/layers/{layer}/neurons/{index}")
 
 
-def score_options(request: ScoreIn) -> ScoreOptions:
-    """The request as the jobs take it."""
-    return ScoreOptions(request.simulator, request.endpoint, request.protocol, request.seed)
-
-
-def explain_options(request: ExplainIn) -> ExplainOptions:
-    """The request as the jobs take it. Raises BadInput for a cut-off or a scale that does not exist."""
-    try:
-        cut_off, maximum = CutOff(request.cut_off), ScaleMaximum(request.scale_maximum)
-    except ValueError as error:
-        choices = ", ".join([*CutOff, *ScaleMaximum])
-        raise BadInput(f"{error}. There are: {choices}.") from error
-    return ExplainOptions(request.method, request.polarity, request.explainer, cut_off, maximum, request.seed)
-
-
 @router.get("")
-def get_neuron(store: StoreDep, model: str, layer: str, index: int) -> NeuronOut:
+def get_neuron(store: StoreDep, model: Model, layer: Layer, index: NeuronIndex) -> NeuronOut:
     """Statistics, histogram, top tokens and explanations with their scores."""
     ref = NeuronRef(model, layer, index)
     with store.session() as session:
@@ -63,7 +41,7 @@ def get_neuron(store: StoreDep, model: str, layer: str, index: int) -> NeuronOut
 
 
 @router.get("/statistics")
-def get_statistics(store: StoreDep, model: str, layer: str, index: int) -> StatisticsOut:
+def get_statistics(store: StoreDep, model: Model, layer: Layer, index: NeuronIndex) -> StatisticsOut:
     """The neuron's statistics alone."""
     ref = NeuronRef(model, layer, index)
     with store.session() as session:
@@ -73,7 +51,7 @@ def get_statistics(store: StoreDep, model: str, layer: str, index: int) -> Stati
 
 
 @router.get("/records")
-def list_records(store: StoreDep, model: str, layer: str, index: int) -> ListOf[RecordOut]:
+def list_records(store: StoreDep, model: Model, layer: Layer, index: NeuronIndex) -> ListOf[RecordOut]:
     """All activation records that are kept for the neuron, with their split, kind and source."""
     ref = NeuronRef(model, layer, index)
     with store.session() as session:
@@ -82,11 +60,13 @@ def list_records(store: StoreDep, model: str, layer: str, index: int) -> ListOf[
         records = stored_neurons.records(session, excerpts, ref)
         documents = stored_excerpts.documents(session, model)
     vocabulary = stored_models.cached_vocabulary(store, model)
-    return ListOf(items=convert.records(records, vocabulary, documents))
+    return ListOf(items=convert.records(records, vocabulary, documents, excerpts.starts))
 
 
 @router.get("/explanations")
-def list_explanations(store: StoreDep, model: str, layer: str, index: int) -> ListOf[ExplanationOut]:
+def list_explanations(
+    store: StoreDep, model: Model, layer: Layer, index: NeuronIndex
+) -> ListOf[ExplanationOut]:
     """All explanations of the neuron, newest first, the failed ones too."""
     with store.session() as session:
         rows = stored_explanations.of_neuron(session, NeuronRef(model, layer, index))
@@ -95,7 +75,7 @@ def list_explanations(store: StoreDep, model: str, layer: str, index: int) -> Li
 
 @router.post("/explanations", status_code=202)
 def explain(
-    jobs: JobsDep, store: StoreDep, model: str, layer: str, index: int, request: ExplainIn
+    jobs: JobsDep, store: StoreDep, model: Model, layer: Layer, index: NeuronIndex, request: ExplainIn
 ) -> JobStarted:
     """Start a job that explains the neuron and, where `score` says how, scores what comes out."""
     ref = NeuronRef(model, layer, index)

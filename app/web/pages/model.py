@@ -12,8 +12,8 @@ from app.errors import NotFound
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.store import scores as stored_scores
-from app.store.rows import QUANTILES, LayerDistribution, LayerScores, LayerSummary, ModelSummary, NeuronSort
-from app.web import measures, vega
+from app.store.rows import LayerDistribution, LayerScores, LayerSummary, ModelSummary, NeuronSort
+from app.web import distributions, measures, vega
 from app.web.contexts import Chrome
 from app.web.dependencies import StoreDep
 from app.web.formats import number, percent
@@ -22,7 +22,6 @@ from app.web.rendering import chrome, page
 
 router = APIRouter(include_in_schema=False)
 
-Q = tuple(f"q{round(100 * q):02d}" for q in QUANTILES)
 TYPES = {"svg": "image/svg+xml", "png": "image/png", "pdf": "application/pdf"}
 MAX_LAYERS = vega.MAX_MARKS // 4
 
@@ -62,7 +61,7 @@ def density_rows(model: str, densities: list[LayerDistribution]) -> list[vega.Sp
     for each in densities:
         if not each.quantiles or each.mean is None:
             continue
-        quantiles = dict(zip(Q, each.quantiles, strict=True))
+        quantiles = distributions.quantiles(each)
         said = (
             f"layer {each.ordinal}: half of its {each.neurons} neurons fire strongly on "
             f"{percent(quantiles['q50'])} of tokens or less, mean {percent(each.mean)}"
@@ -85,7 +84,7 @@ def score_rows(model: str, scores: list[LayerScores], measure: str) -> list[vega
     for each in scores:
         if each.mean is None:
             continue
-        quantiles = dict(zip(Q, each.quantiles, strict=True))
+        quantiles = distributions.quantiles(each)
         said = (
             f"layer {each.ordinal}: median {number(quantiles['q50'])}, mean {number(each.mean)} over "
             f"{each.defined} of {each.neurons} neurons"
@@ -93,16 +92,6 @@ def score_rows(model: str, scores: list[LayerScores], measure: str) -> list[vega
         address = measures.address(f"/m/{model}/{each.layer}", sort="score", order="down", measure=measure)
         rows.append({"layer": each.ordinal, **quantiles, "mean": each.mean, "href": address, "label": said})
     return rows
-
-
-def means(scores: list[LayerScores]) -> tuple[int, int, float | None, float | None]:
-    """Over all layers: (defined, constant, mean over defined, mean with constant predictions as 0)."""
-    defined = sum(each.defined for each in scores)
-    constant = sum(each.constant for each in scores)
-    if not defined:
-        return 0, constant, None, None
-    total = sum(each.mean * each.defined for each in scores if each.mean is not None)
-    return defined, constant, total / defined, total / (defined + constant)
 
 
 @router.get("/m/{model}")
@@ -118,7 +107,7 @@ def show(request: Request, store: StoreDep, model: str, measure: str = "") -> HT
     by_slug = {each.layer: each for each in scores}
     drawn = density_rows(model, densities)[:MAX_LAYERS]
     scored = score_rows(model, scores, chosen.key)[:MAX_LAYERS]
-    defined, constant, mean, mean_constant_0 = means(scores)
+    overall = distributions.means(scores)
     context = ModelPage(
         chrome=chrome(request, summary.card.name, "browse"),
         model=summary,
@@ -131,10 +120,10 @@ def show(request: Request, store: StoreDep, model: str, measure: str = "") -> HT
         score_chart=vega.inline(vega.layers_spec(scored, "score"), f"Best scores by layer: {chosen.label}")
         if scored
         else None,
-        defined=defined,
-        constant=constant,
-        mean=mean,
-        mean_constant_0=mean_constant_0,
+        defined=overall.defined,
+        constant=overall.constant,
+        mean=overall.mean,
+        mean_constant_0=overall.mean_constant_0,
         measure=chosen.key,
         measure_label=chosen.label,
         measures=measures.choices(stored, chosen),
@@ -159,7 +148,7 @@ def chart_file(
             rows = score_rows(model, found, chosen.key)
     name = f"{model}-{chart}.{format}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    columns = ["layer", *Q, "mean"]
+    columns = ["layer", *distributions.QUANTILE_NAMES, "mean"]
     if format == "json":
         data = [{column: row[column] for column in columns} for row in rows]
         return Response(orjson.dumps(data), media_type="application/json", headers=headers)

@@ -1,0 +1,77 @@
+"""What `/api/v1` can be asked to do, and the same as the jobs take it."""
+
+from pydantic import Field
+
+from app.domain.explanations import (
+    CutOff,
+    ExplainOptions,
+    Method,
+    Protocol,
+    ScaleMaximum,
+    ScoreOptions,
+    SimulatorName,
+)
+from app.domain.neurons import Polarity
+from app.jobs.service import usual_protocol
+from app.web.api.schemas import Schema
+
+
+class ScoreIn(Schema):
+    """How to score an explanation."""
+
+    simulator: SimulatorName = Field(
+        default=SimulatorName.LOCAL, description="How activations are predicted from the explanation."
+    )
+    endpoint: str = Field(
+        default="", description="Endpoint for chat_json, logprobs, one_at_a_time; empty otherwise."
+    )
+    protocol: Protocol | None = Field(
+        default=None,
+        description="Which records are scored on. With null the simulator's usual ones: heldout-5+5 where a language "
+        "model is asked, else heldout-full.",
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31, description="The same seed asks the same question.")
+
+
+class ExplainQuery(Schema):
+    """How to explain a neuron."""
+
+    method: Method = Field(default=Method.SUMMARY, description="How the records are shown to the explainer.")
+    polarity: Polarity = Field(
+        default=Polarity.POSITIVE, description="Which sign of the activation is explained."
+    )
+    explainer: str = Field(
+        default="", description="Endpoint name; empty for token_lookup.", examples=["demo"]
+    )
+    cut_off: CutOff = Field(
+        default=CutOff.TOKEN_Q99,
+        description="From where on a token counts as firing, in summary and highlight.",
+    )
+    scale_maximum: ScaleMaximum = Field(
+        default=ScaleMaximum.SHOWN, description="Whose maximum is 10 on the 0-10 scale."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31, description="The same seed asks the same question.")
+
+
+class ExplainIn(ExplainQuery):
+    """How to explain a neuron, and how to score what comes out."""
+
+    score: ScoreIn | None = Field(default=None, description="Also simulate and score what comes out.")
+
+
+def score_options(request: ScoreIn) -> ScoreOptions:
+    """The request as the jobs take it."""
+    protocol = request.protocol or usual_protocol(request.simulator)
+    return ScoreOptions(request.simulator, request.endpoint, protocol, request.seed)
+
+
+def explain_options(request: ExplainQuery) -> ExplainOptions:
+    """The request as the jobs take it."""
+    return ExplainOptions(
+        request.method,
+        request.polarity,
+        request.explainer,
+        request.cut_off,
+        request.scale_maximum,
+        request.seed,
+    )
