@@ -239,10 +239,16 @@ def _open(runtime: Runtime, job_id: str, request: CollectRequest) -> _Work:
     kept = _load_excerpts(file)
     if kept is None:
         from app.subject.corpus import read_corpus
-        from app.subject.excerpts import build_excerpts
+        from app.subject.excerpts import build_excerpts, check_explainable
 
         progress.report(done, "reading the corpus")
-        kept = build_excerpts(read_corpus(request.corpus), subject.tokenizer, request.excerpts, request.seed)
+        documents_read = read_corpus(
+            request.corpus,
+            wanted=request.excerpts,
+            on_read=lambda n: progress.report(done, f"reading the corpus: {n:,} documents"),
+        )
+        kept = build_excerpts(documents_read, subject.tokenizer, request.excerpts, request.seed)
+        check_explainable(*kept)
         _save_excerpts(file, *kept)
     documents, excerpts = kept
     collector = Collector(subject, excerpts, request.profile, layers, request.seed)
