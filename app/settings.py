@@ -60,7 +60,7 @@ class Endpoint(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(description="How pages, jobs and the command line call this endpoint.")
+    name: str = Field(min_length=1, description="How pages, jobs and the command line call this endpoint.")
     base_url: str = Field(description="Base address including the version, such as http://127.0.0.1:8080/v1.")
     model: str = Field(description="The model's name as that server knows it.")
     api_key_env: str | None = Field(
@@ -159,6 +159,14 @@ class Settings(BaseSettings):
         default=None,
         description="Model folder or name for the local simulator; the subject model itself when empty.",
     )
+
+    @field_validator("endpoints")
+    @classmethod
+    def _own_names(cls, endpoints: list[Endpoint]) -> list[Endpoint]:
+        names = [endpoint.name for endpoint in endpoints]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two endpoints are called {', '.join(twice)}; give each a name of its own")
+        return endpoints
 
     @field_validator("database_url")
     @classmethod

@@ -233,7 +233,7 @@ def _open(runtime: Runtime, job_id: str, request: CollectRequest) -> _Work:
     with runtime.store.session() as session:
         done = jobs.get(session, job_id).done  # of a worker that died: progress does not go back
     progress.report(done, "loading the model")
-    subject = load(request.model, settings.device, settings.threads, runtime.models_dir)
+    subject = load(request.model, settings.device, settings.threads, runtime.models_dir, request.name)
     layers = request.layers or range(subject.card.layers)
     file = runtime.scratch(job_id) / "excerpts.npz"
     kept = _load_excerpts(file)

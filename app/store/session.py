@@ -129,6 +129,11 @@ def _unreadable() -> StoreError:
     )
 
 
+def without_secrets(url: str) -> str:
+    """A store's address as people may see it. Raises StoreError where it cannot be read."""
+    return _shown(_address(url))
+
+
 def _shown(address: URL) -> str:
     """The address for people: no password, and no query, which may hold one too."""
     return address.set(query={}).render_as_string(hide_password=True)
@@ -155,7 +160,7 @@ def _engine(address: URL) -> Engine:
         try:
             return create_engine(address, pool_pre_ping=True, pool_size=8, max_overflow=32)
         except ImportError as error:
-            raise StoreError("PostgreSQL needs its driver: pip install 'neuronarium[postgres]'") from error
+            raise StoreError("PostgreSQL needs its driver: pip install 'psycopg[binary]'") from error
     engine = create_engine(
         address,
         pool_size=8,

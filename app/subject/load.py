@@ -45,10 +45,10 @@ class Subject:
         return mlp_sites(self.model, self.family)
 
 
-def load(source: str, device: str, threads: int | None, cache_dir: Path) -> Subject:
+def load(source: str, device: str, threads: int | None, cache_dir: Path, name: str = "") -> Subject:
     """Load `source` onto `device` (auto, cpu, cuda, cuda:1, mps) with so many CPU threads (all when None).
 
-    A GGUF file is converted once into `cache_dir`. On the CPU weights are float32; elsewhere as they were saved.
+    It is called `name`, or as the source is where that is empty. A GGUF file is converted once into `cache_dir`. On the CPU weights are float32; elsewhere as they were saved.
     Raises ModelError in one line for whatever cannot be loaded.
     """
     if threads is not None:
@@ -67,7 +67,9 @@ def load(source: str, device: str, threads: int | None, cache_dir: Path) -> Subj
     dtype = torch.float32 if place.type == "cpu" else "auto"
     model = _from_pretrained(AutoModelForCausalLM, where, dtype=dtype, use_safetensors=True)
     revision = _revision(where, config)
-    return assemble(model.to(place), tokenizer, name=model_name(source), source=source, revision=revision)
+    return assemble(
+        model.to(place), tokenizer, name=name or model_name(source), source=source, revision=revision
+    )
 
 
 def assemble(model: Any, tokenizer: Any, *, name: str, source: str, revision: str) -> Subject:

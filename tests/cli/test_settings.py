@@ -46,6 +46,7 @@ def test_the_file_and_the_environment_are_read_and_the_environment_wins(toml, mo
             "“endpoints.0.extra” is wrong: temperature: set by Neuronarium",
         ),
         (ENDPOINT + 'omit = ["messages"]', "“endpoints.0.omit.0” is wrong: Input should be 'temperature'"),
+        (ENDPOINT + ENDPOINT, "The setting “endpoints” is wrong: two endpoints are called mini"),
         ("port = 70000", "The setting “port” is wrong: Input should be less than or equal to 65535"),
         ("port = [", "neuronarium.toml cannot be read: Invalid value"),
     ],
