@@ -3,11 +3,21 @@
 Only `web` turns them into HTTP answers and only `cli` into exit codes, each in one place; `status` is a hint to the former.
 """
 
+from typing import NamedTuple
+
+
+class Way(NamedTuple):
+    """Where to go instead."""
+
+    label: str
+    address: str
+
 
 class AppError(Exception):
     """Base of all expected errors; the message is shown to people."""
 
     status = 500
+    ways: tuple[Way, ...] = ()  # a page offers them as links
 
     @property
     def sentence(self) -> str:

@@ -15,7 +15,7 @@ from app.settings import Settings
 from app.store import Store
 from app.web import errors, login
 from app.web.counters import RunningJobs
-from app.web.middleware import ConditionalAnswers, Guard, SecurityHeaders, is_loopback
+from app.web.middleware import ConditionalAnswers, Guard, HeadAnswers, SecurityHeaders, is_loopback
 from app.web.model_cache import ModelCache
 from app.web.rendering import STATIC, VENDOR_FILES, vendor_file
 from app.web.routes import ROUTERS
@@ -98,4 +98,5 @@ def create_app(settings: Settings, store: Store | None = None, jobs: Jobs | None
     hosts = frozenset(host.lower() for host in [settings.host, *settings.allowed_hosts])
     app.add_middleware(Guard, hosts=hosts, any_address=walled, answer=error_answer)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(HeadAnswers)
     return app

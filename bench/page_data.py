@@ -12,7 +12,7 @@ import numpy as np
 
 from app.domain.collection import Document, ExcerptTable, LayerResult, ModelCard
 from app.domain.layer_lookup import lookup_layer
-from app.domain.neurons import HISTOGRAM_BINS, Kind, Profile, Split
+from app.domain.neurons import BANDS, HISTOGRAM_BINS, Kind, Profile, Split
 from app.domain.vocabulary import Vocabulary
 from app.store import Store, collections, models
 
@@ -156,5 +156,5 @@ def _layer(table: ExcerptTable, neurons: int, rng: np.random.Generator) -> Layer
         8, LAYER, kinds, splits, chosen, kept, gates, columns[0], columns[1], columns[2], columns[3],
         single[4], single[5], single[6], single[4], single[5], single[7], single[8], single[9], low, high,
         np.array(histograms, np.uint32), np.array(shares, np.float32), np.zeros(neurons, np.bool_),
-        rows * TOKENS, rows * TOKENS,
+        np.zeros((neurons, len(BANDS)), np.uint32), rows * TOKENS, rows * TOKENS,
     )  # fmt: skip

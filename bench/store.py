@@ -163,6 +163,7 @@ def _chunk(s: session.Session, part_id: int, layer: int, first: int) -> LayerRes
         histogram=np.stack([one.histogram.counts for one in rest]),
         sign_shares=np.array([one.sign_shares for one in rest], np.float32) if part.gated else None,
         position0=np.array([one.position0 for one in rest]),
+        band_excerpts=np.array([one.band_excerpts for one in rest], np.uint32),
         n_tokens=part.n_tokens,
         n_sampled=part.n_sampled,
     )

@@ -199,6 +199,12 @@ def layer_result(
         ).astype(np.uint32),
         sign_shares=shares,
         position0=np.arange(neurons) == 5,
+        band_excerpts=np.stack(
+            [
+                np.bincount(_bands(v.max(1)), minlength=len(BANDS))
+                for v in values[:, excerpts.splits == Split.SCORE]
+            ]
+        ).astype(np.uint32),
         n_tokens=flat.shape[1],
         n_sampled=flat.shape[1],
     )
@@ -394,6 +400,11 @@ def _activations(
     )
 
 
+def _bands(peaks: np.ndarray) -> np.ndarray:
+    """Which band each excerpt of a split lies in."""
+    return (peaks[:, None] > np.quantile(peaks, BAND_EDGES[1:])).sum(1)
+
+
 def _choose(
     values: np.ndarray, splits_of: np.ndarray, kinds: np.ndarray, splits: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
@@ -403,7 +414,7 @@ def _choose(
         mine = np.flatnonzero(splits_of == split)
         peaks, lows = values[mine].max(1), values[mine].min(1)
         falling = mine[np.argsort(-peaks, kind="stable")]
-        edges = np.quantile(peaks, BAND_EDGES)
+        bands = _bands(peaks)
         for kind in Kind:
             slots = np.flatnonzero((kinds == kind) & (splits == split))
             if kind is Kind.TOP:
@@ -411,9 +422,7 @@ def _choose(
             elif kind is Kind.BOTTOM:
                 pool = mine[np.argsort(lows, kind="stable")]
             elif kind in BANDS:
-                band = BANDS.index(kind)
-                within = (peaks >= edges[band]) & (peaks < edges[band + 1])
-                pool = rng.permutation(mine[within])
+                pool = rng.permutation(mine[bands == BANDS.index(kind)])
             else:
                 pool = rng.permutation(mine)
             n = min(len(slots), len(pool))

@@ -2,7 +2,8 @@
 
 A draw gives every document a weight that is Poisson with mean 1, the same in all records that come from it. Within
 each stratum the weights are renormalised to the stratum's own total, so that no draw has more top records than
-were taken. Everything works on sums per record, never on tokens again, so a whole layer is a few matrix products.
+were taken. A stratum of a single unit would then not vary at all, so callers ask for `MIN_UNITS` in each. Everything
+works on sums per record, never on tokens again, so a whole layer is a few matrix products.
 
 A weight is a hash of (seed, document, draw): it does not depend on which neurons or records are asked for, so
 scores of different neurons, methods and protocols share their draws and can be compared in pairs.
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 
 from app.domain.explanations import Metric
 from app.domain.hashing import priority
-from app.domain.neurons import Float64, Int32
+from app.domain.neurons import Bool, Float64, Int32
 
 DRAWS = 200
 INTERVAL = (0.025, 0.975)
+MIN_UNITS = 2  # in every stratum; with fewer there is no interval
 MIN_DEFINED = DRAWS // 8  # with fewer draws that define the score there is no interval
 _FLAT = 1e-12  # spread, as a share of the squares it is computed from, that is rounding and not spread
 
@@ -101,21 +103,34 @@ def resample(sums: Float64, weights: Float64) -> Float64:
     return totals
 
 
+def vary(totals: Float64) -> tuple[Bool, Bool]:
+    """Whether actual and whether expected values differ, from totals [..., K, B] -> [..., B] twice.
+
+    A correlation is defined where both do. What is left of a spread after rounding counts as none.
+    """
+    weight = totals[..., Column.TOKENS, :]
+    found = []
+    for first, second in ((Column.A, Column.AA), (Column.S, Column.SS)):
+        x, xx = totals[..., first, :], totals[..., second, :]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found.append(xx - x * x / weight > _FLAT * xx)
+    return found[0], found[1]
+
+
 def statistic(metric: Metric, totals: Float64) -> Float64:
     """A metric from totals [..., K, B] -> [..., B]; NaN where it is undefined."""
     weight, a, aa = (totals[..., column, :] for column in (Column.TOKENS, Column.A, Column.AA))
     with np.errstate(divide="ignore", invalid="ignore"):
         if metric is Metric.CORRELATION:
             s, ss = totals[..., Column.S, :], totals[..., Column.SS, :]
-            mean_a, mean_s = a / weight, s / weight
-            spread_a, spread_s = aa - a * mean_a, ss - s * mean_s
-            value = (totals[..., Column.AS, :] - a * mean_s) / np.sqrt(spread_a * spread_s)
+            spread_a, spread_s = aa - a * a / weight, ss - s * s / weight
+            value = (totals[..., Column.AS, :] - a * s / weight) / np.sqrt(spread_a * spread_s)
             np.clip(value, -1.0, 1.0, out=value)
-            defined = (spread_a > _FLAT * aa) & (spread_s > _FLAT * ss)
+            defined = np.logical_and(*vary(totals))
         elif metric is Metric.R_SQUARED:
             spread_a = aa - a * a / weight
             value = 1.0 - totals[..., Column.RESIDUAL_SQUARED, :] / spread_a
-            defined = spread_a > _FLAT * aa
+            defined = vary(totals)[0]
         else:
             squared = metric is Metric.R_SQUARED_UNCENTRED
             lost = totals[..., Column.RESIDUAL_SQUARED if squared else Column.RESIDUAL_ABS, :]

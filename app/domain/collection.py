@@ -79,6 +79,7 @@ class LayerResult:
     histogram: NDArray[np.uint32]  # [N, B]
     sign_shares: Float32 | None  # [N, 4] shares of (gate,input) ++ +- -+ --
     position0: Bool  # [N] True where position 0 was found an outlier and left out
+    band_excerpts: NDArray[np.uint32]  # [N, 4] excerpts of the score split whose maximum lies in Q1..Q4
     n_tokens: int
     n_sampled: int
 

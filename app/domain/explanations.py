@@ -152,12 +152,12 @@ class ScoreValue(NamedTuple):
     sample: Sample
     state: State
     value: float | None = None
-    low: float | None = None  # 95 % bootstrap interval
+    low: float | None = None  # 95 % bootstrap interval; none where a stratum has fewer than two documents
     high: float | None = None
     n_records: int = 0
     n_documents: int = 0
     n_tokens: int = 0
-    indicative: bool = False  # fewer than 10 records in a stratum
+    indicative: bool = False  # fewer than 10 documents in a stratum
     reason: str = ""
     parameters_json: str = "{}"  # calibration slope and intercept, bootstrap draws and seed, weights
 

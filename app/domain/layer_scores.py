@@ -7,7 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.bootstrap import DRAWS, Column, correlation_sums, interval, resample, statistic
+from app.domain.bootstrap import (
+    DRAWS,
+    MIN_UNITS,
+    Column,
+    correlation_sums,
+    interval,
+    resample,
+    statistic,
+    vary,
+)
 from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
 from app.domain.neurons import Bool, Float32, Float64, Int32, UInt8
 from app.domain.protocols import HELDOUT_SCORE_RANDOM, HELDOUT_SCORE_TOP
@@ -38,7 +47,7 @@ class LayerScores:
     n_records: Int32  # [N]
     n_documents: Int32  # [N]
     n_tokens: Int32  # [N]
-    indicative: Bool  # [N] fewer than 10 records in a stratum
+    indicative: Bool  # [N] fewer than 10 documents in a stratum
     parameters_json: str  # the same for all neurons
 
     def at(self, index: int) -> ScoreValue:
@@ -91,18 +100,20 @@ def score_block(
     `weights` [C, S, B] of the bootstrap; the first `n_top` of the S slots are top.
     """
     filled = documents >= 0  # [C, S]
-    for values in (actual, expected):
-        # A first token that does not count shows its neighbour's value, which changes no minimum or maximum.
-        values[position0, :, 0] = values[position0, :, min(1, values.shape[2] - 1)]
-    lowest_a, highest_a = actual.min(-1), actual.max(-1)  # [C, S]
-    lowest_s, highest_s = expected.min(-1), expected.max(-1)  # [C, S]
+    # A first token that does not count shows its neighbour's value, which changes no maximum.
+    actual[position0, :, 0] = actual[position0, :, min(1, actual.shape[2] - 1)]
+    highest = actual.max(-1)  # [C, S]
     tokens = filled * (actual.shape[2] - position0[:, None])  # [C, S]
+    counted = np.maximum(tokens, 1)  # [C, S]
+    means = []
     for values in (actual, expected):
-        share = filled / np.maximum(filled.sum(1, keepdims=True), 1)  # [C, S]
-        values -= (values.mean(-1) * share).sum(1)[:, None, None]
         values[position0, :, 0] = 0.0
-    sums = correlation_sums(actual, expected)  # [C, K, S]
-    sums[:, Column.TOKENS] = tokens
+        mean = values.sum(-1) / counted  # [C, S]
+        values -= mean[:, :, None]
+        values[position0, :, 0] = 0.0
+        means.append(mean)
+    within = correlation_sums(actual, expected)  # [C, K, S] of each record about its own means
+    within[:, Column.TOKENS] = tokens
 
     is_top = np.arange(documents.shape[1]) < n_top  # [S]
     scores = []
@@ -114,33 +125,37 @@ def score_block(
         top &= top.cumsum(1) <= ranks_top  # [C, S]
         random = filled & ~is_top
         random &= random.cumsum(1) <= ranks_random  # [C, S]
-        drawn_random = _resampled(sums, weights, random, slice(n_top, None))  # [C, K, B]
-        drawn_both = drawn_random + _resampled(sums, weights, top, slice(0, n_top))
-        for strata, drawn in (((top, random), drawn_both), ((random,), drawn_random)):
+        for strata in ((top, random), (random,)):
             rows = np.logical_or.reduce(strata)  # [C, S]
+            sums = _about_own_means(within, means, rows)  # [C, K, S]
+            drawn = _resampled(sums, weights, random, slice(n_top, None))  # [C, K, B]
+            if len(strata) > 1:
+                drawn += _resampled(sums, weights, top, slice(0, n_top))
+            total = (sums * rows[:, None, :]).sum(-1)[..., None]  # [C, K, 1]
+            # The same question decides whether there is a value: a state OK without one cannot be.
+            varies_a, varies_s = (varies[:, 0] for varies in vary(total))
             held = [stratum.sum(1) for stratum in strata]  # [C] each
-            active = (np.where(rows, highest_a, -np.inf) > threshold[:, None]).any(1)
+            active = (np.where(rows, highest, -np.inf) > threshold[:, None]).any(1)
             states = np.full(len(rows), _CODE[State.OK], np.uint8)
             # from the last to the first reason: the first one is what `scoring.score` reports
-            states[_same(lowest_s, highest_s, rows)] = _CODE[State.CONSTANT_PREDICTION]
-            states[_same(lowest_a, highest_a, rows)] = _CODE[State.CONSTANT_ACTUAL]
+            states[~varies_s] = _CODE[State.CONSTANT_PREDICTION]
+            states[~varies_a] = _CODE[State.CONSTANT_ACTUAL]
             if len(strata) == 1:
                 states[~active] = _CODE[State.TOO_FEW_ACTIVE]
             states[(np.min(held, axis=0) == 0) | ((rows * tokens).sum(1) == 0)] = _CODE[State.TOO_FEW_RECORDS]
             states[(rows & ~sound).any(1)] = _CODE[State.FAILED]
-            total = (sums * rows[:, None, :]).sum(-1)[..., None]  # [C, K, 1]
             low, high = interval(statistic(Metric.CORRELATION, drawn))
-            distinct = _distinct(documents, rows)
+            drawable = np.min([_distinct(documents, stratum) for stratum in strata], axis=0)  # [C]
             scores.append(
                 BlockScores(
                     states=states,
                     values=statistic(Metric.CORRELATION, total)[:, 0],
-                    low=np.where(distinct > 1, low, np.nan),
-                    high=np.where(distinct > 1, high, np.nan),
+                    low=np.where(drawable >= MIN_UNITS, low, np.nan),
+                    high=np.where(drawable >= MIN_UNITS, high, np.nan),
                     n_records=rows.sum(1).astype(np.int32),
-                    n_documents=distinct.astype(np.int32),
+                    n_documents=_distinct(documents, rows).astype(np.int32),
                     n_tokens=(rows * tokens).sum(1).astype(np.int32),
-                    indicative=np.min(held, axis=0) < INDICATIVE_BELOW,
+                    indicative=drawable < INDICATIVE_BELOW,
                 )
             )
     return scores
@@ -150,10 +165,23 @@ def _resampled(sums: Float64, weights: Float64, stratum: Bool, slots: slice) -> 
     return resample((sums * stratum[:, None, :])[:, :, slots], weights[:, slots])
 
 
-def _same(lowest: Float64, highest: Float64, rows: Bool) -> Bool:
-    """Whether all values of these rows are one value, [C, S] -> [C]; True for no rows."""
-    same: Bool = np.where(rows, lowest, np.inf).min(1) >= np.where(rows, highest, -np.inf).max(1)
-    return same
+def _about_own_means(within: Float64, means: list[Float64], rows: Bool) -> Float64:
+    """Sums [C, K, S] about the means of these rows' tokens, from those about each record's own and its `means` [C, S].
+
+    Only ever adds squares. Centred about anything else, records that vary little beside others that are not scored
+    would lose all their digits.
+    """
+    sums = within.copy()
+    tokens = within[:, Column.TOKENS]  # [C, S]
+    share = tokens * rows
+    share /= np.maximum(share.sum(1, keepdims=True), 1)
+    a, s = (mean - (mean * share).sum(1, keepdims=True) for mean in means)  # [C, S]
+    sums[:, Column.A] = tokens * a
+    sums[:, Column.S] = tokens * s
+    sums[:, Column.AA] += tokens * a * a
+    sums[:, Column.SS] += tokens * s * s
+    sums[:, Column.AS] += tokens * a * s
+    return sums
 
 
 def _distinct(documents: Int32, rows: Bool) -> NDArray[np.intp]:

@@ -1,6 +1,6 @@
 """What the ledger of language model calls holds: one entry for every try, the failed ones too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -21,7 +21,8 @@ class LedgerEntry:
 
     `request_key` names the request with its nonce (see `app.llm.messages`): several tries share it, and
     at most one of them is `OK`. That one's `answer_json` is given back when the same request is made again,
-    and is not paid twice. A rejected answer cost something too: its tokens and price are counted.
+    and is not paid twice. A rejected answer cost something too: its tokens and price are counted; so are those of a second
+    answer, which two workers that hold one job for a moment may both get.
     """
 
     request_key: str  # sha256, hexadecimal
@@ -39,6 +40,12 @@ class LedgerEntry:
     cost_usd: float
     seconds: float  # from sending to the answer or the failure
     created_at: datetime  # when it was sent, UTC
+
+
+def answered_already(entry: LedgerEntry) -> LedgerEntry:
+    """A second answer to a request as it is kept: paid for, and not used."""
+    reason = "answered already: the first answer to this request is used"
+    return replace(entry, outcome=Outcome.REJECTED, reason=reason, answer_json="")
 
 
 def now() -> datetime:

@@ -61,9 +61,10 @@ class Kind(IntEnum):
 
 
 BANDS = (Kind.Q1, Kind.Q2, Kind.Q3, Kind.Q4)
-# Bands of the excerpt's maximum as quantiles, as published (BILLS): Q1..Q4 and, beyond the last edge, TOP.
-BAND_EDGES = (0.0, 0.5, 0.9, 0.99, 0.999)
-BAND_PROBABILITIES = (0.5, 0.4, 0.09, 0.009, 0.001)
+# Lower edges of the bands as quantiles of the excerpt's maximum. As published (BILLS) but for Q4, which has no upper
+# edge: where it would lie cannot be told from a pilot, and above it an excerpt would belong to no band.
+BAND_EDGES = (0.0, 0.5, 0.9, 0.99)
+BandCounts = tuple[int, int, int, int]  # excerpts in Q1..Q4
 
 
 class Quota(NamedTuple):
@@ -166,6 +167,12 @@ class Statistics:
     n_sampled: int  # tokens behind skewness, kurtosis, density, histogram, quantiles
     sign_shares: tuple[float, float, float, float] | None  # gated: shares of (gate,input) ++ +- -+ --
     position0: bool = False  # position 0 is an outlier: left out above, and of token means and scores
+    band_excerpts: BandCounts = (
+        0,
+        0,
+        0,
+        0,
+    )  # of the score split, counted in full; zeros: not counted (imported)
 
 
 @dataclass(frozen=True, eq=False)

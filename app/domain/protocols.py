@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.explanations import Protocol
-from app.domain.neurons import BAND_PROBABILITIES, BANDS, Int32, Kind, Polarity, Records, Split
+from app.domain.neurons import BANDS, BandCounts, Int32, Kind, Polarity, Records, Split
 from app.domain.splits import enough_documents
 
 __all__ = ["dev_records", "enough_documents", "explain_records", "score_records"]
@@ -30,7 +30,7 @@ NEGATIVE_EXPLAIN_BOTTOM = (0, 1, 2, 3, 4)
 
 STRATUM_STRONG = 0  # top, or bottom for the negative polarity
 STRATUM_RANDOM = 1
-POPULATION_KINDS = (*BANDS, Kind.TOP)  # stratum = position here, with BAND_PROBABILITIES
+STRATA = 5  # of POPULATION: Q1..Q3, those of Q4 that are not among the strongest kept, and the strongest
 
 
 def explain_records(records: Records, polarity: Polarity) -> Records:
@@ -62,18 +62,19 @@ def dev_records(records: Records, polarity: Polarity) -> Records:
 
 
 def score_records(
-    records: Records, protocol: Protocol, polarity: Polarity, *, split_excerpts: int | None = None
+    records: Records, protocol: Protocol, polarity: Polarity, *, bands: BandCounts = (0, 0, 0, 0)
 ) -> tuple[Records, Int32]:
     """The records that a protocol scores on, and the stratum of each, int32 [R].
 
-    Strata are 0 (top, or bottom for the negative polarity) and 1 (random); for `POPULATION` 0..4, the bands of
-    `BAND_PROBABILITIES`, for either polarity, since any known-probability sample serves any value.
-    `split_excerpts`, the number of excerpts in the score split, keeps to `POPULATION`'s last band only as many top
-    records as lie beyond its edge (at least one): 8 of 256 excerpts would be the top 3 %, not the top 0.1 %.
-    Empty where the protocol does not apply: `BILLS_5_5` to our own records, the others to imported ones.
+    Strata are 0 (top, or bottom for the negative polarity) and 1 (random); for `POPULATION` 0..4 as
+    `population_sizes` has them, for either polarity, since any known-probability sample serves any value. `bands`,
+    the neuron's `Statistics.band_excerpts`, say how many of its top records lie in the last band: those are all that
+    is strongest there and stand for themselves alone, and its random records for the rest.
+    Empty where the protocol does not apply: `BILLS_5_5` to our own records, the others to imported ones, `POPULATION`
+    to data whose bands were not counted.
     """
     if protocol is Protocol.POPULATION:
-        return _population(records, split_excerpts)
+        return _population(records, bands)
     strong = _strong(polarity)
     if protocol is Protocol.BILLS_5_5:
         top = _rows(records, strong, Split.UNSPLIT, BILLS_SCORE_TOP)
@@ -87,12 +88,24 @@ def score_records(
     return _stratified(records, [top, random])
 
 
-def _population(records: Records, split_excerpts: int | None) -> tuple[Records, Int32]:
-    strata = [_rows(records, kind, Split.SCORE, None) for kind in POPULATION_KINDS]
-    if split_excerpts is not None:
-        beyond = max(1, round(BAND_PROBABILITIES[-1] * split_excerpts))
-        strata[-1] = strata[-1][:beyond]  # stored in rank order, strongest first
-    return _stratified(records, strata)
+def population_sizes(bands: BandCounts, strata: Int32) -> tuple[int, int, int, int, int]:
+    """How many excerpts of the score split each stratum of `POPULATION` stands for; they add up to all.
+
+    `strata` [R] are those of `score_records` with the same `bands`. A stratum of no excerpt needs no record.
+    """
+    strongest = int((strata == STRATA - 1).sum())
+    return (*bands[:3], bands[3] - strongest, strongest)
+
+
+def _population(records: Records, bands: BandCounts) -> tuple[Records, Int32]:
+    if not any(bands):
+        return _stratified(records, [np.zeros(0, np.intp)])
+    strata = [_rows(records, kind, Split.SCORE, None) for kind in BANDS]
+    # Stored in rank order; bands are bands of the same maximum, so the first ones are those of the last band.
+    strongest = _rows(records, Kind.TOP, Split.SCORE, None)[: bands[-1]]
+    last = strata[-1]
+    strata[-1] = last[~np.isin(records.excerpts[last], records.excerpts[strongest])]
+    return _stratified(records, [*strata, strongest])
 
 
 def _stratified(records: Records, rows: list[NDArray[np.intp]]) -> tuple[Records, Int32]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from app.domain import metrics
 from app.domain.bootstrap import (
     DRAWS,
+    MIN_UNITS,
     correlation_sums,
     interval,
     poisson_weights,
@@ -20,7 +21,6 @@ from app.domain.bootstrap import (
 from app.domain.calibration import Calibration, calibrate
 from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
 from app.domain.neurons import (
-    BAND_PROBABILITIES,
     Bool,
     Float32,
     Float64,
@@ -29,9 +29,9 @@ from app.domain.neurons import (
     Records,
     Statistics,
 )
-from app.domain.protocols import STRATUM_RANDOM, STRATUM_STRONG
+from app.domain.protocols import STRATA, STRATUM_RANDOM, STRATUM_STRONG, population_sizes
 
-INDICATIVE_BELOW = 10  # records in a stratum (DESIGN section 6)
+INDICATIVE_BELOW = 10  # documents in a stratum: records of one document say much the same
 
 REASONS = {
     State.FAILED: "The activations hold a value that is not finite.",
@@ -80,8 +80,10 @@ def score(
     `actual` and `strata` [R] are those of `protocols.score_records`; `expected` [R, T] on the 0-10 scale (any scale
     serves) predicts `polarity.sign * a`. `dev` are calibration records with their simulation, None without.
     Correlation is of uncalibrated values; the others come after linear calibration on `dev` and are NO_CALIBRATION
-    where there is none. In `POPULATION` every token weighs its band's probability / records in the band.
-    Where `stats.position0`, the first token of every record is left out. Interval: 95 %, bootstrap of documents.
+    where there is none. In `POPULATION` every token weighs excerpts / records of its stratum, after `stats.band_excerpts`.
+    Where `stats.position0`, the first token of every record is left out. Interval: 95 %, bootstrap of documents, where
+    every stratum has `MIN_UNITS` of them; indicative with fewer than `INDICATIVE_BELOW`. Imported records have no
+    document and count one by one.
     Raises ValueError for shapes that do not fit or a simulation that is not finite; anything in the data itself
     that keeps a score from being computed is a state.
     """
@@ -94,6 +96,15 @@ def score(
     for table in _tables(actual, strata, expected, protocol, polarity, stats):
         values += _score_table(table, calibration, 0 if dev is None else len(dev[0]), threshold, seed)
     return tuple(values)
+
+
+def unscorable(
+    actual: Records, strata: Int32, protocol: Protocol, polarity: Polarity, stats: Statistics
+) -> tuple[ScoreValue, ...]:
+    """What `score` will say of these records whatever is simulated: TOO_FEW_RECORDS everywhere. Empty where it may differ."""
+    nothing = np.zeros_like(actual.activations)
+    values = score(actual, strata, nothing, protocol, polarity, None, stats, 0)
+    return values if all(value.state is State.TOO_FEW_RECORDS for value in values) else ()
 
 
 def _check(records: Records, strata: Int32 | None, expected: Float32) -> None:
@@ -145,13 +156,10 @@ def _tables(
         )  # fmt: skip
 
     if protocol is Protocol.POPULATION:
-        counts = np.bincount(strata, minlength=len(BAND_PROBABILITIES))
-        weights = np.array(BAND_PROBABILITIES)[strata] / counts[strata]
-        return [
-            table(
-                Sample.POPULATION, np.ones(len(records), bool), tuple(range(len(BAND_PROBABILITIES))), weights
-            )
-        ]
+        sizes = np.array(population_sizes(stats.band_excerpts, strata))  # [STRATA]
+        weights = sizes[strata] / np.bincount(strata, minlength=STRATA)[strata]
+        needed = tuple(np.flatnonzero(sizes).tolist())
+        return [table(Sample.POPULATION, np.ones(len(records), bool), needed, weights)]
     even = np.ones(len(records))
     return [
         table(Sample.TOP_AND_RANDOM, np.ones(len(records), bool), (STRATUM_STRONG, STRATUM_RANDOM), even),
@@ -163,7 +171,7 @@ def _score_table(
     table: _Table, calibration: Calibration | str, dev_records: int, threshold: float, seed: int
 ) -> list[ScoreValue]:
     blocked = _blocked(table, threshold)
-    counts = [int((table.strata == stratum).sum()) for stratum in table.needed]
+    drawn = min((len(np.unique(table.units[table.strata == stratum])) for stratum in table.needed), default=0)
     usable = isinstance(calibration, Calibration)
     calibrated = calibration.apply(table.expected) if isinstance(calibration, Calibration) else table.expected
     draws = None if blocked else _draws(table, calibrated, seed)
@@ -171,7 +179,9 @@ def _score_table(
     for metric in Metric:
         parameters: dict[str, object] = {"draws": DRAWS, "seed": seed}
         if table.sample is Sample.POPULATION:
-            parameters["band_records"] = counts
+            parameters["stratum_records"] = np.bincount(table.strata, minlength=STRATA).tolist()
+            stands_for = np.bincount(table.strata, table.weights, STRATA)
+            parameters["stratum_excerpts"] = np.rint(stands_for).astype(int).tolist()
         if metric is not Metric.CORRELATION and isinstance(calibration, Calibration):
             parameters |= {"slope": calibration.slope, "intercept": calibration.intercept}
             parameters["dev_records"] = dev_records
@@ -183,7 +193,7 @@ def _score_table(
             n_records=len(table.strata),
             n_documents=table.documents,
             n_tokens=table.actual.size,
-            indicative=min(counts) < INDICATIVE_BELOW,
+            indicative=drawn < INDICATIVE_BELOW,
             parameters_json=json.dumps(parameters, sort_keys=True),
         )
         if blocked or draws is None:
@@ -199,9 +209,7 @@ def _score_table(
         if isinstance(found, State):
             values.append(value._replace(state=found, reason=REASONS[found]))
             continue
-        low, high = (
-            interval(statistic(metric, draws)) if len(np.unique(table.units)) > 1 else (np.nan, np.nan)
-        )
+        low, high = interval(statistic(metric, draws)) if drawn >= MIN_UNITS else (np.nan, np.nan)
         values.append(value._replace(value=found, low=_number(low), high=_number(high)))
     return values
 

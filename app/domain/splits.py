@@ -15,7 +15,10 @@ SHARES = {Split.EXPLAIN: 0.5, Split.DEV: 0.25, Split.SCORE: 0.25}
 def split_of(cluster_text_hash: str) -> Split:
     """The split of a near-duplicate cluster, from its hash alone: explain 1/2, dev 1/4, score 1/4.
 
-    Depends on nothing else (no seed, no order, no size of corpus), so that a document keeps its split for ever.
+    Depends on nothing else (no seed, no order, no size of corpus): a document without near-duplicates keeps its split in
+    every collection. One with near-duplicates keeps it while the same member of its cluster has the smallest hash; which
+    members there are depends on the documents sampled, so that another collection may put the same text into another
+    split. Proofs across collections therefore compare texts (`app.store.heldout`).
     """
     digest = hashlib.sha256(b"neuronarium split\0" + cluster_text_hash.encode()).digest()
     quarter = digest[0] >> 6

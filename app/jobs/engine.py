@@ -216,7 +216,7 @@ class Engine:
         ]
 
     async def take_over(self, job_id: str, dead: str) -> bool:
-        """Put a job that a dead worker held back into its queue; False when another worker was first.
+        """Put a job that a dead worker held back into its own queue; False when another worker was first.
 
         Not `resume_workflow_async`: that one resets a workflow whoever holds it, so that two workers finding the
         same dead one could both run its job. This call, which DBOS's own recovery makes, depends on the holder.
@@ -224,4 +224,5 @@ class Engine:
         from dbos._dbos import _get_dbos_instance
 
         system = _get_dbos_instance()._sys_db
+        # The queue named here is for a workflow that has none, which ours are not unless cancelled.
         return bool(await asyncio.to_thread(system.reenqueue_for_recovery, job_id, [dead], LLM))

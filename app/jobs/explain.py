@@ -14,7 +14,7 @@ from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.score import FAILURES, score, simulate
-from app.store import explanations, jobs
+from app.store import explanations, jobs, ledger
 from app.store.rows import JobRow
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ async def explain(job_id: str) -> int:
     """Make the statement and store it, once; its id. A failure is stored with its reason and raised again.
 
     The job's id is the stored row's key, so a step that is repeated after a kill finds the row it has written, and
-    the call's answer in the ledger when it was recorded.
+    the call's answer in the ledger when it was recorded. Conflict where the model was collected anew meanwhile.
     """
     runtime = current()
     request = loads(ExplainRequest, (await runtime.db(lambda s: jobs.get(s, job_id))).parameters_json)
@@ -62,7 +62,8 @@ async def explain(job_id: str) -> int:
             text, provenance = await _ask(runtime, neuron, request, job_id)
         except FAILURES as error:
             failure, reason = error, str(error)
-            provenance = _attempted(runtime, neuron, request)
+            took = await runtime.db(lambda s: ledger.usage(s, job_id, "explain"))
+            provenance = replace(_attempted(runtime, neuron, request), usage=took)
     explanation_id = await keep(
         runtime,
         job_id,
@@ -76,6 +77,7 @@ async def explain(job_id: str) -> int:
             reason,
             job_id,
             job_id,
+            collection_id=neuron.collection_id,
         ),
     )
     stored = await runtime.db(lambda s: explanations.get(s, explanation_id))

@@ -14,9 +14,9 @@ class StoreLedger:
         with self._store.session() as session:
             return ledger.lookup(session, key)
 
-    def record(self, entry: LedgerEntry) -> None:
+    def record(self, entry: LedgerEntry) -> LedgerEntry:
         with self._store.session() as session:
-            ledger.record(session, entry)
+            return ledger.record(session, entry)
 
     def spent(self) -> float:
         with self._store.session() as session:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.domain.neurons import NeuronRef, Records, Split, Statistics
+from app.domain.neurons import NeuronRef, Records, Statistics
 from app.domain.vocabulary import Vocabulary
 from app.store import Store, models, neurons
 from app.store.excerpts import ExcerptCache
@@ -16,14 +16,19 @@ class Neuron:
     records: Records
     statistics: Statistics
     vocabulary: Vocabulary
-    score_excerpts: int  # excerpts in the whole score split
+    collection_id: int  # that all of this is of
 
 
 def load_neuron(store: Store, ref: NeuronRef) -> Neuron:
-    """Read a neuron from the store. Raises NotFound."""
+    """Read a neuron from the store, all of it from one collection. Raises NotFound."""
     excerpts = ExcerptCache.get(store, ref.model)
-    with store.session() as session:
-        records = neurons.records(session, excerpts, ref)
-        statistics = neurons.statistics(session, ref)
+    while True:
+        with store.session() as session:
+            records = neurons.records(session, excerpts, ref)
+            statistics = neurons.statistics(session, ref)
+        now = ExcerptCache.get(store, ref.model)
+        if now.collection_id == excerpts.collection_id:
+            break
+        excerpts = now  # another collection ended meanwhile: the statistics may be of that one
     vocabulary = models.cached_vocabulary(store, ref.model)
-    return Neuron(ref, records, statistics, vocabulary, int((excerpts.splits == Split.SCORE).sum()))
+    return Neuron(ref, records, statistics, vocabulary, excerpts.collection_id)

@@ -29,7 +29,7 @@ from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.service import ASKING_SIMULATORS
-from app.store import explanations, jobs, scores, simulations
+from app.store import collections, explanations, heldout, jobs, ledger, scores, simulations
 from app.store.rows import ExplanationRow, JobRow
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ async def _score(runtime: Runtime, row: JobRow) -> dict[str, object]:
 async def simulate(job_id: str, explanation_id: int) -> int:
     """Predict the neuron's activations on the protocol's records and the dev records; id of the stored simulation.
 
-    A failure is stored with its reason and raised again. Calls that have been answered once are found in the ledger.
+    A failure is stored with its reason and raised again; so are records that allow no score, before anything is asked.
+    BadInput, before anything is spent, where the explanation's maker saw what would be scored on. Calls that have been
+    answered once are found in the ledger.
     """
     runtime = current()
     row = await runtime.db(lambda s: jobs.get(s, job_id))
@@ -66,22 +68,31 @@ async def simulate(job_id: str, explanation_id: int) -> int:
     explanation = await runtime.db(lambda s: explanations.get(s, explanation_id))
     neuron = await in_thread(lambda stop: load_neuron(runtime.store, explanation.ref))
     scored, dev = _chosen(neuron, explanation, options)
+    await runtime.db(  # `scores.add` demands it too, but then the simulation has been paid for
+        lambda s: heldout.demand(
+            s, explanation_id, scored.excerpts.tolist(), neuron.collection_id, {options.protocol}
+        )
+    )
+    strata = _score_records(neuron, explanation, options)[1]
+    few = scoring.unscorable(scored, strata, options.protocol, explanation.polarity, neuron.statistics)
     wanted = _distinct(scored, dev)
     progress = Progress(runtime, job_id, len(wanted), "excerpts")
     parameters = json.dumps({"protocol": options.protocol})
     simulated: Simulated | None = None
-    failure: AppError | None = None
+    failure: AppError | None = BadInput(few[0].reason) if few else None
     asked = options.simulator in ASKING_SIMULATORS
     by = endpoint(runtime.settings, options.endpoint).title if asked else ""
-    try:
-        simulator = await _simulator(runtime, options, neuron)
-        simulated = await _simulate(simulator, explanation, neuron, wanted, options, job_id, progress)
-        said = json.loads(simulated.parameters_json)
-        by = by or said.get("model", "")
-        parameters = json.dumps({**said, "protocol": options.protocol})
-    except FAILURES as error:
-        failure = error
-    state, reason = (State.OK, "") if failure is None else (State.FAILED, str(failure))
+    if failure is None:
+        try:
+            simulator = await _simulator(runtime, options, neuron)
+            simulated = await _simulate(simulator, explanation, neuron, wanted, options, job_id, progress)
+            said = json.loads(simulated.parameters_json)
+            by = by or said.get("model", "")
+            parameters = json.dumps({**said, "protocol": options.protocol})
+        except FAILURES as error:
+            failure = error
+    without = State.TOO_FEW_RECORDS if few else State.FAILED
+    state, reason = (State.OK, "") if failure is None else (without, str(failure))
     simulation_id = await keep(
         runtime,
         job_id,
@@ -97,11 +108,13 @@ async def simulate(job_id: str, explanation_id: int) -> int:
             reason,
             job_id,
             f"{job_id}/simulation",
+            usage=ledger.usage(s, job_id, "simulate"),
+            collection_id=neuron.collection_id,
         ),
     )
     stored = await runtime.db(lambda s: simulations.get(s, simulation_id))
     if stored.state is not State.OK:
-        values = _failed(options.protocol, stored.reason)
+        values = few or _failed(options.protocol, stored.reason)
         await runtime.db(
             lambda s: scores.add(s, explanation_id, simulation_id, values, job_id, f"{job_id}/scores")
         )
@@ -111,7 +124,10 @@ async def simulate(job_id: str, explanation_id: int) -> int:
 
 @engine.step("score.score")
 async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
-    """Compare the stored simulation with what the neuron did; how many scores are defined."""
+    """Compare the stored simulation with what the neuron did; how many scores are defined.
+
+    Conflict where the model was collected anew since it was simulated.
+    """
     runtime = current()
     row = await runtime.db(lambda s: jobs.get(s, job_id))
     options = _options(row)
@@ -119,10 +135,12 @@ async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
     def work(stop: threading.Event) -> int:
         with runtime.store.session() as session:
             explanation = explanations.get(session, explanation_id)
-            simulated = simulations.get(session, simulation_id).simulated
+            stored = simulations.get(session, simulation_id)
+        simulated = stored.simulated
         if simulated is None:
             raise AnswerError("The simulation failed: there is nothing to score.")
         neuron = load_neuron(runtime.store, explanation.ref)
+        collections.demand_current(stored.collection_id, neuron.collection_id)
         scored, dev = _chosen(neuron, explanation, options)
         strata = _score_records(neuron, explanation, options)[1]
         calibration = (dev, expected_of(simulated, dev)) if len(dev) else None
@@ -162,7 +180,7 @@ def _score_records(
     neuron: Neuron, explanation: ExplanationRow, options: ScoreOptions
 ) -> tuple[Records, Int32]:
     return protocols.score_records(
-        neuron.records, options.protocol, explanation.polarity, split_excerpts=neuron.score_excerpts
+        neuron.records, options.protocol, explanation.polarity, bands=neuron.statistics.band_excerpts
     )
 
 

@@ -92,7 +92,7 @@ class Call:
                     ended = Failure(Outcome.CONNECTION, "cancelled before the answer came", again=False)
                     self._record(means, attempt, sent_at, monotonic() - began, worst, ended)
                     raise
-                return ended, self._record(means, attempt, sent_at, monotonic() - began, worst, ended)
+                return self._record(means, attempt, sent_at, monotonic() - began, worst, ended)
 
     def _record(
         self,
@@ -102,8 +102,8 @@ class Call:
         seconds: float,
         worst: float,
         ended: Parsed | Failure,
-    ) -> Usage:
-        """Write one try into the ledger, before anybody hears of its end."""
+    ) -> tuple[Parsed | Failure, Usage]:
+        """Write one try into the ledger, before anybody hears of its end; that end, or the answer that came before it."""
         endpoint = means.endpoint
         failure = ended if isinstance(ended, Failure) else None
         answer = ended if isinstance(ended, Parsed) else None
@@ -115,26 +115,27 @@ class Call:
         else:  # it may have been answered and billed without our hearing of it: the cap must hold even so
             cost = 0.0 if failure and failure.unpaid else worst
         tokens_in, tokens_out = tokens or (0, 0)
-        means.ledger.record(
-            LedgerEntry(
-                request_key=self.key,
-                job_id=self.job_id,
-                purpose=self.purpose,
-                endpoint=endpoint.name,
-                model=endpoint.model,
-                attempt=attempt,
-                outcome=Outcome.OK if failure is None else failure.outcome,
-                status=200 if failure is None else failure.status,
-                reason="" if failure is None else failure.reason,
-                answer_json="" if answer is None else answer.model_dump_json(),
-                tokens_in=tokens_in,
-                tokens_out=tokens_out,
-                cost_usd=cost,
-                seconds=seconds,
-                created_at=sent_at,
-            )
+        made = LedgerEntry(
+            request_key=self.key,
+            job_id=self.job_id,
+            purpose=self.purpose,
+            endpoint=endpoint.name,
+            model=endpoint.model,
+            attempt=attempt,
+            outcome=Outcome.OK if failure is None else failure.outcome,
+            status=200 if failure is None else failure.status,
+            reason="" if failure is None else failure.reason,
+            answer_json="" if answer is None else answer.model_dump_json(),
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            cost_usd=cost,
+            seconds=seconds,
+            created_at=sent_at,
         )
-        return Usage(tokens_in, tokens_out, cost, seconds, 1)
+        kept = means.ledger.record(made)
+        if kept is not made:  # another worker was quicker with the same request
+            ended = Parsed.model_validate_json(kept.answer_json)
+        return ended, Usage(tokens_in, tokens_out, cost, seconds, 1)
 
 
 def _gave_up(endpoint: Endpoint, attempts: int, failure: Failure) -> str:

@@ -5,7 +5,7 @@ The durable one is kept by `store`; `jobs` hands it over.
 
 from typing import Protocol
 
-from app.domain.ledger import LedgerEntry, Outcome
+from app.domain.ledger import LedgerEntry, Outcome, answered_already
 
 
 class Ledger(Protocol):
@@ -14,8 +14,11 @@ class Ledger(Protocol):
     def lookup(self, key: str) -> LedgerEntry | None:
         """The OK entry of this request key, or None."""
 
-    def record(self, entry: LedgerEntry) -> None:
-        """Write one try down, durably, before returning."""
+    def record(self, entry: LedgerEntry) -> LedgerEntry:
+        """Write one try down, durably, before returning; the entry to go by.
+
+        That is the one given, or the first answer where it is a second one to the same request, which is kept as rejected.
+        """
 
     def spent(self) -> float:
         """US dollars of all entries."""
@@ -34,9 +37,11 @@ class MemoryLedger:
                 return entry
         return None
 
-    def record(self, entry: LedgerEntry) -> None:
-        """Keep one try."""
-        self.entries.append(entry)
+    def record(self, entry: LedgerEntry) -> LedgerEntry:
+        """Keep one try; the entry to go by."""
+        first = self.lookup(entry.request_key) if entry.outcome is Outcome.OK else None
+        self.entries.append(entry if first is None else answered_already(entry))
+        return first or entry
 
     def spent(self) -> float:
         """US dollars of all entries."""

@@ -2,6 +2,7 @@
 
     header  version u8, flags u8, scale exponent i16, histogram width u8, 0, slots u16, tokens u16, bins u16
     floats  7 or (with sign shares) 11 float32: see `_FLOATS`
+    bands   4 u32: excerpts of the score split in each band
     counts  histogram, as narrow unsigned integers as its largest count allows
     filled  one bit a slot: 1 where the slot holds a record; the rest has R rows, one a record
     ids     [R] excerpt ordinals, u16 or (where one does not fit) u32
@@ -24,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.collection import LayerResult
-from app.domain.neurons import Bool, Float32, Histogram, Int32, UInt8
+from app.domain.neurons import BandCounts, Bool, Float32, Histogram, Int32, UInt8
 from app.errors import BadInput, StoreError
 
-VERSION = 1
+VERSION = 2
 SMALLEST = 2.0**-4  # below, float16's smallest step (6e-8) would no longer be small beside the largest value
 LARGEST = 65504.0
 _TOP_EXPONENT = 15  # scaled maxima lie in [2**14, 2**15)
@@ -44,6 +45,7 @@ _FLOATS = (
     "histogram_low",
     "histogram_high",
 )
+_BAND: np.dtype[Any] = np.dtype("<u4")
 _COUNT_TYPES: dict[int, np.dtype[Any]] = {1: np.dtype("<u1"), 2: np.dtype("<u2"), 4: np.dtype("<u4")}
 
 
@@ -69,6 +71,7 @@ class Particulars:
     histogram: Histogram
     sign_shares: tuple[float, float, float, float] | None
     position0: bool
+    band_excerpts: BandCounts
 
 
 def encode_layer(result: LayerResult) -> Iterator[bytes]:
@@ -84,6 +87,7 @@ def encode_layer(result: LayerResult) -> Iterator[bytes]:
     floats = np.stack([getattr(result, name) for name in _FLOATS], axis=1).astype("<f4")  # [N, 7]
     if result.sign_shares is not None:
         floats = np.concatenate([floats, result.sign_shares.astype("<f4")], axis=1)  # [N, 11]
+    bands = result.band_excerpts.astype(_BAND)  # [N, 4]
     flags = (_GATED if result.gates is not None else 0) | (_WIDE_IDS if wide else 0)
     flags |= _SHARES if result.sign_shares is not None else 0
     bits = np.packbits(filled, axis=1)  # [N, ceil(S / 8)]
@@ -99,7 +103,7 @@ def encode_layer(result: LayerResult) -> Iterator[bytes]:
             tokens,
             counts.shape[1],
         )
-        pieces = [head, floats[i].tobytes(), counts[i].tobytes(), bits[i].tobytes()]
+        pieces = [head, floats[i].tobytes(), bands[i].tobytes(), counts[i].tobytes(), bits[i].tobytes()]
         pieces += [ids[i, keep].tobytes(), block[i, keep].tobytes()]
         if result.gates is not None:
             pieces.append(result.gates[i, keep].tobytes())
@@ -136,6 +140,7 @@ def decode_particulars(data: bytes) -> Particulars:
     width = data[4]
     start = at - bins * width
     counts = np.frombuffer(data, _COUNT_TYPES[width], bins, start).astype(np.uint32)
+    q1, q2, q3, q4 = np.frombuffer(data, _BAND, 4, start - 4 * _BAND.itemsize).tolist()
     shares = (floats[7], floats[8], floats[9], floats[10]) if flags & _SHARES else None
     return Particulars(
         explain_maximum=floats[0],
@@ -146,6 +151,7 @@ def decode_particulars(data: bytes) -> Particulars:
         histogram=Histogram(floats[5], floats[6], counts),
         sign_shares=shares,
         position0=bool(flags & _POSITION0),
+        band_excerpts=(q1, q2, q3, q4),
     )
 
 
@@ -153,10 +159,9 @@ def _open(data: bytes) -> tuple[int, int, int, int, int, int]:
     """(flags, exponent, bins, slots, tokens, offset of the filled bits)."""
     version, flags, exponent, width, slots, tokens, bins = _HEADER.unpack_from(data)
     if version != VERSION:
-        raise StoreError(
-            f"a neuron's records have form {version}, which this version does not know: update Neuronarium"
-        )
-    at = _HEADER.size + (44 if flags & _SHARES else 28) + bins * width
+        what = "update Neuronarium" if version > VERSION else "collect the model again"
+        raise StoreError(f"a neuron's records have form {version}, which this version does not know: {what}")
+    at = _HEADER.size + (44 if flags & _SHARES else 28) + 4 * _BAND.itemsize + bins * width
     return flags, exponent, bins, slots, tokens, at
 
 

@@ -20,7 +20,18 @@ from app.store.rows import CollectionRow, CollectionState, JobState
 from app.store.session import Session, writing
 from app.store.types import nullable
 
-__all__ = ["abandon", "begin", "finish", "get", "of_model", "rows", "write_layer", "write_lookup", "written"]
+__all__ = [
+    "abandon",
+    "begin",
+    "demand_current",
+    "finish",
+    "get",
+    "of_model",
+    "rows",
+    "write_layer",
+    "write_lookup",
+    "written",
+]
 
 _STATISTICS = ("mean", "variance", "skewness", "kurtosis", "maximum", "minimum", "density")
 
@@ -146,6 +157,14 @@ def finish(s: Session, collection_id: int) -> None:
     s.execute(older.values(state=CollectionState.SUPERSEDED))
     done = update(t.collections).where(c.id == collection_id)
     s.execute(done.values(state=CollectionState.COMPLETE, finished_at=datetime.now(UTC)))
+
+
+def demand_current(read: int | None, current: int) -> None:
+    """Conflict where the collection that something was read from is no longer the one that pages show; None: not told."""
+    if read is not None and read != current:
+        raise Conflict(
+            "the model was collected anew meanwhile, and what was made of the older collection is not kept: retry"
+        )
 
 
 def abandon(s: Session, collection_id: int) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, select, text
 from app.domain.explanations import Provenance, State, Usage
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, NotFound
-from app.store import cursors, heldout, names, scores, sql
+from app.store import collections, cursors, heldout, names, scores, sql
 from app.store import tables as t
 from app.store.rows import ExplanationRow, Page
 from app.store.session import Session, writing
@@ -21,6 +21,7 @@ _KEYED = text("key IS NOT NULL")
 # The condition of ix_explanations_recent with its number written out: a bound value would not find that index.
 _RECENT = and_(t.explanations.c.key.is_not(None), text("explanations.state = 0"))
 _CURSOR = re.compile(r"-?[0-9]{1,15}")
+_ID_LIMIT = 1 << 63  # beyond it a database refuses to compare
 
 
 def add(
@@ -33,9 +34,13 @@ def add(
     reason: str,
     job_id: str | None,
     key: str,
+    *,
+    collection_id: int | None = None,
 ) -> int:
     """Store an explanation, or the failure to make one; its id. With a key that is there, nothing is written.
 
+    `collection_id` is the collection that the provenance's excerpts were read from: Conflict where a newer one has ended
+    since. Without it they are taken for those of the model's complete collection.
     BadInput for a text without the state OK, and for OK without a text.
     """
     if (state is State.OK) != bool(text and text.strip()):
@@ -49,6 +54,7 @@ def add(
     if found is not None:
         return int(found)
     part = names.part_of(s, ref)
+    collections.demand_current(collection_id, part.collection_id)
     made = sql.insert_new(
         s,
         t.explanations,
@@ -87,9 +93,11 @@ def of_neuron(s: Session, ref: NeuronRef) -> list[ExplanationRow]:
 def get(s: Session, explanation_id: int) -> ExplanationRow:
     """One explanation with its scores, the exact messages that it came from and all excerpts that its maker saw."""
     query = _select(t.explanations.c.id == explanation_id, t.messages.c.json.label("messages_json"))
-    found = _rows(s, query)
+    found = _rows(s, query) if 0 < explanation_id < _ID_LIMIT else []
     if not found:
-        raise NotFound(f"there is no explanation {explanation_id}")
+        newest = s.execute(select(func.max(t.explanations.c.id))).scalar()
+        there = f"the newest is {newest}" if newest is not None else "nothing has been explained yet"
+        raise NotFound(f"there is no explanation {explanation_id}; {there}")
     row = found[0]
     seen = tuple(heldout.seen_excerpts(s, explanation_id))
     return replace(row, provenance=replace(row.provenance, excerpts=seen))

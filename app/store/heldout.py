@@ -1,11 +1,17 @@
-"""The proof that a score is held out: no document that an explanation's maker saw, nor a near-duplicate, is scored on."""
+"""The proof that a score is held out: no document that an explanation's maker saw, nor a near-duplicate, is scored on.
 
-from collections.abc import Sequence
+Within one collection, near-duplicates share a cluster. A newer collection may cluster the same text with others, and put it
+into another split, so that what was seen is known by its texts too: those of the documents seen and of all the near-duplicates
+that they had then, held against the documents scored on and all the near-duplicates that those have now. Two near-duplicates
+that no collection ever held together are not known to be ones: the store keeps hashes of whole documents, not their text.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from sqlalchemy import Row, select
 
-from app.domain.explanations import Protocol, ScoreValue
+from app.domain.explanations import Protocol
 from app.domain.neurons import Split
 from app.errors import BadInput, NotFound
 from app.store import codec, excerpts, names
@@ -41,15 +47,15 @@ def demand(
     explanation_id: int,
     simulated: Sequence[int] | None,
     collection_id: int,
-    values: Sequence[ScoreValue],
+    protocols: Collection[Protocol],
 ) -> None:
-    """Raise BadInput if a document behind these scores was seen by the explanation's maker, or is a near-duplicate of one.
+    """Raise BadInput if a document behind such scores was seen by the explanation's maker, or is a near-duplicate of one.
 
     `simulated` are the excerpts of the simulation, by their ordinals in the collection; None where nothing was simulated:
     then the neuron's score-split records stand for them. Documents of the dev split are calibrated on, not scored on.
     `bills-5+5` reproduces published figures, whose data has no documents; it alone is exempt.
     """
-    if all(value.protocol is Protocol.BILLS_5_5 for value in values):
+    if all(protocol is Protocol.BILLS_5_5 for protocol in protocols):
         return
     row = _explanation(s, explanation_id)
     if simulated is None:
@@ -57,14 +63,39 @@ def demand(
     scored = [d for d in _documents(s, collection_id, simulated) if d.split != Split.DEV]
     if any(d.split == Split.UNSPLIT for d in scored):
         raise BadInput("data without documents can only be scored by bills-5+5: nothing in it is held out")
-    seen = seen_documents(s, explanation_id).clusters
-    clash = [d.name for d in scored if d.cluster in seen]
+    clash = _clashes(s, seen_documents(s, explanation_id), collection_id, scored)
     if clash:
         shown = "”, “".join(clash[:_SHOWN])
+        anew = (
+            ". The model has been collected anew since, and they are held-out text now: explain the neuron anew, and score"
+            " that explanation"
+        )
         raise BadInput(
             f"not held out: explanation {explanation_id} was made from “{shown}”"
             f"{' and others' if len(clash) > _SHOWN else ''}, or near-duplicates, and cannot be scored on them"
+            f"{anew if collection_id != row.collection_id else ''}"
         )
+
+
+def _clashes(
+    s: Session, proof: SeenProof, collection_id: int, scored: Sequence[Row[int, str, str, int]]
+) -> list[str]:
+    """The names of those of the documents of a collection that were seen, by themselves or as a near-duplicate."""
+    seen = proof.clusters.union(*_texts(s, proof.collection_id, proof.clusters).values())
+    now = _texts(s, collection_id, {d.cluster for d in scored})
+    return [d.name for d in scored if d.cluster in seen or not seen.isdisjoint(now[d.cluster])]
+
+
+def _texts(s: Session, collection_id: int, clusters: Iterable[str]) -> dict[str, set[str]]:
+    """The text hashes of all documents of these clusters in one collection, by cluster."""
+    d = t.documents.c
+    query = select(d.cluster, d.text_hash).where(
+        d.collection_id == collection_id, d.cluster.in_(sorted(clusters))
+    )
+    found: dict[str, set[str]] = {}
+    for row in s.execute(query):
+        found.setdefault(row.cluster, set()).add(row.text_hash)
+    return found
 
 
 def _explanation(s: Session, explanation_id: int) -> Row[int, int, int, bytes | None]:

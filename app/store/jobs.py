@@ -1,19 +1,33 @@
 """Jobs as people see them: what is asked for, how far it is, how it ended. The engine keeps its own books."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import Conflict, NotFound
+from app.store import cursors
 from app.store import tables as t
-from app.store.rows import JobRow, JobState
+from app.store.rows import JobRow, JobState, Page
 from app.store.session import Session, writing
 from app.store.types import Moment
 
 COLLECT = "collect"  # the kind of which a model has one at a time: uq_jobs_collecting
 _ACTIVE = (JobState.QUEUED, JobState.RUNNING)
+_NEWEST_FIRST = (t.jobs.c.created_at.desc(), t.jobs.c.id)
+_OLDEST_FIRST = (t.jobs.c.created_at, t.jobs.c.id.desc())
+_BACK = "-"  # no id begins with it
+
+
+@dataclass(frozen=True)
+class Active:
+    """The head of what has not ended, and how much more of it there is."""
+
+    rows: tuple[JobRow, ...]  # what runs, then what waits; both oldest first
+    more_running: int
+    more_waiting: int
 
 
 def add(
@@ -70,8 +84,50 @@ def get(s: Session, id: str) -> JobRow:
 
 def list_jobs(s: Session, *states: JobState, limit: int = 100) -> list[JobRow]:
     """Jobs in these states, or in any; newest first."""
-    where = [t.jobs.c.state.in_(states)] if states else []
-    return _rows(s, *where, limit=limit)
+    return _rows(s, *_of(states), limit=limit)
+
+
+def count(s: Session, *states: JobState) -> int:
+    """How many jobs are in these states, or in any."""
+    found: int = s.execute(select(func.count()).select_from(t.jobs).where(*_of(states))).scalar_one()
+    return found
+
+
+def active(s: Session, limit: int) -> Active:
+    """The first jobs of those that have not ended, in the order in which they are done."""
+    running = _rows(s, *_of((JobState.RUNNING,)), limit=limit, order=_OLDEST_FIRST)
+    left = limit - len(running)
+    waiting = _rows(s, *_of((JobState.QUEUED,)), limit=left, order=_OLDEST_FIRST) if left else []
+    return Active(
+        (*running, *waiting),
+        count(s, JobState.RUNNING) - len(running),
+        count(s, JobState.QUEUED) - len(waiting),
+    )
+
+
+def page(s: Session, *states: JobState, cursor: str | None = None, limit: int = 100) -> Page[JobRow]:
+    """One page of `list_jobs`. A cursor is the id of the job that the page comes after, or with `-` before.
+
+    BadInput where that job is not there.
+    """
+    where, backward = _of(states), cursor is not None and cursor.startswith(_BACK)
+    if cursor is not None:
+        at = _find(s, cursor.removeprefix(_BACK))
+        if at is None:
+            raise cursors.out_of_date()
+        where.append(_beyond(at, backward))
+    rows = _rows(s, *where, limit=limit + 1, order=_OLDEST_FIRST if backward else _NEWEST_FIRST)
+    more = len(rows) > limit
+    rows = rows[:limit]
+    if backward:
+        rows.reverse()
+    has_next, has_previous = (bool(rows), more) if backward else (more, cursor is not None and bool(rows))
+    return Page(
+        tuple(rows),
+        next=rows[-1].id if has_next else None,
+        previous=_BACK + rows[0].id if has_previous else None,
+        total=count(s, *states),
+    )
 
 
 def claim(s: Session, id: str, worker: str) -> JobRow:
@@ -147,18 +203,30 @@ def _find(s: Session, id: str) -> JobRow | None:
     return found[0] if found else None
 
 
-def _rows(s: Session, *where: ColumnElement[bool], limit: int) -> list[JobRow]:
+def _of(states: tuple[JobState, ...]) -> list[ColumnElement[bool]]:
+    return [t.jobs.c.state.in_(states)] if states else []
+
+
+def _beyond(at: JobRow, backward: bool) -> ColumnElement[bool]:
+    """What comes after a job in the list of the newest first, or (backward) before it."""
+    moment, id = t.jobs.c.created_at, t.jobs.c.id
+    if backward:
+        return or_(moment > at.created_at, and_(moment == at.created_at, id < at.id))
+    return or_(moment < at.created_at, and_(moment == at.created_at, id > at.id))
+
+
+def _rows(
+    s: Session,
+    *where: ColumnElement[bool],
+    limit: int,
+    order: tuple[ColumnElement[Any], ...] = _NEWEST_FIRST,
+) -> list[JobRow]:
     cost = (
         select(func.coalesce(func.sum(t.llm_calls.c.cost_usd), 0.0))
         .where(t.llm_calls.c.job_id == t.jobs.c.id)
         .scalar_subquery()
     )
-    query = (
-        select(t.jobs, cost.label("cost_usd"))
-        .where(*where)
-        .order_by(t.jobs.c.created_at.desc(), t.jobs.c.id)
-        .limit(limit)
-    )
+    query = select(t.jobs, cost.label("cost_usd")).where(*where).order_by(*order).limit(limit)
     return [_row(row) for row in s.execute(query)]
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Row, func, select, text
 
-from app.domain.ledger import LedgerEntry, Outcome
+from app.domain.explanations import Usage
+from app.domain.ledger import LedgerEntry, Outcome, answered_already
 from app.store import sql
 from app.store import tables as t
 from app.store.session import Session, writing
@@ -21,11 +22,18 @@ def lookup(s: Session, request_key: str) -> LedgerEntry | None:
     return None if row is None else _entry(row)
 
 
-def record(s: Session, entry: LedgerEntry) -> None:
-    """Add a try. A second answer to the same request is left out: the first one counts."""
+def record(s: Session, entry: LedgerEntry) -> LedgerEntry:
+    """Add a try; the entry that its caller is to go by: this one, or the first answer where this is a second one.
+
+    A second answer to the same request is kept as rejected, with what it cost.
+    """
     writing(s)
-    values = {name: getattr(entry, name) for name in _FIELDS}
-    sql.insert_new(s, t.llm_calls, values, ("request_key",), _ANSWER)
+    if _insert(s, entry):
+        return entry
+    _insert(s, answered_already(entry))
+    first = lookup(s, entry.request_key)
+    assert first is not None, "the answer that was in the way is there for good"
+    return first
 
 
 def spent(s: Session) -> float:
@@ -34,10 +42,26 @@ def spent(s: Session) -> float:
     return float(total or 0.0)
 
 
+def usage(s: Session, job_id: str, purpose: str) -> Usage:
+    """What all tries for one purpose of a job took, those that failed included."""
+    c = t.llm_calls.c
+    sums = [
+        func.coalesce(func.sum(c[name]), 0) for name in ("tokens_in", "tokens_out", "cost_usd", "seconds")
+    ]
+    query = select(*sums, func.count()).where(c.job_id == job_id, c.purpose == purpose)
+    row = s.execute(query).one()
+    return Usage(int(row[0]), int(row[1]), float(row[2]), float(row[3]), int(row[4]))
+
+
 def of_job(s: Session, job_id: str) -> list[LedgerEntry]:
     """All tries for a job, oldest first."""
     query = select(t.llm_calls).where(t.llm_calls.c.job_id == job_id).order_by(t.llm_calls.c.id)
     return [_entry(row) for row in s.execute(query)]
+
+
+def _insert(s: Session, entry: LedgerEntry) -> bool:
+    values = {name: getattr(entry, name) for name in _FIELDS}
+    return sql.insert_new(s, t.llm_calls, values, ("request_key",), _ANSWER) is not None
 
 
 def _entry(row: Row[Any]) -> LedgerEntry:

@@ -41,7 +41,7 @@ def records(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Records:
     """
     query = _RECORDS if s.dialect.name == "sqlite" else _RECORDS_POSTGRES
     row = None
-    if ref.model == excerpts.model and ref.index >= 0:
+    if ref.model == excerpts.model and 0 <= ref.index < 1 << t.INDEX_BITS:
         row = s.exec_driver_sql(query, (ref.index, excerpts.collection_id, ref.layer, ref.index)).first()
     if row is None:
         names.part_of(s, ref)  # raises the NotFound that fits
@@ -87,6 +87,7 @@ def statistics(s: Session, ref: NeuronRef) -> Statistics:
         n_sampled=part.row["n_sampled"],
         sign_shares=packed.sign_shares,
         position0=packed.position0,
+        band_excerpts=packed.band_excerpts,
     )
 
 

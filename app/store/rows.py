@@ -17,6 +17,7 @@ from app.domain.explanations import (
     ScoreValue,
     Simulated,
     State,
+    Usage,
 )
 from app.domain.neurons import Float32, Int32, NeuronRef, Polarity
 from app.domain.splits import MIN_DOCUMENTS, enough_documents
@@ -236,6 +237,7 @@ class SimulationRow:
     state: State
     reason: str
     simulated: Simulated | None
+    usage: Usage  # a failed one took something too
     collection_id: int
     job_id: str | None
     created_at: datetime

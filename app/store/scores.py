@@ -54,7 +54,7 @@ def add(
     simulated: list[int] | None = None
     if simulation_id is not None:
         collection, simulated = _simulated(s, explanation_id, simulation_id, values)
-    heldout.demand(s, explanation_id, simulated, collection, values)
+    heldout.demand(s, explanation_id, simulated, collection, {value.protocol for value in values})
     now = datetime.now(UTC)
     made: list[tuple[int, ScoreValue]] = []
     for value in values:

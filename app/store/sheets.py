@@ -61,7 +61,7 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
     NotFound says what exists; also where `excerpts` are of a collection that has been superseded.
     """
     row = None
-    if ref.model == excerpts.model and ref.index >= 0:
+    if ref.model == excerpts.model and 0 <= ref.index < 1 << t.INDEX_BITS:
         found_rows = _all(
             s, _SHEET, (1 << t.INDEX_BITS, ref.index, excerpts.collection_id, ref.layer, ref.index)
         )
@@ -99,6 +99,7 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
         n_sampled=n_sampled,
         sign_shares=packed.sign_shares,
         position0=packed.position0,
+        band_excerpts=packed.band_excerpts,
     )
     tokens = StoredTokens(*codec.unpack_tokens(row[13] or b""))
     return Sheet(records, statistics, packed.histogram, tokens, _said(s, ref, layer))

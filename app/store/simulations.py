@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Row, select
 
 from app.domain.explanations import Simulated, State, Usage
 from app.errors import BadInput, NotFound
-from app.store import codec, excerpts, sql
+from app.store import codec, collections, excerpts, sql
 from app.store import tables as t
 from app.store.rows import CollectionState, SimulationRow
 from app.store.session import Session, writing
@@ -25,10 +25,15 @@ def add(
     reason: str,
     job_id: str | None,
     key: str,
+    *,
+    usage: Usage | None = None,
+    collection_id: int | None = None,
 ) -> int:
     """Store a simulation, or the failure to make one; its id. With a key that is there, nothing is written.
 
-    Excerpts are those of the model's complete collection. BadInput where values and state contradict each other.
+    `usage` is what a failed one took; one with values brings its own.
+    `collection_id` is the collection that the excerpts were read from: Conflict where a newer one has ended since. Without
+    it they are taken for those of the model's complete collection. BadInput where values and state contradict each other.
     """
     if (state is State.OK) != (simulated is not None):
         raise BadInput(f"a simulation of state “{state}” {'needs' if state is State.OK else 'has no'} values")
@@ -39,11 +44,12 @@ def add(
     if found is not None:
         return int(found)
     collection = collection_of(s, explanation_id)
+    collections.demand_current(collection_id, collection)
     if simulated is not None:
         excerpts.documents_of(
             s, collection, simulated.excerpts.tolist()
         )  # BadInput for one that is not there
-    usage = simulated.usage if simulated is not None else Usage()
+    took = simulated.usage if simulated is not None else usage or Usage()
     made = sql.insert_new(
         s,
         t.simulations,
@@ -61,7 +67,7 @@ def add(
             "data": None
             if simulated is None
             else codec.pack_simulation(simulated.excerpts, simulated.expected),
-            **usage._asdict(),
+            **took._asdict(),
             "job_id": job_id,
             "key": key,
             "created_at": datetime.now(UTC),
@@ -112,9 +118,9 @@ def _rows(s: Session, where: ColumnElement[bool]) -> list[SimulationRow]:
 
 def _row(row: Row[Any]) -> SimulationRow:
     simulated = None
+    usage = Usage(row.tokens_in, row.tokens_out, row.cost_usd, row.seconds, row.calls)
     if row.data is not None:
         found, expected = codec.unpack_simulation(row.data)
-        usage = Usage(row.tokens_in, row.tokens_out, row.cost_usd, row.seconds, row.calls)
         simulated = Simulated(found, expected, usage, row.parameters_json)
     return SimulationRow(
         id=row.id,
@@ -126,6 +132,7 @@ def _row(row: Row[Any]) -> SimulationRow:
         state=row.state,
         reason=row.reason,
         simulated=simulated,
+        usage=usage,
         collection_id=row.collection_id,
         job_id=row.job_id,
         created_at=row.created_at,

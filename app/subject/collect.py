@@ -30,7 +30,7 @@ from app.subject.partials import LayerPilot, shard_path
 from app.subject.pilot import Pilot, pilot_of
 from app.subject.selection import Selection
 
-VERSION = 1  # raised when partials of an older version must not be merged with new ones
+VERSION = 2  # raised when partials of an older version must not be merged with new ones
 SHARD = 256  # excerpts
 SAMPLED_TOKENS = 4096  # at most; and at most 1 in SAMPLED_SHARE, once there are SAMPLED_LEAST
 SAMPLED_SHARE = 32

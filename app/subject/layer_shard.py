@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from app.domain.neurons import Int32, Split, UInt8
+from app.domain.neurons import BANDS, Int32, Split, UInt8
 from app.subject.capture import LayerBlock
 from app.subject.partials import Int64, LayerPart
 from app.subject.pilot import Pilot, effective
@@ -40,6 +40,7 @@ class LayerShard:
             tuple[Tensor, Tensor]
         ] = []  # summed at the end, so that blocks' sizes do not matter
         self._extremes = torch.tensor([[-torch.inf], [torch.inf]] * 2).repeat(1, neurons)  # [4, N]
+        self._bands = torch.zeros(len(BANDS), neurons, dtype=torch.int64)  # [4, N]
         self._sample: list[tuple[Tensor, Tensor | None, Int64]] = []
         self._peaks: list[tuple[Tensor, Int64]] = []
 
@@ -51,6 +52,8 @@ class LayerShard:
         if explain:
             self._extend(0, peaks[:explain], troughs[:explain])
         self._extend(2, peaks, troughs)
+        first, last = np.searchsorted(splits, [Split.SCORE, Split.SCORE + 1]).tolist()
+        self._count(peaks[first:last], pilot.edges)
         chosen = self.selection.update(peaks, troughs, pilot.edges, excerpts, splits)
         self._rows.append(_Rows(chosen, *block.rows(chosen.columns, chosen.neurons)))
         self._take_samples(block, excerpts, peaks, sampled)
@@ -58,6 +61,13 @@ class LayerShard:
     def _extend(self, at: int, peaks: Tensor, troughs: Tensor) -> None:
         self._extremes[at] = torch.maximum(self._extremes[at], peaks.amax(0))
         self._extremes[at + 1] = torch.minimum(self._extremes[at + 1], troughs.amin(0))
+
+    def _count(self, peaks: Tensor, edges: Tensor) -> None:
+        """Add excerpts of the score split, [C, N], to the bands that they lie in."""
+        above = torch.stack([(peaks > edge).sum(0) for edge in edges])  # [3, N]
+        self._bands[0] += len(peaks) - above[0]
+        self._bands[1:-1] += above[:-1] - above[1:]
+        self._bands[-1] += above[-1]
 
     def _take_samples(self, block: LayerBlock, excerpts: Int32, peaks: Tensor, sampled: Sampled) -> None:
         tokens = block.values.shape[1]
@@ -91,6 +101,7 @@ class LayerShard:
             gates=_joined(gates).numpy() if gates else none,
             sums=np.stack([torch.cat(x).double().sum(0).numpy() for x in zip(*self._totals, strict=True)]),
             extremes=self._extremes.numpy(),
+            bands=self._bands.numpy(),
             sample=sample.numpy(),
             sample_gates=torch.cat(sample_gates).numpy() if sample_gates else none,
             sample_ids=np.concatenate([ids for _, _, ids in self._sample]),

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from app.domain.collection import ExcerptTable, LayerResult
-from app.domain.neurons import Float32, Int32, Profile, Split, UInt8
-from app.subject.partials import LayerPart, Values
+from app.domain.neurons import Float32, Int32, Kind, Profile, Split, UInt8
+from app.subject.partials import Int64, LayerPart, Values
 from app.subject.pilot import Pilot
 from app.subject.selection import excerpt_of, groups_of, within
 from app.subject.summary import EXCERPT_QUANTILE, TokenSample, shape_of, upper_quantile
@@ -64,6 +64,7 @@ def merge_layer(
         histogram=shape.histogram.numpy().astype(np.uint32),
         sign_shares=None if shape.sign_shares is None else shape.sign_shares.numpy(),
         position0=position0,
+        band_excerpts=np.sum([part.bands for part in parts], axis=0).T.astype(np.uint32),
         n_tokens=count * tokens,
         n_sampled=len(sample.values),
     )
@@ -80,6 +81,7 @@ def _records(
     """Excerpts [N, R], values [N, R, T] and gate bits [N, R, T/8] of the slots."""
     groups = groups_of(profile)
     slots = groups[-1].stop
+    held = np.array([group.held for group in groups])
     sizes = np.array([group.size for group in groups])
     starts = np.array([group.start for group in groups])
     keys = np.concatenate([part.keys for part in parts])  # [M]
@@ -88,13 +90,22 @@ def _records(
     )  # [M]
     order = np.lexsort((-keys, buckets))
     rank = within(buckets[order])
-    keep = rank < sizes[buckets[order] % len(groups)]
+    keep = rank < held[buckets[order] % len(groups)]
     order, rank = order[keep], rank[keep]
+    owner, group = buckets[order] // len(groups), buckets[order] % len(groups)  # [M] neuron and group
+    ordinals = excerpt_of(torch.from_numpy(keys[order])).numpy()  # [M]
+    for position, reserving in enumerate(groups):
+        if reserving.reserve:
+            top = [g.kind == Kind.TOP and g.split == reserving.split for g in groups]
+            rows = np.flatnonzero(group == position)
+            rank[rows] = _top_last(rows, np.flatnonzero(np.array(top)[group]), owner, ordinals)
+    keep = rank < sizes[group]
+    order, rank, owner, group, ordinals = order[keep], rank[keep], owner[keep], group[keep], ordinals[keep]
     # Row of the flattened [N * R] table for each record that is kept.
-    place = buckets[order] // len(groups) * slots + starts[buckets[order] % len(groups)] + rank
+    place = owner * slots + starts[group] + rank
     wide = any(part.values.dtype == np.float32 for part in parts)
     excerpts = np.full(neurons * slots, -1, np.int32)
-    excerpts[place] = excerpt_of(torch.from_numpy(keys[order])).numpy()
+    excerpts[place] = ordinals
     values = np.zeros((neurons * slots, tokens), np.float32 if wide else np.float16)
     bits = np.zeros((neurons * slots, (tokens + 7) // 8), np.uint8) if gated else None
     values[place] = np.concatenate([part.values for part in parts])[order]
@@ -105,6 +116,19 @@ def _records(
         values.reshape(neurons, slots, tokens),
         None if bits is None else bits.reshape(neurons, slots, -1),
     )
+
+
+def _top_last(rows: Int64, top: Int64, owner: Int64, ordinals: Int64) -> Int64:
+    """New ranks of records, given by `rows` in order of neuron and rank: those that are among the `top` come last.
+
+    `owner` and `ordinals` [M] are every record's neuron and excerpt.
+    """
+    pairs = (owner << 32) | ordinals
+    strong = np.isin(pairs[rows], pairs[top])
+    order = np.lexsort((strong, owner[rows]))  # stable
+    ranks = np.empty_like(rows)
+    ranks[order] = within(owner[rows][order])
+    return ranks
 
 
 def _sample(parts: Sequence[LayerPart], excerpts: ExcerptTable, neurons: int, *, gated: bool) -> TokenSample:

@@ -28,6 +28,7 @@ class LayerPart(NamedTuple):
     gates: UInt8  # [M, T/8] packed along tokens; [M, 0] when ungated
     sums: Float64  # [2, N] sum and sum of squares over all tokens that count
     extremes: Float32  # [4, N] maximum and minimum over the explain split, maximum and minimum over all
+    bands: Int64  # [4, N] excerpts of the score split whose maximum lies in each band
     sample: Values  # [S, N]
     sample_gates: UInt8  # [S, N/8] packed along neurons; [S, 0] when ungated
     sample_ids: Int64  # [S] excerpt * T + token
@@ -39,7 +40,7 @@ class LayerPilot(NamedTuple):
     """One layer of the pilot, see `pilot.Pilot`."""
 
     outlier: NDArray[np.bool_]  # [N]
-    edges: Float32  # [4, N]
+    edges: Float32  # [3, N]
 
 
 def shard_path(folder: Path, shard: int) -> Path:

@@ -3,7 +3,8 @@
 * A neuron's **position 0 is an outlier** when in more than half of the pilot's excerpts its magnitude there exceeds
   that at every other position. The first token of a text without BOS draws such values in Llama-like models
   (attention sinks); by chance a position is the largest in 1 of 64. The rule has no scale and no order.
-* **Band edges** are quantiles of the excerpt's maximum over the pilot.
+* **Band edges** are quantiles of the excerpt's maximum over the pilot. A pilot of 256 tells them only roughly, so
+  how many excerpts lie in each band is counted over the whole collection (`layer_shard`).
 """
 
 from typing import NamedTuple
@@ -19,7 +20,7 @@ class Pilot(NamedTuple):
     """One layer's findings."""
 
     outlier: Tensor  # bool [N]
-    edges: Tensor  # float32 [4, N] upper edges of the bands q1..q4
+    edges: Tensor  # float32 [3, N] edges between the bands q1..q4
 
 
 def pilot_of(peak: Tensor, trough: Tensor, first: Tensor) -> Pilot:

@@ -10,6 +10,9 @@ most texts) always fall the same way, and the k largest of a whole are the k lar
 | bottom | minus its minimum, likewise |
 | random | smallest upper half of hash(seed, neuron, excerpt) |
 | q1..q4 | smallest lower half of that hash, among the excerpts whose maximum lies in the band |
+
+In the score split q4 prefers what is not among the top: those stand for themselves when the population is estimated, and
+need a sample of the others. Which are top is known at the end, so as many more are held until then (`Group.reserve`).
 """
 
 from typing import NamedTuple
@@ -20,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.domain.hashing import priority
-from app.domain.neurons import BANDS, Int32, Kind, Profile, UInt8
+from app.domain.neurons import BANDS, Int32, Kind, Profile, Split, UInt8
 
 UNFILLED = torch.iinfo(torch.int64).min
 _LOW = 0xFFFFFFFF
@@ -34,10 +37,15 @@ class Group(NamedTuple):
     split: int
     start: int
     stop: int
+    reserve: int = 0  # how many more are held until all parts are merged
 
     @property
     def size(self) -> int:
         return self.stop - self.start
+
+    @property
+    def held(self) -> int:
+        return self.size + self.reserve
 
 
 def groups_of(profile: Profile) -> list[Group]:
@@ -48,8 +56,15 @@ def groups_of(profile: Profile) -> list[Group]:
         if groups and (groups[-1].kind, groups[-1].split) == (kind, split):
             groups[-1] = groups[-1]._replace(stop=slot + 1)
         else:
-            groups.append(Group(Kind(kind), split, slot, slot + 1))
+            reserve = profile.score.top if (kind, split) == (Kind.Q4, Split.SCORE) else 0
+            groups.append(Group(Kind(kind), split, slot, slot + 1, reserve))
     return groups
+
+
+def spans_of(groups: list[Group]) -> list[slice]:
+    """The columns of each group in a running selection."""
+    stops = np.cumsum([group.held for group in groups]).tolist()
+    return [slice(stop - group.held, stop) for stop, group in zip(stops, groups, strict=True)]
 
 
 def ordered(values: Tensor) -> Tensor:
@@ -87,19 +102,20 @@ class Chosen(NamedTuple):
 
 
 class Selection:
-    """The running slots of one layer: keys int64 [N, R], each group sorted with the largest first."""
+    """The running slots of one layer: keys int64 [N, K], each group's `spans` sorted with the largest first."""
 
     def __init__(self, layer: int, neurons: int, profile: Profile, seed: int) -> None:
         self.groups = groups_of(profile)
+        self.spans = spans_of(self.groups)
         self.seed = seed
         self.numbers = (layer * neurons + np.arange(neurons)).astype(np.int32)  # [N]
-        self.keys = torch.full((neurons, self.groups[-1].stop), UNFILLED, dtype=torch.int64)
+        self.keys = torch.full((neurons, self.spans[-1].stop), UNFILLED, dtype=torch.int64)
 
     def update(self, peaks: Tensor, troughs: Tensor, edges: Tensor, excerpts: Int32, splits: UInt8) -> Chosen:
         """Take in a block of C excerpts, sorted by split, and say which of them entered.
 
-        peaks, troughs: float32 [C, N], maximum and minimum of each excerpt; edges: float32 [4, N], upper edges
-        of the bands; excerpts, splits: [C].
+        peaks, troughs: float32 [C, N], maximum and minimum of each excerpt; edges: float32 [3, N], those
+        between the bands; excerpts, splits: [C].
         """
         low = low_half(torch.from_numpy(excerpts.astype(np.int64)))  # [C]
         bands = sum((peaks > edge).view(torch.uint8) for edge in edges).T.contiguous()  # [N, C]
@@ -121,11 +137,12 @@ class Selection:
             else:
                 inside = bands[:, first:last] == BANDS.index(group.kind)
                 candidates = torch.where(inside, banded[:, first:last], UNFILLED)  # [N, C']
-            found.append(self._merge(position, group, candidates, first))
+            found.append(self._merge(position, candidates, first))
         return Chosen(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
-    def _merge(self, position: int, group: Group, candidates: Tensor, first: int) -> Chosen:
-        held = self.keys[:, group.start : group.stop]  # [N, k]
+    def _merge(self, position: int, candidates: Tensor, first: int) -> Chosen:
+        span, size = self.spans[position], self.groups[position].held
+        held = self.keys[:, span]  # [N, k]
         better = candidates > held[:, -1:]  # [N, C']
         if int(better.sum()) * DENSE > better.numel():
             found = torch.arange(len(held))
@@ -141,30 +158,31 @@ class Selection:
             kept[runs, rank] = candidates[rows, places]
             candidates = kept
         both = torch.cat([held[found], candidates], 1)  # [n, k + w]
-        keys, chosen = both.topk(group.size, 1)  # [n, k]
-        self.keys[found, group.start : group.stop] = keys
-        entries, ranks = ((chosen >= group.size) & (keys != UNFILLED)).nonzero(as_tuple=True)  # [M]
+        keys, chosen = both.topk(size, 1)  # [n, k]
+        self.keys[found, span] = keys
+        entries, ranks = ((chosen >= size) & (keys != UNFILLED)).nonzero(as_tuple=True)  # [M]
         return Chosen(
             found[entries],
             torch.full(entries.shape, position, dtype=torch.uint8),
-            columns[entries, chosen[entries, ranks] - group.size] + first,
+            columns[entries, chosen[entries, ranks] - size] + first,
             keys[entries, ranks],
         )
 
     def copy(self) -> "Selection":
         """An independent copy: a part that fails halfway must leave no trace."""
         other = object.__new__(Selection)
-        other.groups, other.seed, other.numbers, other.keys = (
+        other.groups, other.spans, other.seed, other.numbers = (
             self.groups,
+            self.spans,
             self.seed,
             self.numbers,
-            self.keys.clone(),
         )
+        other.keys = self.keys.clone()
         return other
 
     def still_in(self, chosen: Chosen) -> Tensor:
         """bool [M]: which of these entries no later block has pushed out."""
-        last = torch.tensor([group.stop - 1 for group in self.groups])  # [G]
+        last = torch.tensor([span.stop - 1 for span in self.spans])  # [G]
         return chosen.keys >= self.keys[chosen.neurons, last[chosen.groups.long()]]
 
 

@@ -5,7 +5,7 @@ import math
 from markupsafe import Markup
 
 from app.domain.neurons import Histogram
-from app.web.formats import count, number, signed
+from app.web.formats import MINUS, count, number, signed
 
 WIDTH, HEIGHT = 256, 52
 
@@ -43,16 +43,21 @@ INTERVAL_WIDTH, FROM = 84, -0.25
 
 
 def interval(value: float, low: float | None, high: float | None) -> Markup:
-    """A score on a line from -0.25 to 1 with its 95 % interval and a tick at zero."""
+    """A score on a line from -0.25 to 1 with its 95 % interval and a tick at zero, and the interval's numbers after it."""
 
     def x(v: float) -> float:
         return (min(1.0, max(FROM, v)) - FROM) / (1 - FROM) * (INTERVAL_WIDTH - 6) + 3
 
-    bar, words = "", ""
+    bar, words, numbers = "", "", ""
     if low is not None and high is not None:
         bar = f'<rect x="{x(low):.1f}" y="3.5" width="{max(1.0, x(high) - x(low)):.1f}" height="4" rx="2"/>'
         words = f", 95 % interval {number(low)} to {number(high)}"
+        between = (
+            " to " if number(low).startswith(MINUS) else "–"
+        )  # a dash beside a minus sign is hard to read
+        # What the drawing says already is not said twice.
+        numbers = f'<small aria-hidden="true">{number(low)}{between}{number(high)}</small>'
     return Markup(  # noqa: S704
         f'<svg class="ci" viewBox="0 0 {INTERVAL_WIDTH} 11" role="img" aria-label="score {number(value)}{words}">'
-        f'<path d="M2 5.5H{INTERVAL_WIDTH - 2}M{x(0):.1f} 2.5v6"/>{bar}<circle cx="{x(value):.1f}" cy="5.5" r="3"/></svg>'
+        f'<path d="M2 5.5H{INTERVAL_WIDTH - 2}M{x(0):.1f} 2.5v6"/>{bar}<circle cx="{x(value):.1f}" cy="5.5" r="3"/></svg>{numbers}'
     )

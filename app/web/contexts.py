@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app.errors import Way
+
 
 @dataclass(frozen=True)
 class Chrome:
@@ -12,6 +14,7 @@ class Chrome:
     theme: str  # "light", "dark", or empty for the system's
     running_jobs: int
     query: str  # what the search box holds
+    model: str  # whose neurons the search box means where none is typed; empty: any
     here: str  # path and query of this page, to come back to
     login: bool  # whether someone is logged in, so that there is something to log out of
 
@@ -24,6 +27,7 @@ class ErrorPage:
     status: int
     headline: str
     message: str
+    ways: tuple[Way, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,6 @@ class RunningJobs:
         now = self.clock()
         if now >= self._until:
             with self.store.session() as session:
-                self._count = len(stored_jobs.list_jobs(session, JobState.QUEUED, JobState.RUNNING))
+                self._count = stored_jobs.count(session, JobState.QUEUED, JobState.RUNNING)
             self._until = now + HOLD_S
         return self._count

@@ -7,6 +7,7 @@ A handler opens its own session (`with store.session() as session`), so that it 
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
+from starlette.convertors import IntegerConvertor, register_url_convertor
 
 from app.jobs.service import Jobs
 from app.settings import Settings
@@ -34,3 +35,12 @@ SettingsDep = Annotated[Settings, Depends(get_settings)]
 StoreDep = Annotated[Store, Depends(get_store)]
 JobsDep = Annotated[Jobs, Depends(get_jobs)]
 FactsDep = Annotated[ModelCache, Depends(get_facts)]
+
+
+class _Index(IntegerConvertor):
+    """`{index:index}` in a path: a neuron's place in its layer. Python refuses to read numbers of thousands of digits."""
+
+    regex = "[0-9]{1,999}"
+
+
+register_url_convertor("index", _Index())

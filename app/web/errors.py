@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from app.errors import AppError
+from app.errors import AppError, Way
 from app.web.contexts import ErrorPage
 from app.web.middleware import SECURITY_HEADERS
 from app.web.rendering import chrome, render
@@ -38,13 +38,13 @@ def wants_json(request: Request) -> bool:
     return "application/json" in accept and "text/html" not in accept
 
 
-def answer(request: Request, status: int, message: str) -> Response:
+def answer(request: Request, status: int, message: str, ways: tuple[Way, ...] = ()) -> Response:
     """One error in the form the caller understands. The message is escaped where it becomes HTML."""
     if wants_json(request):
         return JSONResponse({"error": {"status": status, "message": message}}, status)
     headline = _HEADLINES.get(status) or HTTPStatus(status).phrase
     fragment = "hx-request" in request.headers
-    context = ErrorPage(chrome(request, headline), status, headline, message)
+    context = ErrorPage(chrome(request, headline), status, headline, message, ways)
     return HTMLResponse(render("_error.html" if fragment else "error.html", context), status)
 
 
@@ -53,7 +53,7 @@ def app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
     if error.status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error)
-    return answer(request, error.status, error.sentence)
+    return answer(request, error.status, error.sentence, error.ways)
 
 
 def http_error(request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ FEW, GLIMPSE, PER_SIGN = 10, 3, 5
 USES = {Split.EXPLAIN: "explain", Split.DEV: "dev", Split.SCORE: "held out", Split.UNSPLIT: ""}
 _USE_OF = {int(split): words for split, words in USES.items()}
 BAND_NAMES = {
-    Kind.Q4: "99 % – 99.9 %",
+    Kind.Q4: "above 99 %",
     Kind.Q3: "90 % – 99 %",
     Kind.Q2: "50 % – 90 %",
     Kind.Q1: "below 50 %",

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.jobs.watch import Rate
+from app.store.jobs import Active
 from app.store.rows import JobRow, JobState
+from app.web.formats import count
 
 STATE_WORDS = {
     JobState.QUEUED: "waiting",
@@ -44,3 +46,20 @@ def view(row: JobRow, rate: Rate | None = None, now: datetime | None = None) -> 
         if per_second and row.total:
             left = max(0, row.total - row.done) / per_second
     return JobView(row, STATE_WORDS[row.state], per_second, left, seconds)
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """`_running.html`: the head of what runs and waits."""
+
+    jobs: tuple[JobView, ...]
+    more: str  # what is not shown, in words; empty where everything is
+    address: str  # where all is shown; empty where that is this page
+
+
+def unfinished(active: Active, address: str = "", rates: dict[str, Rate] | None = None) -> Unfinished:
+    """What has not ended as a list shows it, with the rates that were watched."""
+    counts = ((active.more_running, "running"), (active.more_waiting, "waiting"))
+    more = " and ".join(f"{count(n)} more {state}" for n, state in counts if n)
+    rates = rates or {}
+    return Unfinished(tuple(view(row, rates.get(row.id)) for row in active.rows), more, address)

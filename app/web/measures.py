@@ -4,6 +4,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 
 from app.domain.explanations import Metric, Protocol, Sample
+from app.errors import BadInput
 
 Stored = list[tuple[Protocol, Sample, Metric]]
 
@@ -36,12 +37,22 @@ class MeasureChoice(NamedTuple):
 
 
 def parse(key: str | None, stored: Stored) -> Measure:
-    """The measure named by the address, else the default, else the first one that has scores."""
+    """The measure named by the address, whether it has scores or not; without one the default, else the first that has.
+
+    Raises BadInput that says what there is.
+    """
     there = [Measure(*each) for each in stored]
-    for measure in [*there, DEFAULT]:
-        if measure.key == key:
-            return measure
-    return DEFAULT if DEFAULT in there or not there else there[0]
+    if not key:
+        return DEFAULT if DEFAULT in there or not there else there[0]
+    try:
+        # An address typed by hand has a bare plus (heldout-5+5), which is read as a blank.
+        protocol, sample, metric = key.replace(" ", "+").split(".")
+        return Measure(Protocol(protocol), Sample(sample), Metric(metric))
+    except ValueError:
+        known = ", ".join(sorted({each.key for each in there} | {DEFAULT.key}))
+        raise BadInput(
+            f"“{key[:80]}” is no measure: write protocol.sample.metric. There is: {known}."
+        ) from None
 
 
 def choices(stored: Stored, chosen: Measure) -> tuple[MeasureChoice, ...]:

@@ -32,11 +32,6 @@ class ModelFacts:
         """Whether its records were imported: they have no documents to hold out."""
         return bool((self.excerpts.splits == Split.UNSPLIT).any())
 
-    @cached_property
-    def score_excerpts(self) -> int:
-        """Excerpts in the whole score split."""
-        return int((self.excerpts.splits == Split.SCORE).sum())
-
     def layer(self, slug: str) -> LayerSummary:
         """Raises NotFound that says what exists."""
         for layer in self.layers:

@@ -32,14 +32,14 @@ def dry_run(
 def scoring_estimate(
     records: Records,
     vocabulary: Vocabulary,
-    score_excerpts: int,
+    statistics: Statistics,
     polarity: Polarity,
     options: ScoreOptions,
     endpoint: Endpoint,
     explanation: str = LIKELY,
 ) -> Estimate:
     """About what simulating the records of a protocol takes, those it is calibrated on included."""
-    scored, _ = score_records(records, options.protocol, polarity, split_excerpts=score_excerpts)
+    scored, _ = score_records(records, options.protocol, polarity, bands=statistics.band_excerpts)
     dev = dev_records(records, polarity)
     rows = {
         excerpt: tokens
@@ -77,7 +77,7 @@ def preview_of(
 def scoring_price(
     records: Records,
     vocabulary: Vocabulary,
-    score_excerpts: int,
+    statistics: Statistics,
     polarity: Polarity,
     options: ScoreOptions,
     endpoints: Sequence[Endpoint],
@@ -92,7 +92,7 @@ def scoring_price(
         return ScoringPrice(
             f"There is no language model called “{options.endpoint}”: {there}.", "", 0, 0, 0.0
         )
-    seen = scoring_estimate(records, vocabulary, score_excerpts, polarity, options, endpoint, explanation)
+    seen = scoring_estimate(records, vocabulary, statistics, polarity, options, endpoint, explanation)
     name = f"{endpoint.name} ({endpoint.model})"
     return ScoringPrice("", name, seen.calls, seen.tokens_in + seen.tokens_out, seen.price_usd)
 

@@ -86,8 +86,8 @@ def page(template: str, context: "DataclassInstance", status: int = 200) -> HTML
     return HTMLResponse(render(template, context), status)
 
 
-def chrome(request: Request, title: str, section: str = "") -> Chrome:
-    """What the frame around every page needs; `section` marks the current entry of the navigation."""
+def chrome(request: Request, title: str, section: str = "", model: str = "") -> Chrome:
+    """What the frame around every page needs; `section` marks the current entry of the navigation, `model` is what it is about."""
     theme = request.cookies.get("theme", "")
     counter = getattr(request.app.state, "running_jobs", None)
     return Chrome(
@@ -96,6 +96,7 @@ def chrome(request: Request, title: str, section: str = "") -> Chrome:
         theme=theme if theme in THEMES else "",
         running_jobs=counter() if counter is not None else 0,
         query=request.query_params.get("q", ""),
+        model=model or request.query_params.get("model", ""),
         here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         login=request.scope.get("neuronarium.login", False),
     )

@@ -66,7 +66,8 @@ CAVEATS = {
     Protocol.HELDOUT_FULL: "Correlation on strong and random records does not punish an explanation for being too broad.",
     Protocol.HELDOUT_5_5: "Correlation on strong and random records does not punish an explanation for being too broad.",
     Protocol.BILLS_5_5: "Correlation on strong and random records does not punish an explanation for being too broad.",
-    Protocol.POPULATION: "An estimate over all text: an explanation that is too broad or too narrow pays for it.",
+    Protocol.POPULATION: "A rough estimate over all text from two records a band: an explanation that is too broad or too narrow pays for it, "
+    "but a single neuron's value may be off by 0.1 or more, and the interval is too narrow.",
 }
 
 

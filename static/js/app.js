@@ -47,4 +47,28 @@
     if (target.matches("input, select, textarea, summary")) { target.scrollIntoView({ block: "center" }); target.focus(); }
     else target.click();
   });
+
+  // Charts: what a mark says in words is shown on hover and on focus. Tokens have a tip of their own: see neuron.js.
+  const tip = document.getElementById("tip");
+  let mark = null; // whose words are shown
+
+  const markOf = (target) => (target instanceof Element ? target.closest("svg.chart a")?.querySelector("[aria-label]") : null) ?? null;
+
+  function point(at) {
+    if (at === mark) return;
+    mark = at;
+    tip.hidden = !mark;
+    if (!mark) return;
+    tip.textContent = mark.getAttribute("aria-label");
+    const box = mark.getBoundingClientRect();
+    const above = box.top - tip.offsetHeight - 6;
+    // Through the object model: the content security policy forbids style attributes, not this.
+    tip.style.left = `${Math.max(8, Math.min(box.left, innerWidth - tip.offsetWidth - 10)) + scrollX}px`;
+    tip.style.top = `${(above > 4 ? above : box.bottom + 6) + scrollY}px`;
+  }
+
+  document.addEventListener("pointerover", (event) => point(markOf(event.target) ?? markOf(document.activeElement)));
+  document.addEventListener("focusin", (event) => point(markOf(event.target)));
+  document.addEventListener("focusout", () => point(null));
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") point(null); });
 })();

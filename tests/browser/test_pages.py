@@ -1,7 +1,7 @@
 """Every page, light and dark, wide and on a phone: accessible, within the screen, free of what tokens hold."""
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from app.settings import Settings
 from tests.served import Served
@@ -55,6 +55,42 @@ def test_no_page_asks_anyone_but_this_server(page: Page, served: Served, name: s
     page.wait_for_load_state("load")
     assert asked
     assert [url for url in asked if not url.startswith((served.url, "data:"))] == []
+
+
+def test_what_a_chart_s_box_says_is_shown_on_hover_and_on_focus(page: Page, served: Served) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})  # the chart is wider and is scrolled to the box
+    page.goto(served.url + MODEL)
+    tip, boxes = page.locator("#tip"), page.locator("svg.chart a")
+    first, last = boxes.first, boxes.last
+    words = first.locator("[aria-label]").get_attribute("aria-label")
+    first.hover()
+    expect(tip).to_have_text(str(words))
+    page.mouse.move(5, 5)
+    expect(tip).to_be_hidden()
+    last.focus()
+    expect(tip).to_have_text(str(last.locator("[aria-label]").get_attribute("aria-label")))
+    shown, box = tip.bounding_box(), last.bounding_box()
+    assert shown is not None and box is not None
+    assert shown["x"] >= 0 and shown["x"] + shown["width"] <= 390
+    assert shown["x"] - 10 <= box["x"] <= shown["x"] + shown["width"]
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    first.focus()
+    expect(tip).to_be_visible()
+    first.blur()
+    expect(tip).to_be_hidden()
+
+
+def test_the_tip_of_a_token_is_left_alone_by_that_of_charts(page: Page, served: Served) -> None:
+    page.goto(served.url + NEURON)
+    token = page.locator(".txt bdi").nth(3)
+    token.hover()
+    expect(page.locator("#tip b")).to_be_visible()
+    page.locator(".txt").first.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#tip b")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#tip")).to_be_hidden()
 
 
 def test_hostile_tokens_are_text(page: Page, served: Served) -> None:

@@ -49,7 +49,8 @@ def layer(
         token_q01=each(-2.5).astype(np.float32), excerpt_max_q99=each(3.5).astype(np.float32),
         histogram_low=each(-4.0).astype(np.float32), histogram_high=each(4.0).astype(np.float32),
         histogram=np.zeros((neurons, HISTOGRAM_BINS), np.uint32), sign_shares=None,
-        position0=np.zeros(neurons, np.bool_), n_tokens=excerpts.tokens.size, n_sampled=length * 100,
+        position0=np.zeros(neurons, np.bool_), band_excerpts=np.tile(np.uint32([50, 40, 9, 12]), (neurons, 1)),
+        n_tokens=excerpts.tokens.size, n_sampled=length * 100,
     )  # fmt: skip
 
 
@@ -77,5 +78,5 @@ def statistics_of(result: LayerResult, neuron: int) -> Statistics:
         explain_minimum=float(result.explain_minimum[neuron]), token_q99=float(result.token_q99[neuron]),
         token_q01=float(result.token_q01[neuron]), excerpt_max_q99=float(result.excerpt_max_q99[neuron]),
         n_tokens=result.n_tokens, n_sampled=result.n_sampled, sign_shares=None,
-        position0=bool(result.position0[neuron]),
+        position0=bool(result.position0[neuron]), band_excerpts=tuple(result.band_excerpts[neuron].tolist()),
     )  # fmt: skip

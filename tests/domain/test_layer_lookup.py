@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.domain.collection import ExcerptTable, LayerResult
 from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
@@ -84,6 +86,16 @@ def awkward() -> tuple[LayerResult, ExcerptTable]:
     activations[15] += 3000.0  # mean far above the spread
     activations[16, explain] = np.round(activations[16, explain])  # ties
     result.position0[17:20] = True
+    ordinals[20, score_top] = ordinals[20, np.flatnonzero(score_top)[0]]  # top from one document
+    activations[22, score_random] = (
+        rng.random((int(score_random.sum()), 64)) * 1e-6
+    )  # beside top records of 2
+    activations[22, score_top] = rng.random((int(score_top.sum()), 64)) * 2
+    activations[23] = activations[22]
+    activations[23, np.flatnonzero(score_random)[5:]] += 2.0  # only the first five random records are tiny
+    result.token_q99[22:24] = 0.0
+    few = ordinals[21, np.flatnonzero(score_random)[:3]]
+    ordinals[21, score_random] = np.tile(few, 4)  # 12 random records of three documents
     return replace(result, activations=activations, excerpts=ordinals), excerpts
 
 
@@ -111,7 +123,39 @@ def test_agrees_with_the_single_neuron_path_in_every_state() -> None:
     assert states[7] == [State.TOO_FEW_RECORDS] * 4
     assert states[8][both_full] is State.CONSTANT_PREDICTION
     assert lookup.scores[0].at(13).low is None  # one document: nothing to resample
+    full, random = (lookup.scores[which].at(20) for which in (both_full, random_full))
+    assert full.low is None and full.n_documents > 2 and random.low is not None
+    full, random = (lookup.scores[which].at(21) for which in (both_full, random_full))
+    assert full.low is not None and random.low is not None and random.indicative
     assert lookup.scores[0].at(0).value is None
+    for neuron in (22, 23):  # spread far below that of the records that are not scored
+        assert [scores.at(neuron).state for scores in lookup.scores] == [State.OK] * 4
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 9), st.floats(-3, 3))
+@settings(max_examples=30, deadline=None)
+def test_ok_always_has_a_value(seed: int, smaller: float, shift: float) -> None:
+    """However small the spread of some records beside that of others, and however far from zero."""
+    rng = np.random.default_rng(seed)
+    excerpts = table(rng, tokens=16, documents=200)
+    made = layer(rng, excerpts, 4, Profile(Quota(2, 0, 0, 2), Quota(1, 0, 0, 1), Quota(3, 0, 0, 7)))
+    activations = made.activations.astype(np.float32)
+    scale = rng.choice([1.0, 10.0**-smaller], activations.shape[:2])
+    activations = (activations * scale[..., None] + np.float32(shift)).astype(np.float32)
+    activations[rng.random(activations.shape[:2]) < 0.2] = 0.0
+    result = replace(made, activations=activations, token_q99=np.zeros(4, np.float32))
+    lookup = lookup_layer(result, excerpts, SEED)
+    for neuron in range(4):
+        alone = [
+            v
+            for p in (Protocol.HELDOUT_FULL, Protocol.HELDOUT_5_5)
+            for v in singly(result, excerpts, neuron, p)
+        ]
+        for scores, other in zip(lookup.scores, alone, strict=True):
+            value = scores.at(neuron)
+            assert value.state is other.state
+            assert (value.state is State.OK) == (value.value is not None)
+            assert value.value == pytest.approx(other.value, abs=1e-9)
 
 
 def test_a_position0_outlier_neither_teaches_nor_scores() -> None:
@@ -186,4 +230,5 @@ def test_interval_and_value_are_sane_on_a_layer_with_signal() -> None:
     assert (five.high - five.low).mean() > (full.high - full.low).mean()
     assert five.n_records.tolist() == [10] * 40
     assert full.indicative.all()  # 8 top records
-    assert not lookup.scores[1].indicative.any()  # 12 random ones
+    random = lookup.scores[1]
+    assert np.array_equal(random.indicative, random.n_documents < 10) and not random.indicative.all()

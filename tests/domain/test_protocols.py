@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.domain.explanations import Protocol
 from app.domain.neurons import BANDS, Kind, Polarity, Profile, Records, Split
-from app.domain.protocols import dev_records, explain_records, score_records
+from app.domain.protocols import dev_records, explain_records, population_sizes, score_records
 
 POSITIVE, NEGATIVE = Polarity.POSITIVE, Polarity.NEGATIVE
 
@@ -100,16 +100,34 @@ def test_bills() -> None:
 
 @pytest.mark.parametrize("polarity", [POSITIVE, NEGATIVE])
 def test_population_is_the_bands_whatever_the_polarity(polarity: Polarity) -> None:
-    found, strata = score_records(own(), Protocol.POPULATION, polarity)
+    found, strata = score_records(own(), Protocol.POPULATION, polarity, bands=(1000, 800, 180, 20))
     bands = [name for band in BANDS for name in named(Split.SCORE, band, [0, 1])]
     assert found.excerpts.tolist() == bands + named(Split.SCORE, Kind.TOP, list(range(8)))
     assert strata.tolist() == [0, 0, 1, 1, 2, 2, 3, 3] + [4] * 8
+    assert population_sizes((1000, 800, 180, 20), strata) == (1000, 800, 180, 12, 8)
 
 
-@pytest.mark.parametrize(("excerpts", "kept"), [(256, 1), (1500, 2), (12_500, 8), (30, 1)])
-def test_population_keeps_to_the_top_permille(excerpts: int, kept: int) -> None:
-    found, strata = score_records(own(), Protocol.POPULATION, POSITIVE, split_excerpts=excerpts)
+@pytest.mark.parametrize(("above", "kept"), [(0, 0), (1, 1), (3, 3), (8, 8), (9, 8), (500, 8)])
+def test_population_takes_the_top_records_of_the_last_band_for_themselves(above: int, kept: int) -> None:
+    bands = (100, 80, 20, above)
+    found, strata = score_records(own(), Protocol.POPULATION, POSITIVE, bands=bands)
     assert found.excerpts[strata == 4].tolist() == named(Split.SCORE, Kind.TOP, list(range(kept)))
+    sizes = population_sizes(bands, strata)
+    assert sizes == (100, 80, 20, above - kept, kept) and sum(sizes) == sum(bands)
+
+
+def test_population_counts_no_excerpt_twice() -> None:
+    """A record of the last band that is also among the top stands there, and not in the sample of the others."""
+    data = own()
+    last = np.flatnonzero((data.kinds == Kind.Q4) & (data.splits == Split.SCORE))
+    data.excerpts[last[0]] = named(Split.SCORE, Kind.TOP, [3])[0]
+    found, strata = score_records(data, Protocol.POPULATION, POSITIVE, bands=(100, 80, 20, 12))
+    assert np.bincount(strata).tolist() == [2, 2, 2, 1, 8]
+    assert len(set(found.excerpts.tolist())) == len(found)
+
+
+def test_population_needs_counted_bands() -> None:
+    assert len(score_records(own(), Protocol.POPULATION, POSITIVE)[0]) == 0
 
 
 def test_protocols_do_not_apply_to_the_other_kind_of_data() -> None:

@@ -3,14 +3,17 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from app.domain.neurons import NeuronRef
 from app.errors import Conflict
+from app.jobs import engine
 from app.jobs.requests import CollectRequest
 from app.store import collections, explanations, jobs, models, neurons
 from app.store.excerpts import ExcerptCache
@@ -94,7 +97,15 @@ def test_a_collection_that_was_killed_goes_on_with_the_same_result(
     row = here.ended(job)
     assert (row.state, row.resumptions, row.done) == (JobState.DONE, 1, EXCERPTS), row.reason
     assert contents(here) == undisturbed
+    assert queue_of(here, job) == engine.COLLECT  # it took none of the places of explanations
     assert not (here.settings.data_dir / "jobs" / job).exists()
+
+
+def queue_of(world: World, job: str) -> str:
+    """The queue that the engine has a job in, from its own table."""
+    with closing(sqlite3.connect(world.settings.data_dir / "jobs.sqlite")) as connection:
+        query = "SELECT queue_name FROM workflow_status WHERE workflow_uuid = ?"
+        return str(connection.execute(query, (job,)).fetchone()[0])
 
 
 def test_the_command_run_again_after_a_kill_goes_on(

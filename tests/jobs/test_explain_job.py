@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from app.domain.explanations import (
     ExplainOptions,
@@ -18,9 +19,10 @@ from app.domain.explanations import (
     State,
 )
 from app.domain.ledger import Outcome
-from app.domain.neurons import NeuronRef, Polarity
+from app.domain.neurons import Kind, NeuronRef, Polarity, Split
 from app.errors import BadInput, Conflict, NotFound, Refused
-from app.store import explanations, ledger, simulations
+from app.store import explanations, ledger, simulations, tables
+from app.store.excerpts import ExcerptCache
 from app.store.rows import JobState
 from tests.jobs.world import World, model_answers, tokens_of, wait_for
 from tests.scripted_server import ScriptedServer, chat, down_endpoint, held, refusal
@@ -150,11 +152,15 @@ def test_an_endpoint_that_is_down_leaves_a_failed_explanation_that_can_be_retrie
 
 def test_a_refusing_model_is_a_failure_and_no_explanation(world: Make, collected: Path) -> None:
     with ScriptedServer(refusal()) as server:
-        here = world(data=collected, endpoints=[server.endpoint()])
+        here = world(data=collected, endpoints=[server.endpoint(price_in=1.0)])
         here.worker()
         row = here.ended(here.jobs.enqueue_explain(REF, EXPLAIN, None))
     assert row.state is JobState.FAILED
-    assert [e.state for e in stored(here)] == [State.FAILED]
+    [failed] = stored(here)
+    assert failed.state is State.FAILED
+    usage = failed.provenance.usage
+    assert usage.calls == server.calls == 3
+    assert usage.cost_usd == pytest.approx(row.cost_usd) and usage.tokens_in > 0 < usage.seconds
 
 
 def test_a_simulation_of_wrong_length_is_a_failed_score_and_never_a_number(
@@ -167,7 +173,7 @@ def test_a_simulation_of_wrong_length_is_a_failed_score_and_never_a_number(
         return chat(json.dumps({"activations": [{"token": tokens[0], "activation": 1}]}))
 
     with ScriptedServer(short) as server:
-        here = world(data=collected, endpoints=[server.endpoint()])
+        here = world(data=collected, endpoints=[server.endpoint(price_in=1.0)])
         here.worker()
         row = here.ended(here.jobs.enqueue_explain(REF, EXPLAIN, SCORE))
     assert row.state is JobState.FAILED
@@ -179,6 +185,47 @@ def test_a_simulation_of_wrong_length_is_a_failed_score_and_never_a_number(
     with here.store.session() as session:
         [simulation] = simulations.of_explanation(session, explanation.id)
     assert (simulation.state, simulation.reason) == (State.FAILED, row.reason)
+    assert simulation.usage.calls > 0
+    paid = simulation.usage.cost_usd + explanation.provenance.usage.cost_usd
+    assert paid == pytest.approx(row.cost_usd)
+
+
+def test_records_that_allow_no_score_are_said_so_before_anything_is_simulated(
+    world: Make, collected: Path
+) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        with here.store.session() as session:  # no record is left in a band that holds excerpts
+            for part in session.execute(select(tables.parts.c.id, tables.parts.c.kinds)).all():
+                kinds = part.kinds.replace(bytes([Kind.Q1]), bytes([Kind.Q2]))
+                session.execute(update(tables.parts).where(tables.parts.c.id == part.id).values(kinds=kinds))
+        here.worker()
+        score = replace(SCORE, protocol=Protocol.POPULATION)
+        row = here.ended(here.jobs.enqueue_explain(REF, EXPLAIN, score))
+        assert row.state is JobState.FAILED and "no record" in row.reason
+        assert server.calls == 1  # the explanation's
+    [explanation] = stored(here)
+    assert explanation.state is State.OK
+    assert {s.value.state for s in explanation.scores} == {State.TOO_FEW_RECORDS}
+    assert {s.simulator for s in explanation.scores} == {"chat_json"}
+    with here.store.session() as session:
+        [simulation] = simulations.of_explanation(session, explanation.id)
+    assert (simulation.state, simulation.simulated) == (State.TOO_FEW_RECORDS, None)
+
+
+def test_the_whole_population_is_scored(world: Make, collected: Path) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        here.worker()
+        row = here.ended(
+            here.jobs.enqueue_explain(REF, EXPLAIN, replace(SCORE, protocol=Protocol.POPULATION))
+        )
+        assert row.state is JobState.DONE, row.reason
+    [explanation] = stored(here)
+    [value] = [s.value for s in explanation.scores if s.value.metric is Metric.CORRELATION]
+    assert value.state is State.OK and value.value is not None
+    in_score = int((ExcerptCache.get(here.store, REF.model).splits == Split.SCORE).sum())
+    assert sum(json.loads(value.parameters_json)["stratum_excerpts"]) == in_score
 
 
 def test_a_running_job_is_cancelled_promptly_and_the_worker_goes_on(world: Make, collected: Path) -> None:

@@ -66,6 +66,25 @@ async def test_the_same_request_is_answered_from_the_ledger_and_paid_once(make_c
     assert server.calls == 2
 
 
+async def test_of_two_answers_to_one_request_both_are_paid_and_the_first_is_given(
+    make_client, server, ledger
+):
+    def first(request):
+        server.wait_for_calls(2)  # so that the second one, too, finds no answer yet
+        return chat("the first", tokens_in=10**6)
+
+    server.script(first, held(chat("the second", tokens_in=10**6)))
+    client = make_client(price_in=1.0)
+    both = [asyncio.create_task(client.chat(ASK, "explain", "job")) for _ in range(2)]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    server.release()
+    answers = await asyncio.gather(*both)
+    assert [a.text for a in answers] == ["the first", "the first"]
+    assert [a.usage.cost_usd for a in answers] == pytest.approx([1.0, 1.0])  # each says what it took
+    assert [e.outcome for e in ledger.entries] == [Outcome.OK, Outcome.REJECTED]
+    assert ledger.spent() == pytest.approx(2.0)
+
+
 async def test_another_model_under_the_same_name_is_asked_anew(make_client, server):
     await make_client().chat(ASK, "explain", "job")
     await make_client(model="another").chat(ASK, "explain", "job")

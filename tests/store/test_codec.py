@@ -52,6 +52,7 @@ def result(
         histogram=rng.integers(0, 2 ** int(rng.integers(1, 32)), (n, 7)).astype(np.uint32),
         sign_shares=rng.random((n, 4)).astype(np.float32) if gated else None,
         position0=rng.random(n) < 0.5,
+        band_excerpts=rng.integers(0, 2**32, (n, 4)).astype(np.uint32),
         n_tokens=1,
         n_sampled=1,
     )
@@ -80,6 +81,7 @@ def test_a_row_holds_all_records_and_particulars(seed: int, gated: bool, wide: b
             np.testing.assert_array_equal(np.packbits(back.gates, axis=1), made.gates[i, slots])
         rest = codec.decode_particulars(data)
         assert rest.position0 == bool(made.position0[i])
+        assert list(rest.band_excerpts) == made.band_excerpts[i].tolist()
         np.testing.assert_array_equal(rest.histogram.counts, made.histogram[i])
         for name in ("explain_maximum", "explain_minimum", "token_q99", "token_q01", "excerpt_max_q99"):
             assert np.float32(getattr(rest, name)) == getattr(made, name)[i]
@@ -162,11 +164,12 @@ def test_a_row_of_the_default_profile_is_as_small_as_promised() -> None:
             assert len(data) <= per_record * records + 220
 
 
-def test_a_row_of_a_newer_form_is_refused() -> None:
+def test_a_row_of_another_form_is_refused() -> None:
     data = bytearray(next(codec.encode_layer(result(6, gated=False))))
-    data[0] = 99
-    with pytest.raises(StoreError, match="update Neuronarium"):
-        codec.decode_records(bytes(data))
+    for form, what in ((99, "update Neuronarium"), (1, "collect the model again")):
+        data[0] = form
+        with pytest.raises(StoreError, match=what):
+            codec.decode_records(bytes(data))
 
 
 @given(pieces=st.lists(st.binary(max_size=40), max_size=50), special=st.sets(st.integers(0, 49), max_size=5))

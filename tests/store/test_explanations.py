@@ -219,6 +219,15 @@ def test_a_failed_simulation_says_why_and_has_no_values(shared: Full) -> None:
             simulations.get(s, 999)
 
 
+def test_a_failed_simulation_says_what_it_took(full: Full) -> None:
+    spent = Usage(5, 6, 0.5, 0.25, 3)
+    args = (full.tiny.explanation, "chat_json", "m", "{}", 3, None, State.FAILED, "why", "job", "failed")
+    with full.store.session() as s:
+        id_ = simulations.add(s, *args, usage=spent)
+    with full.store.session() as s:
+        assert simulations.get(s, id_).usage == spent
+
+
 def test_what_is_no_simulation_is_refused(shared: Full) -> None:
     store, tiny = shared
     made = Simulated(np.array([1], np.int32), np.zeros((1, 64), np.float32))

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from app.errors import Conflict, NotFound, StoreError
-from app.store import Store, jobs, workers
+from app.errors import BadInput, Conflict, NotFound, StoreError
+from app.store import Session, Store, jobs, workers
 from app.store import tables as t
 from app.store.rows import JobRow, JobState
 
@@ -88,6 +88,65 @@ def test_jobs_are_listed_newest_first_and_by_state(store: Store) -> None:
         assert ids(jobs.list_jobs(s, JobState.RUNNING, JobState.FAILED)) == ["j2", "j1"]
         with pytest.raises(NotFound, match="no job j9"):
             jobs.get(s, "j9")
+
+
+def asked_for(s: Session, n: int, together: bool = False) -> list[str]:
+    """`n` waiting jobs, a second apart or all in one moment; their ids, oldest first."""
+    first = datetime.now(UTC)
+    ids = [f"j{i:02}" for i in range(n)]
+    for i, id in enumerate(ids):
+        jobs.add(s, id, "explain", id, "{}")
+        moment = first + timedelta(seconds=0 if together else i)
+        s.execute(update(t.jobs).where(t.jobs.c.id == id).values(created_at=moment))
+    return ids
+
+
+def test_what_runs_is_listed_before_what_waits_and_the_oldest_first(store: Store) -> None:
+    with store.session() as s:
+        asked_for(s, 9)
+        jobs.set_state(s, "j03", JobState.DONE)
+        for id in ("j07", "j05"):
+            jobs.claim(s, id, "w")
+        found = jobs.active(s, 4)
+        assert [row.id for row in found.rows] == ["j05", "j07", "j00", "j01"]
+        assert (found.more_running, found.more_waiting) == (0, 4)
+        few = jobs.active(s, 1)
+        assert [row.id for row in few.rows] == ["j05"]
+        assert (few.more_running, few.more_waiting) == (1, 6)
+        assert jobs.count(s, JobState.RUNNING, JobState.QUEUED) == 8
+        assert jobs.count(s) == 9
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_pages_of_jobs_join_both_ways_without_gap_or_repeat(store: Store, together: bool) -> None:
+    with store.session() as s:
+        asked_for(s, 7, together)
+        whole = [row.id for row in jobs.list_jobs(s)]
+        pages = [jobs.page(s, limit=3)]
+        while (cursor := pages[-1].next) is not None:
+            pages.append(jobs.page(s, cursor=cursor, limit=3))
+        assert [row.id for page in pages for row in page.items] == whole
+        assert [len(page.items) for page in pages] == [3, 3, 1]
+        assert {page.total for page in pages} == {7}
+        back = [pages[-1]]
+        while (cursor := back[-1].previous) is not None:
+            back.append(jobs.page(s, cursor=cursor, limit=3))
+        assert [page.items for page in back] == [page.items for page in reversed(pages)]
+
+
+def test_a_page_of_jobs_keeps_to_its_states_and_its_place(store: Store) -> None:
+    with store.session() as s:
+        for id in (ids := asked_for(s, 6)):
+            if id != "j02":
+                jobs.set_state(s, id, JobState.DONE)
+        first = jobs.page(s, JobState.DONE, JobState.FAILED, limit=2)
+        jobs.add(s, "new", "explain", "new", "{}")
+        jobs.set_state(s, "new", JobState.DONE)
+        second = jobs.page(s, JobState.DONE, JobState.FAILED, cursor=first.next, limit=2)
+        assert [row.id for row in first.items + second.items] == [id for id in ids[::-1] if id != "j02"][:4]
+        assert second.total == 6
+        with pytest.raises(BadInput, match="begin at the list's first page"):
+            jobs.page(s, cursor="nothing")
 
 
 def test_a_model_has_one_collection_at_a_time(store: Store) -> None:

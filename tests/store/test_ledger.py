@@ -1,9 +1,11 @@
 """Every try of a call is kept, one answer a request."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
+from app.domain.explanations import Usage
 from app.domain.ledger import LedgerEntry, Outcome, now
 from app.store import Store, jobs, ledger
 
@@ -57,15 +59,33 @@ def test_only_an_answer_is_found_again(store: Store) -> None:
         assert ledger.of_job(s, "job-1")[0].reason == "Server error \u2400"
 
 
-def test_a_second_answer_does_not_replace_the_first(store: Store) -> None:
+def test_a_second_answer_does_not_replace_the_first_and_has_been_paid(store: Store) -> None:
+    first, second = entry(answer_json="1"), entry(answer_json="2", job_id="job-2", cost_usd=0.5)
     with store.session() as s:
-        ledger.record(s, entry(answer_json="1"))
-        ledger.record(s, entry(answer_json="2"))
-        ledger.record(s, entry(answer_json="3", request_key="other"))
+        assert ledger.record(s, first) == first
     with store.session() as s:
-        found = ledger.lookup(s, "k" * 64)
-        assert found is not None and found.answer_json == "1"
-        assert len(ledger.of_job(s, "job-1")) == 2
+        assert ledger.record(s, second) == first
+        other = entry(answer_json="3", request_key="other", job_id="job-3")
+        assert ledger.record(s, other) == other
+    with store.session() as s:
+        assert ledger.lookup(s, "k" * 64) == first
+        [kept] = ledger.of_job(s, "job-2")
+        assert kept == replace(second, outcome=Outcome.REJECTED, reason=kept.reason, answer_json="")
+        assert "answered already" in kept.reason
+        assert ledger.spent(s) == pytest.approx(0.25 + 0.5 + 0.25)
+
+
+def test_of_answers_that_come_at_once_all_callers_get_the_same(store: Store) -> None:
+    def answer(i: int) -> LedgerEntry:
+        with store.session() as s:
+            return ledger.record(s, entry(answer_json=str(i), cost_usd=1.0))
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(answer, range(8)))
+    with store.session() as s:
+        assert {e.answer_json for e in found} == {ledger.lookup(s, "k" * 64).answer_json}  # type: ignore[union-attr]
+        assert sorted(e.outcome for e in ledger.of_job(s, "job-1")) == [Outcome.OK] + [Outcome.REJECTED] * 7
+        assert ledger.spent(s) == pytest.approx(8.0)
 
 
 def test_what_was_spent_and_on_which_job(store: Store) -> None:
@@ -83,3 +103,14 @@ def test_what_was_spent_and_on_which_job(store: Store) -> None:
         assert {row.id: row.cost_usd for row in jobs.list_jobs(s)} == pytest.approx(
             {"job-1": 0.75, "job-2": 1.0}
         )
+
+
+def test_what_a_job_s_calls_of_one_purpose_took(store: Store) -> None:
+    with store.session() as s:
+        assert ledger.usage(s, "job-1", "explain") == Usage()
+        ledger.record(s, entry(request_key="a", outcome=Outcome.TIMEOUT, tokens_in=0, tokens_out=0))
+        ledger.record(s, entry(request_key="a"))
+        ledger.record(s, entry(request_key="a", job_id="job-2"))
+        ledger.record(s, entry(request_key="b", purpose="simulate"))
+        assert ledger.usage(s, "job-1", "explain") == Usage(959, 12, 0.5, 3.0, 2)
+        assert ledger.usage(s, "job-2", "explain") == Usage(959, 12, 0.25, 1.5, 1)

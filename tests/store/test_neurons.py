@@ -80,6 +80,7 @@ def test_statistics_and_histogram(shared: Full) -> None:
             assert result.sign_shares is not None and found.sign_shares is not None
             assert list(found.sign_shares) == result.sign_shares[index].tolist()
             assert found.position0 is neurons.position0(s, ref) is (index == 5)
+            assert list(found.band_excerpts) == result.band_excerpts[index].tolist()
             histogram = neurons.histogram(s, ref)
             np.testing.assert_array_equal(histogram.counts, result.histogram[index])
             assert (histogram.low, histogram.high) == (

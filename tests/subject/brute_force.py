@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from app.domain.hashing import priority
-from app.domain.neurons import BAND_EDGES, BANDS, Kind
+from app.domain.neurons import BAND_EDGES, BANDS, Kind, Split
 from app.subject.collect import SHARD, Collector
 from app.subject.families import decoder
 
@@ -57,6 +57,7 @@ class Expected(NamedTuple):
 
     position0: NDArray[np.bool_]  # [N]
     excerpts: NDArray[np.int64]  # [N, R]
+    bands: NDArray[np.int64]  # [N, 4]
     counted: NDArray[np.float64]  # [E, T, N] with NaN where position 0 does not count
 
 
@@ -71,7 +72,8 @@ def expect(collector: Collector, layer: int, everything: Everything) -> Expected
     counted = values.astype(np.float64)
     counted[:, 0, position0] = np.nan
     peaks, troughs = np.nanmax(counted, 1), np.nanmin(counted, 1)  # [E, N]
-    edges = np.quantile(peaks[pilot], BAND_EDGES[1:], axis=0).astype(np.float32)  # [4, N]
+    edges = np.quantile(peaks[pilot], BAND_EDGES[1:], axis=0).astype(np.float32)  # [3, N]
+    band_of = (peaks.astype(np.float32)[:, :, None] > edges.T).sum(2)  # [E, N]
     numbers = layer * neurons + np.arange(neurons)
     ordinals = np.arange(count)
     # The hash's upper half decides the random sample, its lower half the bands, then the smaller ordinal.
@@ -85,11 +87,14 @@ def expect(collector: Collector, layer: int, everything: Everything) -> Expected
         for n in range(neurons):
             among = mine
             if kind in BANDS:
-                band = (peaks[:, n].astype(np.float32)[:, None] > edges[:, n]).sum(1)
-                among = mine[band[mine] == BANDS.index(Kind(kind))]
+                among = mine[band_of[mine, n] == BANDS.index(Kind(kind))]
             rank = {Kind.TOP: -peaks[:, n], Kind.BOTTOM: troughs[:, n], Kind.RANDOM: hashes[n]}
-            chosen = among[np.argsort(rank.get(Kind(kind), band_hashes[n])[among], kind="stable")][
-                : len(where)
-            ]
+            chosen = among[np.argsort(rank.get(Kind(kind), band_hashes[n])[among], kind="stable")]
+            if (kind, split) == (Kind.Q4, Split.SCORE):
+                top = slots[n, (kinds == Kind.TOP) & (splits == split)]
+                chosen = np.concatenate([chosen[~np.isin(chosen, top)], chosen[np.isin(chosen, top)]])
+            chosen = chosen[: len(where)]
             slots[n, where[: len(chosen)]] = chosen
-    return Expected(position0, slots, counted)
+    score = band_of[table.splits == Split.SCORE]  # [E', N]
+    bands = np.stack([(score == band).sum(0) for band in range(len(BANDS))], 1)
+    return Expected(position0, slots, bands, counted)

@@ -69,6 +69,7 @@ def test_every_slot_is_brute_forces(collected: Collected) -> None:
     for result, every, want in zip(results, everything, expected, strict=True):
         np.testing.assert_array_equal(result.position0, want.position0)
         np.testing.assert_array_equal(result.excerpts, want.excerpts)
+        np.testing.assert_array_equal(result.band_excerpts, want.bands)
         assert (result.excerpts >= 0).mean() > 0.9
         neurons, slots = np.nonzero(result.excerpts >= 0)
         found = every.values[result.excerpts[neurons, slots], :, neurons]  # [M, T]
@@ -94,6 +95,28 @@ def test_slots_follow_the_profile_and_splits(collected: Collected) -> None:
         np.testing.assert_array_equal(
             collector.excerpts.splits[result.excerpts[result.excerpts >= 0]], splits[slots]
         )
+
+
+@pytest.mark.parametrize("top", [1, 2])
+def test_the_last_band_is_known_by_more_than_its_top(top: int, tmp_path: Path) -> None:
+    """What the estimate over the population rests on: no excerpt is left out, and none stands for others by its rank."""
+    profile = replace(Profile(), score=Quota(top, 1, 2, 3))
+    collector = Collector(tiny.subject("llama"), tiny.table(EXCERPTS), profile, range(2), 7)
+    results = gathered(collector, tmp_path)
+    beyond = 0
+    for result, every in zip(results, read_all(collector), strict=True):
+        want = expect(collector, result.layer, every)
+        np.testing.assert_array_equal(result.excerpts, want.excerpts)
+        np.testing.assert_array_equal(result.band_excerpts, want.bands)
+        assert (result.band_excerpts.sum(1) == (collector.excerpts.splits == Split.SCORE).sum()).all()
+        score = result.splits == Split.SCORE
+        strongest = result.excerpts[:, score & (result.kinds == Kind.TOP)]
+        for n, counts in enumerate(result.band_excerpts.tolist()):
+            last = result.excerpts[n, score & (result.kinds == Kind.Q4)]
+            others = set(last.tolist()) - {-1} - set(strongest[n].tolist())
+            assert len(others) == min(2, max(0, counts[-1] - top))
+            beyond += counts[-1] > top
+    assert beyond > 10
 
 
 def test_moments_and_extremes(collected: Collected) -> None:
@@ -196,7 +219,7 @@ def test_parts_hold_no_more_than_can_be_needed(tmp_path: Path) -> None:
     for shard in range(3):
         with np.load(tmp_path / f"shard-{shard:05d}.npz") as file:
             held.append(len(file["0/keys"]))
-    assert held[0] <= 32 * 64
+    assert held[0] <= 32 * (64 + 8)
     assert held[2] < held[1] < held[0]  # what earlier shards outdo is left out
 
 

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 from app.errors import Refused
 from app.main import create_app
 from app.settings import Settings
-from app.store import Store
+from app.store import Store, jobs
 from app.web.middleware import CSP
 from tests.web.conftest import BASE
 from tests.web.markup import read
@@ -43,6 +43,18 @@ def test_a_bug_shows_nothing_of_itself_and_still_carries_the_policy(web_app: Fas
         ("/m/nothing/0-mlp/3", "tiny-random"),
         ("/m/tiny-random/9-mlp/3", "0-mlp"),
         ("/m/tiny-random/0-mlp/999", "0 to 31"),
+        ("/m/tiny-random/0-mlp/99999999999999", "0 to 31"),
+        ("/m/tiny-random/0-mlp/99999999999999999999", "0 to 31"),
+        ("/m/tiny-random/0-mlp/" + "9" * 5000, "0 to 31"),
+        ("/m/tiny-random/0-mlp/99999999999999999999/preview", "0 to 31"),
+        ("/m/tiny-random/0-mlp/-1", "0 to 31"),
+        ("/m/tiny-random/0-mlp/abc", "0 to 31"),
+        ("/m/tiny-random/9-mlp/abc", "0-mlp"),
+        ("/explanations/99999999999999999999", "the newest is"),
+        ("/explanations/" + "9" * 5000, "the newest is"),
+        ("/explanations/0", "the newest is"),
+        ("/explanations/-1", "no explanation"),
+        ("/explanations/abc", "no explanation"),
         ("/m/tiny-random/0-mlp/3?show=values&excerpt=999999", "not among"),
         ("/m/tiny-random/0-mlp/3?show=compare&explanation=999999", "no such explanation"),
     ],
@@ -51,6 +63,58 @@ def test_what_does_not_exist_says_what_does(client: TestClient, path, there_is):
     answer = client.get(path, headers={"accept": "text/html"})
     assert answer.status_code == 404
     assert there_is in read(answer.text).one("div", cls="blank").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "models/tiny-random/layers/0-mlp/neurons/99999999999999999999",
+        "models/tiny-random/layers/0-mlp/neurons/99999999999999999999/records",
+        "explanations/99999999999999999999",
+        "explanations/99999999999999999999/scores",
+        "explanations/-99999999999999999999/simulations",
+    ],
+)
+def test_a_number_that_no_database_holds_is_one_that_is_not_there(client: TestClient, path):
+    answer = client.get(f"/api/v1/{path}")
+    assert answer.status_code == 404
+    assert "31" in answer.text or "the newest is" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/jobs",
+        "/help",
+        "/api",
+        "/m/tiny-random",
+        "/m/tiny-random/0-mlp",
+        "/m/tiny-random/0-mlp/3",
+        "/m/tiny-random/0-mlp/999",
+        "/api/v1/models",
+        "/static/css/base.css",
+        "/static/vendor/htmx.min.js",
+        "/jobs/events",
+    ],
+)
+def test_head_is_the_answer_without_its_body(client: TestClient, path):
+    whole, head = client.get(path), client.head(path)
+    assert head.status_code == whole.status_code
+    assert head.content == b""
+    assert dict(head.headers) == dict(whole.headers)
+    if "etag" in whole.headers:
+        held = {"if-none-match": whole.headers["etag"]}
+        assert client.head(path, headers=held).status_code == client.get(path, headers=held).status_code
+    assert client.head("/login").status_code == client.get("/login").status_code
+
+
+def test_head_of_a_stream_without_end_ends(client: TestClient, tiny_store: Store):
+    with tiny_store.session() as session:
+        jobs.add(session, "j", "explain", "Explain", "{}")
+    answer = client.head("/jobs/events")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
 
 
 def test_an_error_takes_the_form_that_the_caller_understands(client: TestClient):

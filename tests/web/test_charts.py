@@ -3,11 +3,13 @@
 import re
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.neurons import Histogram
 from app.web import charts
+from tests.web.markup import read
 
 
 def test_bars_take_the_colour_of_their_sign():
@@ -44,7 +46,24 @@ def test_an_interval_stays_on_its_line(value, a, b):
     assert "95 % interval" in svg
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.841, 0.984, "0.84–0.98"),
+        (-0.12, 0.3, "−0.12 to 0.30"),
+        (-0.4, -0.2, "−0.40 to −0.20"),
+        (-0.001, 0.2, "0.00–0.20"),
+    ],
+)
+def test_an_interval_s_numbers_are_seen_and_said_once(low, high, shown):
+    drawn = read(charts.interval(0.5, low, high))
+    text = drawn.one("small")
+    assert text.text == shown
+    assert text["aria-hidden"] == "true"  # the drawing's own words say it already
+    assert "95 % interval" in drawn.one("svg")["aria-label"]
+
+
 def test_without_an_interval_none_is_claimed():
     svg = charts.interval(0.5, None, None)
-    assert "<rect" not in svg
+    assert "<rect" not in svg and "<small" not in svg
     assert "interval" not in svg

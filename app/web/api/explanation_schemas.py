@@ -42,7 +42,7 @@ class ScoreOut(Schema):
     n_records: int = Field(examples=[20])
     n_documents: int = Field(examples=[20])
     n_tokens: int = Field(examples=[1280])
-    indicative: bool = Field(description="Fewer than 10 records in a stratum.")
+    indicative: bool = Field(description="Fewer than 10 documents in a stratum.")
     reason: str = Field(description="Why there is no value; empty where there is one.", examples=[""])
     parameters_json: str = Field(
         description="What decided the value: calibration, bootstrap, weights.",

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query
 from app.store import jobs as stored_jobs
 from app.store.rows import JobState
 from app.web.api import convert
-from app.web.api.parameters import JobId
-from app.web.api.schemas import JobOut, JobStarted, ListOf
+from app.web.api.parameters import Cursor, JobId
+from app.web.api.schemas import JobOut, JobStarted, PageOf
 from app.web.dependencies import JobsDep, StoreDep
 
 router = APIRouter(tags=["jobs"], prefix="/jobs")
@@ -18,11 +18,18 @@ router = APIRouter(tags=["jobs"], prefix="/jobs")
 def list_jobs(
     store: StoreDep,
     state: Annotated[list[JobState], Query(description="Only jobs in these states; all when empty.")] = [],  # noqa: B006
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=1000, description="Most jobs of an answer.")] = 100,
-) -> ListOf[JobOut]:
-    """Jobs, newest first."""
+) -> PageOf[JobOut]:
+    """A page of the jobs, newest first."""
     with store.session() as session:
-        return ListOf(items=[convert.job(row) for row in stored_jobs.list_jobs(session, *state, limit=limit)])
+        page = stored_jobs.page(session, *state, cursor=cursor, limit=limit)
+    return PageOf(
+        items=[convert.job(row) for row in page.items],
+        next=page.next,
+        previous=page.previous,
+        total=page.total,
+    )
 
 
 @router.get("/{job}")

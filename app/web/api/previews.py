@@ -143,7 +143,7 @@ def _scoring(
     asked = endpoint(jobs.settings, wanted.endpoint)
     options = score_options(wanted)
     seen = scoring_estimate(
-        neuron.records, neuron.vocabulary, neuron.score_excerpts, polarity, options, asked, text
+        neuron.records, neuron.vocabulary, neuron.statistics, polarity, options, asked, text
     )
     return ScoringOut(
         endpoint=asked.name,

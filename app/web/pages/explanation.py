@@ -9,6 +9,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from app.domain.explanations import Metric, Sample, State
+from app.errors import NotFound
 from app.store import explanations, scores, simulations
 from app.store.rows import ExplanationRow, ScoreRow, SimulationRow
 from app.web import charts, wording
@@ -18,6 +19,8 @@ from app.web.explanation_items import path_of
 from app.web.rendering import chrome, page
 
 router = APIRouter(include_in_schema=False)
+
+MOST_DIGITS = 40  # more than any number has; Python refuses to read thousands
 
 
 class ScoreLine(NamedTuple):
@@ -29,8 +32,7 @@ class ScoreLine(NamedTuple):
     simulator: str
     value: float | None
     interval: Markup
-    low: float | None
-    high: float | None
+    has_interval: bool
     problem: str
     records: int
     documents: int
@@ -52,16 +54,26 @@ class ExplanationPage:
     api: str
 
 
+def parse_id(text: str) -> int:
+    """Raises NotFound for what is no explanation's number."""
+    if not (text.isascii() and text.isdigit()):
+        raise NotFound(
+            f"there is no explanation “{text[:40]}”: explanations have numbers, such as /explanations/1"
+        )
+    return int(text[:MOST_DIGITS])
+
+
 @router.get("/explanations/{explanation}")
-def show_explanation(request: Request, explanation: int, store: StoreDep) -> HTMLResponse:
+def show_explanation(request: Request, explanation: str, store: StoreDep) -> HTMLResponse:
     """The explanation, its provenance and all its scores."""
+    id = parse_id(explanation)
     with store.session() as session:
-        row = explanations.get(session, explanation)
-        stored = scores.of_explanation(session, explanation)
-        failed = [s for s in simulations.of_explanation(session, explanation) if s.state is not State.OK]
-        seen = scores.seen_documents(session, explanation)
+        row = explanations.get(session, id)
+        stored = scores.of_explanation(session, id)
+        failed = [s for s in simulations.of_explanation(session, id) if s.state is not State.OK]
+        seen = scores.seen_documents(session, id)
     context = ExplanationPage(
-        chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse"),
+        chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse", row.ref.model),
         row,
         path_of(row.ref),
         wording.name(row.method),
@@ -94,8 +106,7 @@ def _line(row: ScoreRow) -> ScoreLine:
         charts.interval(score.value, score.low, score.high)
         if defined and score.value is not None
         else Markup(""),
-        score.low,
-        score.high,
+        score.low is not None and score.high is not None,
         "" if defined else " ".join(filter(None, (wording.STATES[score.state], score.reason))),
         score.n_records,
         score.n_documents,

@@ -13,13 +13,14 @@ from app.store.rows import ExplanationRow, JobRow, JobState, ModelSummary, Score
 from app.web import charts
 from app.web.contexts import Chrome
 from app.web.dependencies import SettingsDep, StoreDep
-from app.web.job_views import JobView, view
+from app.web.job_views import Unfinished, unfinished
 from app.web.measures import DEFAULT, Measure
 from app.web.rendering import chrome, page
 
 router = APIRouter(include_in_schema=False)
 
 RECENT = 12
+UNFINISHED_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class HomePage:
 
     chrome: Chrome
     models: tuple[ModelSummary, ...]
-    running: tuple[JobView, ...]
+    running: Unfinished
+    running_shown: int
     failed: tuple[JobRow, ...]
     recent: tuple[RecentLine, ...]
     neurons: int
@@ -75,13 +77,14 @@ def show(request: Request, store: StoreDep, settings: SettingsDep) -> HTMLRespon
     """Everything at a glance."""
     with store.session() as session:
         models = stored_models.models(session)
-        running = stored_jobs.list_jobs(session, JobState.RUNNING, JobState.QUEUED, limit=8)
+        active = stored_jobs.active(session, UNFINISHED_SHOWN)
         failed = stored_jobs.list_jobs(session, JobState.FAILED, limit=3)
         recent = stored_explanations.recent(session, RECENT)
     context = HomePage(
         chrome=chrome(request, "Neurons of language models", "browse"),
         models=tuple(models),
-        running=tuple(view(row) for row in running[::-1]),
+        running=unfinished(active, "/jobs"),
+        running_shown=UNFINISHED_SHOWN,
         failed=tuple(job for job in failed if not models or job.kind == "collect"),
         recent=tuple(recent_line(row) for row in recent),
         neurons=sum(model.neurons for model in models),

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -18,14 +19,16 @@ from app.store import workers as stored_workers
 from app.store.rows import JobRow, JobState, WorkerRow
 from app.web.contexts import Chrome
 from app.web.dependencies import JobsDep, StoreDep
-from app.web.job_views import JobView, view
+from app.web.job_views import JobView, Unfinished, unfinished, view
+from app.web.measures import address
 from app.web.rendering import chrome, page, render
 
 router = APIRouter(include_in_schema=False)
 
 POLL_S = 0.5
 ENDED_SHOWN = 50
-RUNNING_SHOWN = 20
+UNFINISHED_SHOWN = 20
+ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,9 @@ class JobPart:
 
 @dataclass(frozen=True)
 class RunningPart:
-    """`_running.html`: everything that waits or runs."""
+    """`_running.html`."""
 
-    running: tuple[JobView, ...]
+    running: Unfinished
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,11 @@ class JobsPage:
     """`jobs.html`."""
 
     chrome: Chrome
-    running: tuple[JobView, ...]
+    running: Unfinished
     ended: tuple[JobView, ...]
+    ended_in_all: int
+    before: str  # the job after which the ended ones shown come; empty: the newest
+    older: str  # address, empty where these are the last
     workers: tuple[WorkerRow, ...]
     spent: float
 
@@ -63,13 +69,6 @@ class JobPage:
     parameters: str
     neuron: str | None  # address of the neuron that the job is about
     retry_of: str
-
-
-def running_rows(store: Store) -> list[JobRow]:
-    """What waits or runs, oldest first: the order in which it will be done."""
-    with store.session() as session:
-        rows = stored_jobs.list_jobs(session, JobState.RUNNING, JobState.QUEUED, limit=RUNNING_SHOWN)
-    return rows[::-1]
 
 
 def neuron_address(row: JobRow) -> str | None:
@@ -95,18 +94,22 @@ def parameter(row: JobRow, name: str) -> str:
 
 
 @router.get("/jobs")
-def show_all(request: Request, store: StoreDep) -> HTMLResponse:
-    """The queue and what has ended."""
+def show_all(
+    request: Request, store: StoreDep, before: Annotated[str, Query(max_length=100)] = ""
+) -> HTMLResponse:
+    """The queue and what has ended; `before` is the job after which older ones are listed."""
     with store.session() as session:
-        ended = stored_jobs.list_jobs(
-            session, JobState.DONE, JobState.FAILED, JobState.CANCELLED, limit=ENDED_SHOWN
-        )
+        active = stored_jobs.active(session, UNFINISHED_SHOWN)
+        ended = stored_jobs.page(session, *ENDED, cursor=before or None, limit=ENDED_SHOWN)
         workers = stored_workers.alive(session)
         spent = stored_ledger.spent(session)
     context = JobsPage(
         chrome=chrome(request, "Jobs", "jobs"),
-        running=tuple(view(row) for row in running_rows(store)),
-        ended=tuple(view(row) for row in ended),
+        running=unfinished(active),
+        ended=tuple(view(row) for row in ended.items),
+        ended_in_all=ended.total,
+        before=before,
+        older=address("/jobs", before=ended.next) if ended.next else "",
         workers=tuple(workers),
         spent=spent,
     )
@@ -114,24 +117,44 @@ def show_all(request: Request, store: StoreDep) -> HTMLResponse:
 
 
 @router.get("/jobs/events", response_class=EventSourceResponse)
-async def follow_all(store: StoreDep) -> AsyncIterable[ServerSentEvent]:
-    """The running jobs as HTML whenever something changes; a close event when one has ended or none is left."""
+async def follow_all(
+    store: StoreDep,
+    shown: Annotated[int, Query(ge=1, le=UNFINISHED_SHOWN)] = UNFINISHED_SHOWN,
+    all: Literal["", "/jobs"] = "",
+) -> AsyncIterable[ServerSentEvent]:
+    """The first jobs that have not ended as HTML whenever something changes; a close event when one has or none is left.
+
+    `all` is the address of the whole list, for a page that shows less.
+    """
     rates: dict[str, Rate] = {}
-    before: list[JobRow] | None = None
+    before: stored_jobs.Active | None = None
     while True:
-        rows = await asyncio.to_thread(running_rows, store)
-        if before is not None and {row.id for row in before} - {row.id for row in rows}:
+        now = await asyncio.to_thread(_active, store, shown)
+        if before is not None and await asyncio.to_thread(_any_ended, store, before, now):
             break
-        if rows != before:
-            for row in rows:
+        if now != before:
+            for row in now.rows:
                 rates.setdefault(row.id, Rate()).update(row)
-            views = tuple(view(row, rates[row.id]) for row in rows)
-            yield ServerSentEvent(raw_data=render("_running.html", RunningPart(views)))
-            before = rows
-        if not rows:
+            yield ServerSentEvent(raw_data=render("_running.html", RunningPart(unfinished(now, all, rates))))
+            before = now
+        if not now.rows:
             break
         await asyncio.sleep(POLL_S)
     yield ServerSentEvent(raw_data="ended", event="close")
+
+
+def _active(store: Store, shown: int) -> stored_jobs.Active:
+    with store.session() as session:
+        return stored_jobs.active(session, shown)
+
+
+def _any_ended(store: Store, before: stored_jobs.Active, now: stored_jobs.Active) -> bool:
+    """Whether one that was shown has ended; another one's start may merely have pushed it out of the list."""
+    gone = {row.id for row in before.rows} - {row.id for row in now.rows}
+    if not gone:
+        return False
+    with store.session() as session:
+        return any(stored_jobs.get(session, id).state.ended for id in gone)
 
 
 @router.get("/jobs/{job_id}")

@@ -1,6 +1,8 @@
 """A layer: its neurons in a sortable, pageable list, each with its tokens and its best explanation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 from fastapi import APIRouter, Request
 from markupsafe import Markup
@@ -8,7 +10,7 @@ from starlette.responses import HTMLResponse
 
 from app.domain.explanations import State
 from app.domain.vocabulary import Vocabulary
-from app.errors import BadInput
+from app.errors import BadInput, NotFound
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.store import scores as stored_scores
@@ -16,7 +18,8 @@ from app.store.rows import LayerSummary, ModelSummary, NeuronRow, NeuronSort
 from app.web import charts, measures
 from app.web.contexts import Chrome
 from app.web.dependencies import StoreDep
-from app.web.measures import MeasureChoice
+from app.web.formats import short
+from app.web.measures import DEFAULT, Measure, MeasureChoice
 from app.web.rendering import chrome, page
 
 router = APIRouter(include_in_schema=False)
@@ -28,13 +31,20 @@ SORTS = (
     (NeuronSort.INDEX, "neuron", False),
     (NeuronSort.SCORE, "score", True),
     (NeuronSort.MAXIMUM, "strongest", True),
-    (NeuronSort.MINIMUM, "weakest", False),
+    (NeuronSort.MINIMUM, "most negative", False),
     (NeuronSort.DENSITY, "fires strongly", True),
     (NeuronSort.MEAN, "mean", True),
     (NeuronSort.VARIANCE, "variance", True),
     (NeuronSort.SKEWNESS, "skewness", True),
     (NeuronSort.KURTOSIS, "kurtosis", True),
 )
+# What is shown of a neuron only where the list is sorted by it.
+STATISTICS: dict[NeuronSort, Callable[[NeuronRow], float]] = {
+    NeuronSort.MEAN: lambda row: row.mean,
+    NeuronSort.VARIANCE: lambda row: row.variance,
+    NeuronSort.SKEWNESS: lambda row: row.skewness,
+    NeuronSort.KURTOSIS: lambda row: row.kurtosis,
+}
 STATE_WORDS = {
     State.FAILED: "failed",
     State.CONSTANT_PREDICTION: "constant prediction",
@@ -64,6 +74,7 @@ class NeuronLine:
     tokens: tuple[str, ...]
     interval: Markup | None
     state: str  # why there is no score, in words
+    statistic: str  # that the list is sorted by and has no column of its own for; empty where it has
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,7 @@ class LayerPage:
     lines: tuple[NeuronLine, ...]
     sorts: tuple[SortLink, ...]
     sort: str
+    statistic: str  # the extra column's head, empty where there is none
     descending: bool
     measure: str
     measure_label: str
@@ -94,8 +106,8 @@ def token_text(vocabulary: Vocabulary, id: int) -> str:
     return vocabulary.shown[id].replace("\n", "↵").replace("\t", "⇥")[:40]
 
 
-def line(row: NeuronRow, vocabulary: Vocabulary) -> NeuronLine:
-    """A row of the store as the list shows it."""
+def line(row: NeuronRow, vocabulary: Vocabulary, by: NeuronSort) -> NeuronLine:
+    """A row of the store as the list shows it, sorted as it is."""
     best = row.best
     drawn = None
     if best is not None and best.value is not None:
@@ -106,6 +118,7 @@ def line(row: NeuronRow, vocabulary: Vocabulary) -> NeuronLine:
         tokens=tuple(token_text(vocabulary, token.id) for token in row.top_tokens[:TOKENS_SHOWN]),
         interval=drawn,
         state=STATE_WORDS.get(best.state, "") if best is not None else "no explanation yet",
+        statistic=short(STATISTICS[by](row)) if by in STATISTICS else "",
     )
 
 
@@ -117,6 +130,25 @@ def parse_sort(sort: str) -> NeuronSort:
         raise BadInput(
             f"Neurons cannot be sorted by {sort!r}. They can by: {', '.join(NeuronSort)}."
         ) from error
+
+
+def parse_order(order: str) -> bool:
+    """Whether the list falls. Raises BadInput that says what may stand there."""
+    if order not in ("", "up", "down"):
+        raise BadInput(f"A list is sorted up or down, not “{order[:40]}”.")
+    return order == "down"
+
+
+def json_address(this: LayerSummary, by: NeuronSort, descending: bool, measure: Measure, cursor: str) -> str:
+    """The same page of the list by the API."""
+    names = measure._asdict() if measure != DEFAULT else {}
+    return measures.address(
+        f"/api/v1/models/{this.model}/layers/{this.slug}/neurons",
+        sort=by.value if by is not NeuronSort.INDEX else None,
+        order="down" if descending else None,
+        **names,
+        cursor=cursor,
+    )
 
 
 @router.get("/m/{model}/{layer}")
@@ -132,7 +164,7 @@ def show(
 ) -> HTMLResponse:
     """The list, one page of it; its whole state is in the address."""
     by = parse_sort(sort)
-    descending = order == "down"
+    descending = parse_order(order)
     path = f"/m/{model}/{layer}"
     with store.session() as session:
         summary = stored_models.model(session, model)
@@ -167,14 +199,15 @@ def show(
             )
         )
     context = LayerPage(
-        chrome=chrome(request, f"{summary.card.name}, layer {layer}", "browse"),
+        chrome=chrome(request, f"{summary.card.name}, layer {layer}", "browse", model),
         model=summary,
         layer=this,
         before=layers[place - 1] if place > 0 else None,
         after=layers[place + 1] if place + 1 < len(layers) else None,
-        lines=tuple(line(row, vocabulary) for row in found.items),
+        lines=tuple(line(row, vocabulary, by) for row in found.items),
         sorts=tuple(links),
         sort=by.value,
+        statistic=by.value if by in STATISTICS else "",
         descending=descending,
         measure=chosen.key,
         measure_label=chosen.label,
@@ -183,6 +216,14 @@ def show(
         next=at(found.next),
         previous=at(found.previous),
         here=path,
-        json=f"/api/v1/models/{model}/layers/{layer}/neurons",
+        json=json_address(this, by, descending, chosen, cursor),
     )
     return page("layer.html", context)
+
+
+@router.get("/m/{model}/{layer}/{neuron}", response_model=None)
+def no_such_neuron(store: StoreDep, model: str, layer: str, neuron: str) -> NoReturn:
+    """What stands in a neuron's place and is no index. Raises NotFound that says which neurons there are."""
+    with store.session() as session:
+        last = stored_models.layer(session, model, layer).neurons - 1
+    raise NotFound(f"layer “{layer}” of “{model}” has no neuron “{neuron[:40]}”; it has 0 to {last}")

@@ -53,7 +53,7 @@ SCALES = {Scale.SHARED: "one scale", Scale.OWN: "own scale"}
 CONTEXTS = {Context.NARROW: "±8", Context.AROUND: "±18", Context.WHOLE: "whole"}
 
 
-@router.get("/m/{model}/{layer}/{index:int}")
+@router.get("/m/{model}/{layer}/{index:index}")
 async def show_neuron(
     request: Request,
     model: str,
@@ -104,7 +104,7 @@ def _read(request: Request, store: Store, facts: ModelFacts, ref: NeuronRef, vie
         compared = _compared(session, evidence.explanations, view) if view.show is Show.COMPARE else None
     heatmap.palette(facts.vocabulary, view.breaks)  # takes a moment when the model is first looked at
     title = f"{facts.layer(ref.layer).ordinal}:{ref.index} in {facts.card.name}"
-    return Seen(chrome(request, title, "browse"), facts, evidence, job, compared)
+    return Seen(chrome(request, title, "browse", ref.model), facts, evidence, job, compared)
 
 
 class Main(NamedTuple):

@@ -68,7 +68,7 @@ async def scoring_options(
     return score_options(simulator, endpoint, protocol, 0) if simulator else None
 
 
-@router.get("/m/{model}/{layer}/{index:int}/preview")
+@router.get("/m/{model}/{layer}/{index:index}/preview")
 def show_preview(
     request: Request,
     model: str,
@@ -88,7 +88,7 @@ def show_preview(
         statistics = neurons.statistics(session, ref)
     there = jobs_.endpoints()
     price = (
-        scoring_price(records, facts.vocabulary, facts.score_excerpts, options.polarity, scoring, there)
+        scoring_price(records, facts.vocabulary, statistics, options.polarity, scoring, there)
         if scoring
         else None
     )
@@ -99,7 +99,7 @@ def show_preview(
     return page("_preview.html" if is_htmx(request) else "preview.html", context)
 
 
-@router.get("/m/{model}/{layer}/{index:int}/score/preview")
+@router.get("/m/{model}/{layer}/{index:index}/score/preview")
 def show_score_preview(
     model: str,
     layer: str,
@@ -115,11 +115,12 @@ def show_score_preview(
     facts = facts_of.get(model)
     with store.session() as session:
         records = neurons.records(session, facts.excerpts, ref)
+        statistics = neurons.statistics(session, ref)
         row = explanations.get(session, explanation)
     price = scoring_price(
         records,
         facts.vocabulary,
-        facts.score_excerpts,
+        statistics,
         row.polarity,
         scoring or score_options(SimulatorName.LOCAL, "", "", 0),
         jobs_.endpoints(),
@@ -128,7 +129,7 @@ def show_score_preview(
     return page("_score_preview.html", ScorePreviewFragment(price))
 
 
-@router.post("/m/{model}/{layer}/{index:int}/explain")
+@router.post("/m/{model}/{layer}/{index:index}/explain")
 def explain(
     request: Request,
     model: str,
@@ -154,7 +155,7 @@ def explain(
     return started(request, store, path_of(ref), jobs_.enqueue_explain(ref, options, score, author="web"))
 
 
-@router.post("/m/{model}/{layer}/{index:int}/score")
+@router.post("/m/{model}/{layer}/{index:index}/score")
 def score_here(
     request: Request,
     model: str,
@@ -195,7 +196,7 @@ def score(
     return started(request, store, path_of(ref), job)
 
 
-@router.post("/m/{model}/{layer}/{index:int}/jobs/{job}/retry")
+@router.post("/m/{model}/{layer}/{index:index}/jobs/{job}/retry")
 def retry(
     request: Request, model: str, layer: str, index: int, job: str, store: StoreDep, jobs_: JobsDep
 ) -> Response:
@@ -203,7 +204,7 @@ def retry(
     return started(request, store, path_of(NeuronRef(model, layer, index)), jobs_.retry(job))
 
 
-@router.post("/m/{model}/{layer}/{index:int}/jobs/{job}/cancel")
+@router.post("/m/{model}/{layer}/{index:index}/jobs/{job}/cancel")
 def cancel(request: Request, model: str, layer: str, index: int, job: str, jobs_: JobsDep) -> Response:
     """Stops a job; the page that follows it learns so from its stream."""
     jobs_.cancel(job)
@@ -237,7 +238,7 @@ def started(request: Request, store: StoreDep, here: str, job_id: str) -> Respon
     return HTMLResponse(render("_live.html", LiveFragment(live(job, here))))
 
 
-@router.get("/m/{model}/{layer}/{index:int}/live/{job}", response_class=EventSourceResponse)
+@router.get("/m/{model}/{layer}/{index:index}/live/{job}", response_class=EventSourceResponse)
 async def follow(
     model: str, layer: str, index: int, job: str, store: StoreDep, jobs_: JobsDep, facts_of: FactsDep
 ) -> AsyncIterator[ServerSentEvent]:
