@@ -25,6 +25,7 @@ class Served:
         endpoints: Sequence[Endpoint] = (),
         database_url: str | None = None,
         worker: bool = True,
+        password: str = "",
     ) -> None:
         env = {name: value for name, value in os.environ.items() if not name.startswith("NEURONARIUM_")}
         env["NEURONARIUM_DATA_DIR"] = str(data_dir)
@@ -32,6 +33,8 @@ class Served:
         env["NEURONARIUM_THREADS"] = "1"
         if database_url is not None:
             env["NEURONARIUM_DATABASE_URL"] = database_url
+        if password:
+            env |= {"NEURONARIUM_HOST": "0.0.0.0", "NEURONARIUM_PASSWORD": password}
         command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
         self.process = subprocess.Popen(
             command if worker else [*command, "--no-worker"],
@@ -53,9 +56,9 @@ class Served:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line)
-            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            found = re.search(r"http://(?:127\.0\.0\.1|localhost|0\.0\.0\.0):(\d+)", line)
             if found and not self.url:
-                self.url = found[0]
+                self.url = f"http://127.0.0.1:{found[1]}"
                 self._ready.set()
         self._ready.set()
 

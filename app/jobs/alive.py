@@ -2,10 +2,13 @@
 
 import os
 import socket
+from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from app.store import Store, workers
-from app.store.rows import WorkerRow
+from app.store.rows import JobRow, WorkerRow
 
+START_SECONDS = 5.0  # what a worker that is started together with the server takes until it is heard of
 SILENT_SECONDS = 15.0  # a worker that has not been heard of for so long is dead
 
 
@@ -26,3 +29,10 @@ def anyone_alive(store: Store) -> bool:
     """Whether some worker will take up what is queued now."""
     with store.session() as session:
         return any(not gone(worker) for worker in workers.alive(session, SILENT_SECONDS))
+
+
+def left_alone(store: Store, rows: Iterable[JobRow]) -> bool:
+    """Whether one of these jobs has not ended and no worker is alive to see to it, nor can be on its way."""
+    now = datetime.now(UTC)
+    old = any(not row.state.ended and (now - row.created_at).total_seconds() > START_SECONDS for row in rows)
+    return old and not anyone_alive(store)

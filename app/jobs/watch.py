@@ -2,32 +2,42 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from time import monotonic
+from typing import TypeVar
 
 from app.store import Store, jobs
 from app.store.rows import JobRow
+
+T = TypeVar("T")
 
 POLL_SECONDS = 0.25
 RATE_WINDOW_SECONDS = 30.0
 
 
-async def watch(store: Store, job_id: str, poll_seconds: float = POLL_SECONDS) -> AsyncIterator[JobRow]:
+async def changes(
+    read: Callable[[], T], ended: Callable[[T], bool], poll_seconds: float = POLL_SECONDS
+) -> AsyncIterator[T]:
+    """What `read` gives now and whenever that changes, ending with the first that has `ended`."""
+    last: T | None = None
+    while True:
+        found = await asyncio.to_thread(read)
+        if found != last:
+            yield found
+            last = found
+        if ended(found):
+            return
+        await asyncio.sleep(poll_seconds)
+
+
+def watch(store: Store, job_id: str, poll_seconds: float = POLL_SECONDS) -> AsyncIterator[JobRow]:
     """The job's row now and after every change, ending with the row of its end. Raises NotFound."""
 
     def read() -> JobRow:
         with store.session() as session:
             return jobs.get(session, job_id)
 
-    last: JobRow | None = None
-    while True:
-        row = await asyncio.to_thread(read)
-        if row != last:
-            yield row
-            last = row
-        if row.state.ended:
-            return
-        await asyncio.sleep(poll_seconds)
+    return changes(read, lambda row: row.state.ended, poll_seconds)
 
 
 class Rate:

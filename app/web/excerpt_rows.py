@@ -12,10 +12,13 @@ from app.web.neuron_contexts import Excerpt
 CUT = "<s>…</s>"
 
 
-def rows(excerpts: Iterable[Excerpt], here: str) -> Markup:
-    """List items; `here` is the neuron's path, from names that are safe in an address."""
-    link = f"{escape(here)}?show=values&amp;excerpt="
-    return Markup("".join([_row(i, e, link) for i, e in enumerate(excerpts, 1)]))  # noqa: S704
+def rows(excerpts: Iterable[Excerpt], values: str) -> Markup:
+    """List items; `values` is the address of an excerpt's values up to its number, from names that are safe there.
+
+    An excerpt that is compared has two lines, the actual and the simulated one, and one number.
+    """
+    link = escape(values)
+    return Markup("".join([_row((i + 1) // 2 if e.label else i, e, link) for i, e in enumerate(excerpts, 1)]))  # noqa: S704
 
 
 def _row(number: int, excerpt: Excerpt, link: str) -> str:

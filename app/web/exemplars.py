@@ -66,6 +66,14 @@ class Exemplars:
     def here(self) -> str:
         return f"/m/{self.ref.model}/{self.ref.layer}/{self.ref.index}"
 
+    @property
+    def values_address(self) -> str:
+        """Where an excerpt's values are listed, but for its number: looked at as the page is."""
+        view = self.view.query(
+            show=Show.VALUES, more=False, explanation=None, simulation=None, excerpt=None, job=""
+        )
+        return f"{self.here}{view}&excerpt="
+
     def sections(self, shares: tuple[Share, ...]) -> tuple[Section, ...]:
         """What the view asks for, painted in one go."""
         plans = self.plans(shares)
@@ -73,12 +81,13 @@ class Exemplars:
             return ()
         rows = np.concatenate([plan.rows for plan in plans])
         at = np.concatenate([plan.at for plan in plans])
+        values = self.values_address
         shown = iter(self._paint(rows, at, [n for plan in plans for n in plan.folded]))
         return tuple(
             Section(
                 plan.title,
                 plan.note,
-                excerpt_rows.rows(list(islice(shown, len(plan.rows))), self.here),
+                excerpt_rows.rows(list(islice(shown, len(plan.rows))), values),
                 plan.more,
                 plan.available,
             )
@@ -202,7 +211,7 @@ class Exemplars:
         simulated = self._paint(rows, at, none, "simulated", expected[of] * sign, scale)
         both = tuple(e for pair in zip(actual, simulated, strict=True) for e in pair)
         title = "Actual against simulated"
-        html = excerpt_rows.rows(both, self.here)
+        html = excerpt_rows.rows(both, self.values_address)
         return (Section(title, "simulated values are on the 0–10 scale", html, "", len(rows)),)
 
     def values(self, ordinal: int) -> tuple[tuple[Section, ...], tuple[Value, ...]]:
@@ -220,7 +229,7 @@ class Exemplars:
                 zip(self.records.tokens[r].tolist(), self.records.activations[r].tolist(), strict=True)
             )
         )
-        html = excerpt_rows.rows(self._paint(found, at, [0]), self.here)
+        html = excerpt_rows.rows(self._paint(found, at, [0]), self.values_address)
         return (Section("Every value", "", html, "", 1),), listed
 
     def _groups(self, rows: heatmap.Indices, at: heatmap.Indices) -> list[list[int]]:

@@ -1,10 +1,24 @@
 """A job's progress on the page that asked for it, and its result in place when it ends."""
 
-from app.store.rows import JobRow
+from collections.abc import AsyncIterator
+
+from app.jobs.alive import left_alone
+from app.jobs.watch import changes
+from app.store import Store, jobs
 from app.web.neuron_contexts import Live
 
+NO_JOB = Live(None, "", "", False)
 
-def live(job: JobRow | None, here: str) -> Live:
-    """The panel of a job; followed by server-sent events until it has ended."""
-    events = "" if job is None or job.state.ended else f"{here}/live/{job.id}"
-    return Live(job, events, here)
+
+def live(store: Store, job_id: str, here: str) -> Live:
+    """The panel of a job; followed by server-sent events until it has ended. Raises NotFound."""
+    with store.session() as session:
+        job = jobs.get(session, job_id)
+    if job.state.ended:
+        return Live(job, "", here, False)
+    return Live(job, f"{here}/live/{job.id}", here, left_alone(store, [job]))
+
+
+def panels(store: Store, job_id: str, here: str) -> AsyncIterator[Live]:
+    """The panel now and after every change, of the job or of who is there to do it. Raises NotFound."""
+    return changes(lambda: live(store, job_id, here), lambda panel: not panel.events)

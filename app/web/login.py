@@ -7,7 +7,7 @@ import hmac
 import secrets
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import APIRouter, Form, Request
 from itsdangerous import BadSignature, URLSafeTimedSerializer
@@ -133,7 +133,17 @@ class LoginWall:
         await self.app(scope, receive, send)
 
     def refuse(self, request: Request) -> Response:
-        """People are sent to the login page, programs are told how to authenticate."""
+        """People are sent to the login page, programs are told how to authenticate.
+
+        A part of an open page is asked for by neither: htmx is told to leave the page for the login, and no challenge
+        is made, which a browser would answer with a window of its own.
+        """
+        if "hx-request" in request.headers:
+            shown = urlsplit(request.headers.get("hx-current-url", ""))
+            here = (shown.path or "/") + (f"?{shown.query}" if shown.query else "")
+            response = self.answer(request, LoginNeeded("Log in at /login."))
+            response.headers["hx-redirect"] = f"/login?{urlencode({'next': here})}"
+            return response
         if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
             here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(f"/login?{urlencode({'next': here})}", 303)

@@ -118,7 +118,6 @@ class ExplanationList:
     caveat: str
     here: str  # path of the neuron
     score_choices: Markup  # `_score_choices.html`
-    oob: bool  # replaces the list on a page that is open
 
 
 @dataclass(frozen=True)
@@ -152,6 +151,7 @@ class Live:
     job: JobRow | None
     events: str  # address of the stream, empty when the job has ended
     here: str
+    nobody: bool  # it has not ended, and no worker is alive to see to that
 
 
 @dataclass(frozen=True)
@@ -230,21 +230,15 @@ class NeuronPage:
     form: Markup  # `_explain_form.html`, the same for every neuron but for its address
     live: Live
     carried: str  # what of the view goes along to a neighbour
+    permalink: str  # address of what is shown
     api: str
 
 
 @dataclass(frozen=True)
 class LiveFragment:
-    """`_live.html` and `_progress.html` on their own."""
+    """`_live.html`, `_progress.html` and `_result.html` on their own."""
 
     live: Live
-
-
-@dataclass(frozen=True)
-class ResultFragment:
-    """`_explanations.html` on its own, replacing the list of an open page."""
-
-    explanations: ExplanationList
 
 
 @dataclass(frozen=True)

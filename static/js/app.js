@@ -1,4 +1,4 @@
-// Keys, theme and help for every page. Pages work without it.
+// Keys, theme, help, focus, and what to say when a request fails, for every page. Pages work without it.
 "use strict";
 
 (() => {
@@ -32,11 +32,21 @@
   });
   help.addEventListener("click", (event) => { if (event.target === help) help.close(); });
 
+  // Whoever types by voice, or brushes keys by chance, turns them off (WCAG 2.1.4). Kept in this browser.
+  const shortcuts = document.getElementById("shortcuts");
+  const kept = (act) => { try { return act(localStorage); } catch { return null; } }; // a browser may forbid keeping anything
+  shortcuts.checked = kept((store) => store.getItem("shortcuts")) !== "off";
+  shortcuts.addEventListener("change", () => kept((store) => store.setItem("shortcuts", shortcuts.checked ? "on" : "off")));
+
   const typing = (element) => element.closest("input, textarea, select, [contenteditable], dialog[open]");
+
+  // There the arrows move something else, or nothing: half-filled forms are not left by them.
+  const ownArrows = (element) => element.closest("form, summary") || /auto|scroll/.test(getComputedStyle(element).overflow);
 
   // data-key="r" on a link or button: that key activates it. Arrow keys are named as in KeyboardEvent.key.
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || typing(event.target)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !shortcuts.checked || typing(event.target)) return;
+    if (event.key.startsWith("Arrow") && ownArrows(event.target)) return;
     if (event.key === "?") { event.preventDefault(); help.showModal(); return; }
     if (event.key === "/") { event.preventDefault(); const q = document.getElementById("q"); q.focus(); q.select(); return; }
     if (event.key === "t") { setTheme(theme() === "dark" ? "light" : "dark"); return; }
@@ -71,4 +81,58 @@
   document.addEventListener("focusin", (event) => point(markOf(event.target)));
   document.addEventListener("focusout", () => point(null));
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") point(null); });
+
+  // Where the focused element itself has gone (Cancel, when its job has ended), the section that it stood in has the focus.
+  let around = [];
+  document.addEventListener("htmx:before:swap", () => {
+    around = [];
+    for (let element = document.activeElement; element; element = element.parentElement) if (element.matches("section, main")) around.push(element);
+  });
+  document.addEventListener("htmx:after:swap", () => {
+    if (document.activeElement !== document.body) return;
+    const place = around.find((element) => element.isConnected);
+    if (!place) return;
+    if (place.tabIndex < 0) place.tabIndex = -1;
+    place.focus({ preventScroll: true });
+  });
+
+  // A request that fails changes nothing; one sentence where its answer would have been says so.
+  const NO_ANSWER = "The server did not answer; nothing was changed. Try again.";
+  const UNSURE = "The server did not answer. Look at the jobs page whether it has begun; if not, try again.";
+  const NOT_FOLLOWED = "The server did not answer, so this is not followed: reload the page to see how it is.";
+  const BROKEN_OFF = "The connection was lost, so this may be out of date. It is being tried again.";
+
+  const notice = (place) => place.querySelector(":scope > .notice");
+  const follows = (element) => element.hasAttribute("hx-sse:connect");
+
+  function say(place, words, seen) {
+    if (notice(place)?.textContent === words) return;
+    notice(place)?.remove();
+    const said = document.createElement("p");
+    said.className = "state failed notice";
+    said.setAttribute("role", "alert");
+    said.textContent = words;
+    place.prepend(said);
+    if (seen) said.scrollIntoView({ block: "nearest" });
+  }
+
+  document.addEventListener("htmx:before:request", (event) => notice(event.detail.ctx.target)?.remove());
+  document.addEventListener("htmx:after:request", (event) => {
+    const { ctx } = event.detail;
+    if (ctx.response.status < 400 || ctx.hx.redirect) return;
+    event.preventDefault(); // neither put into the page nor into the address
+    const words = new DOMParser().parseFromString(ctx.text, "text/html").querySelector("[role=alert]")?.textContent.trim();
+    say(ctx.target, words || `The server answered with error ${ctx.response.status}; nothing was changed. Try again.`, ctx.sourceEvent?.isTrusted);
+  });
+  document.addEventListener("htmx:error", (event) => {
+    const { ctx } = event.detail;
+    if (!ctx?.target || ctx.text !== undefined) return; // it was answered
+    const words = ctx.request.method === "POST" ? UNSURE : follows(ctx.sourceElement) ? NOT_FOLLOWED : NO_ANSWER;
+    say(ctx.target, words, ctx.sourceEvent?.isTrusted);
+  });
+  document.addEventListener("htmx:sse:error", (event) => {
+    if (event.detail.status === 401) location.reload(); // the login has expired
+    else say(event.target, BROKEN_OFF);
+  });
+  document.addEventListener("htmx:sse:after:connection", (event) => notice(event.target)?.remove());
 })();

@@ -112,13 +112,8 @@
     const link = event.target.closest?.("a[data-score]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const form = document.getElementById("score-again");
-    let option = form.elements.explanation.querySelector(`[value="${link.dataset.score}"]`);
-    if (!option) { // it came after the page
-      option = new Option(link.closest(".ex").querySelector(".statement").textContent.slice(0, 60), link.dataset.score);
-      form.elements.explanation.append(option);
-    }
     event.preventDefault();
-    option.selected = true;
+    form.elements.explanation.value = link.dataset.score;
     form.scrollIntoView({ block: "center" });
     form.elements.simulator.focus();
   });

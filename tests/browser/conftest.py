@@ -2,12 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from app.store import Store
+from app.store import Store, jobs
 from tests import factories
 from tests.jobs.world import model_answers
 from tests.scripted_server import ScriptedServer
@@ -80,3 +82,55 @@ def served(tmp_path_factory: pytest.TempPathFactory, scripted: ScriptedServer) -
     data = filled(tmp_path_factory.mktemp("served") / "data")
     with Served(data, [scripted.endpoint()]) as server:
         yield server
+
+
+@dataclass(frozen=True)
+class Idle:
+    """A server whose jobs nobody does: a test moves them on by hand, and so knows when an event comes."""
+
+    url: str
+    store: Store
+
+    def job(self) -> str:
+        """A new job that waits."""
+        id = f"explain-{uuid4().hex[:12]}"
+        with self.store.session() as session:
+            jobs.add(session, id, "explain", f"Explain by hand {id}", "{}", unit="calls", total=10)
+        return id
+
+    def begin(self) -> str:
+        """A new job that runs."""
+        id = self.job()
+        with self.store.session() as session:
+            jobs.claim(session, id, "by hand")
+        return id
+
+    def move(self, job: str, done: int) -> None:
+        """The job is so far: whoever follows it gets an event."""
+        with self.store.session() as session:
+            jobs.update_progress(session, job, done)
+
+    def end(self, job: str) -> None:
+        """Nobody wants it any more."""
+        with self.store.session() as session:
+            jobs.set_state(session, job, jobs.JobState.CANCELLED)
+
+
+@pytest.fixture(scope="session")
+def idle_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Idle]:
+    """One server without a worker, and its store."""
+    data = filled(tmp_path_factory.mktemp("idle") / "data")
+    store = Store.open(f"sqlite:///{data}/neuronarium.sqlite")
+    with Served(data, worker=False) as server:
+        yield Idle(server.url, store)
+    store.close()
+
+
+@pytest.fixture
+def idle(idle_world: Idle) -> Iterator[Idle]:
+    """The same, with nothing left waiting for the next test."""
+    yield idle_world
+    with idle_world.store.session() as session:
+        left = jobs.list_jobs(session, jobs.JobState.QUEUED, jobs.JobState.RUNNING)
+    for job in left:
+        idle_world.end(job.id)

@@ -47,6 +47,15 @@ def test_nothing_reaches_beyond_a_phone_s_screen(page: Page, served: Served, nam
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
+@pytest.mark.parametrize("width", [360, 375, 390])
+def test_the_frame_s_links_share_one_line_on_a_phone(page: Page, served: Served, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 740})
+    page.goto(served.url + NEURON)
+    boxes = [page.locator(place).bounding_box() for place in (".brand", "#help-open")]
+    middles = [box["y"] + box["height"] / 2 for box in boxes if box]
+    assert abs(middles[0] - middles[1]) < 4
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_no_page_asks_anyone_but_this_server(page: Page, served: Served, name: str) -> None:
     asked: list[str] = []

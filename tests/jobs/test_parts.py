@@ -1,7 +1,8 @@
 """The small parts of jobs, each by itself."""
 
 import logging
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from app.domain.explanations import ExplainOptions, Method, Protocol, ScoreOptio
 from app.domain.neurons import NeuronRef, Polarity, Profile, Quota
 from app.errors import BadInput, NotFound
 from app.jobs import endpoints, prepare_demo
+from app.jobs.alive import left_alone
 from app.jobs.requests import CollectRequest, ExplainRequest, Kind, ScoreRequest, dumps, loads
 from app.jobs.service import Jobs, slug_of
 from app.jobs.watch import Rate, watch
 from app.settings import Endpoint, Settings
-from app.store import Store, jobs
+from app.store import Store, jobs, workers
 from app.store.rows import JobRow, JobState
 
 EXPLAIN = st.builds(
@@ -118,6 +120,20 @@ async def test_watching_gives_every_change_and_ends_with_the_job(tmp_path: Path)
     assert seen == [(JobState.QUEUED, 0), (JobState.RUNNING, 0), (JobState.RUNNING, 5), (JobState.DONE, 5)]
     with pytest.raises(NotFound):
         await anext(watch(store, "nobody"))
+    store.close()
+
+
+def test_a_job_is_left_alone_when_nobody_can_be_on_the_way_to_it(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path}/s.sqlite")
+    with store.session() as session:
+        fresh = jobs.add(session, "j", Kind.SCORE, "t", "{}")
+    waiting = replace(fresh, created_at=fresh.created_at - timedelta(minutes=1))
+    ended = replace(waiting, state=JobState.DONE)
+    assert left_alone(store, [fresh, waiting])
+    assert not left_alone(store, [fresh, ended])
+    with store.session() as session:
+        workers.beat(session, "w", "another machine", 1)
+    assert not left_alone(store, [waiting])
     store.close()
 
 

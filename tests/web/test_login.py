@@ -44,6 +44,19 @@ def test_people_are_sent_to_the_login_page_and_back(client):
     assert answer.headers["location"] == "/login?next=%2Fm%2Fx%3Fshow%3Dtop"
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_part_of_an_open_page_leads_the_whole_page_to_the_login(client, method):
+    headers = {
+        "accept": "text/html, text/event-stream",
+        "hx-request": "true",
+        "hx-current-url": "http://10.0.0.5/m/x/0/1?show=top",
+    }
+    answer = client.request(method, "/m/x/0/1/preview?method=hs", headers=headers)
+    assert answer.status_code == 401
+    assert "www-authenticate" not in answer.headers
+    assert answer.headers["hx-redirect"] == "/login?next=%2Fm%2Fx%2F0%2F1%3Fshow%3Dtop"
+
+
 def test_programs_are_told_how(client):
     answer = client.get("/api/v1/models")
     assert answer.status_code == 401

@@ -277,7 +277,10 @@ def test_the_stream_brings_the_end_with_the_new_list_and_closes(client: TestClie
     answer = client.get(f"{here}/live/{job}")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert "Cancelled" in answer.text
-    assert 'id="explanations" hx-swap-oob="true"' in answer.text
+    assert f'hx-get="{here}/live/{job}/result"' in answer.text
+    now = {"hx-request": "true", "hx-current-url": f"http://127.0.0.1:8000{here}?show=random&job=older"}
+    result = client.get(f"{here}/live/{job}/result", headers=now)
+    assert result.headers["location"] == f"{here}?show=random&job={job}"
     assert "event: close" in answer.text
     again = client.post(f"{here}/jobs/{job}/retry")
     assert again.status_code == 303

@@ -15,6 +15,7 @@ from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.web.dependencies import StoreDep
 from app.web.explanation_items import path_of
+from app.web.neuron_view import ViewDep
 
 router = APIRouter(include_in_schema=False)
 
@@ -95,8 +96,7 @@ def in_model(session: Session, slug: str, place: Place) -> NeuronRef:
 
 def redirect(ref: NeuronRef, query: str = "") -> RedirectResponse:
     """Not kept by browsers: chance leads elsewhere the next time."""
-    address = f"{path_of(ref)}?{query}" if query else path_of(ref)
-    return RedirectResponse(address, 303, {"cache-control": "no-store"})
+    return RedirectResponse(path_of(ref) + query, 303, {"cache-control": "no-store"})
 
 
 @router.get("/go")
@@ -104,7 +104,10 @@ def go(store: StoreDep, q: str = "", model: str = "") -> RedirectResponse:
     """The search box of every page."""
     place = parse(q)
     with store.session() as session:
-        return redirect(resolve(session, replace(place, model=place.model or model)), place.query)
+        return redirect(
+            resolve(session, replace(place, model=place.model or model)),
+            f"?{place.query}" if place.query else "",
+        )
 
 
 @router.get("/random")
@@ -119,10 +122,10 @@ def random_anywhere(store: StoreDep) -> RedirectResponse:
 
 
 @router.get("/m/{model}/random")
-def random_of_model(store: StoreDep, model: str) -> RedirectResponse:
-    """Any neuron of this model."""
+def random_of_model(store: StoreDep, model: str, view: ViewDep) -> RedirectResponse:
+    """Any neuron of this model, looked at in the same way."""
     with store.session() as session:
-        return redirect(stored_neurons.random_ref(session, model))
+        return redirect(stored_neurons.random_ref(session, model), view.carried())
 
 
 @router.get("/m/{model}/{layer}/random")

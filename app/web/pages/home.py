@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from app.jobs.alive import left_alone
 from app.store import explanations as stored_explanations
 from app.store import jobs as stored_jobs
 from app.store import models as stored_models
@@ -43,6 +44,7 @@ class HomePage:
     models: tuple[ModelSummary, ...]
     running: Unfinished
     running_shown: int
+    nobody: bool  # to do them: no worker is alive
     failed: tuple[JobRow, ...]
     recent: tuple[RecentLine, ...]
     neurons: int
@@ -85,6 +87,7 @@ def show(request: Request, store: StoreDep, settings: SettingsDep) -> HTMLRespon
         models=tuple(models),
         running=unfinished(active, "/jobs"),
         running_shown=UNFINISHED_SHOWN,
+        nobody=left_alone(store, active.rows),
         failed=tuple(job for job in failed if not models or job.kind == "collect"),
         recent=tuple(recent_line(row) for row in recent),
         neurons=sum(model.neurons for model in models),

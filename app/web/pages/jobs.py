@@ -11,6 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.domain.ledger import LedgerEntry
+from app.jobs.alive import left_alone
 from app.jobs.watch import Rate
 from app.store import Store
 from app.store import jobs as stored_jobs
@@ -43,6 +44,7 @@ class RunningPart:
     """`_running.html`."""
 
     running: Unfinished
+    nobody: bool  # something waits or runs, and no worker is alive
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class JobsPage:
 
     chrome: Chrome
     running: Unfinished
+    nobody: bool
     ended: tuple[JobView, ...]
     ended_in_all: int
     before: str  # the job after which the ended ones shown come; empty: the newest
@@ -106,6 +109,7 @@ def show_all(
     context = JobsPage(
         chrome=chrome(request, "Jobs", "jobs"),
         running=unfinished(active),
+        nobody=left_alone(store, active.rows),
         ended=tuple(view(row) for row in ended.items),
         ended_in_all=ended.total,
         before=before,
@@ -128,15 +132,18 @@ async def follow_all(
     """
     rates: dict[str, Rate] = {}
     before: stored_jobs.Active | None = None
+    nobody_before = False
     while True:
         now = await asyncio.to_thread(_active, store, shown)
+        nobody = await asyncio.to_thread(left_alone, store, now.rows)
         if before is not None and await asyncio.to_thread(_any_ended, store, before, now):
             break
-        if now != before:
+        if now != before or nobody != nobody_before:
             for row in now.rows:
                 rates.setdefault(row.id, Rate()).update(row)
-            yield ServerSentEvent(raw_data=render("_running.html", RunningPart(unfinished(now, all, rates))))
-            before = now
+            part = RunningPart(unfinished(now, all, rates), nobody)
+            yield ServerSentEvent(raw_data=render("_running.html", part))
+            before, nobody_before = now, nobody
         if not now.rows:
             break
         await asyncio.sleep(POLL_S)

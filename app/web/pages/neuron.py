@@ -25,17 +25,17 @@ from app.domain.neurons import (
 from app.domain.token_lookup import lookup_records, token_means
 from app.errors import NotFound
 from app.settings import Endpoint
-from app.store import Session, Store, jobs, simulations
-from app.store.rows import ExplanationRow, JobRow, SimulationRow, StoredTokens
+from app.store import Session, Store, simulations
+from app.store.rows import ExplanationRow, SimulationRow, StoredTokens
 from app.store.sheets import Sheet, sheet
 from app.web import charts, heatmap, wording
 from app.web.contexts import Chrome
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.exemplars import Exemplars, shares
 from app.web.explanation_items import explain_form, explanation_list, path_of
-from app.web.live import live
+from app.web.live import NO_JOB, live
 from app.web.model_cache import ModelCache, ModelFacts
-from app.web.neuron_contexts import Choice, ExplainFragment, NeuronPage, Section, Share, TopToken, Value
+from app.web.neuron_contexts import Choice, ExplainFragment, Live, NeuronPage, Section, Share, TopToken, Value
 from app.web.neuron_view import Context, Scale, Show, View, ViewDep
 from app.web.rendering import chrome, page, render
 
@@ -81,7 +81,7 @@ class Seen(NamedTuple):
     frame: Chrome
     facts: ModelFacts
     evidence: Sheet
-    job: JobRow | None = None
+    live: Live = NO_JOB
     compared: tuple[ExplanationRow, SimulationRow | None] | None = None
 
 
@@ -100,11 +100,11 @@ def _read(request: Request, store: Store, facts: ModelFacts, ref: NeuronRef, vie
     """What the store holds for this page. Raises NotFound that says what exists."""
     with store.session() as session:
         evidence = sheet(session, facts.excerpts, ref)
-        job = jobs.get(session, view.job) if view.job else None
         compared = _compared(session, evidence.explanations, view) if view.show is Show.COMPARE else None
     heatmap.palette(facts.vocabulary, view.breaks)  # takes a moment when the model is first looked at
+    panel = live(store, view.job, path_of(ref)) if view.job else NO_JOB
     title = f"{facts.layer(ref.layer).ordinal}:{ref.index} in {facts.card.name}"
-    return Seen(chrome(request, title, "browse", ref.model), facts, evidence, job, compared)
+    return Seen(chrome(request, title, "browse", ref.model), facts, evidence, panel, compared)
 
 
 class Main(NamedTuple):
@@ -155,8 +155,9 @@ def neuron_page(
         explanation_list(ref, evidence.explanations, view, endpoints, imported),
         view.explanation,
         _form(here, view.protocol, tuple((e.name, e.model) for e in endpoints), imported),
-        live(seen.job, here),
+        seen.live,
         view.carried(),
+        here + view.query(job=""),
         f"/api/v1/models/{ref.model}/layers/{ref.layer}/neurons/{ref.index}",
     )
 

@@ -1,9 +1,10 @@
 """Asking again from the neuron page: dry run, explain, score, and the job's progress with its result in place."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Literal
+from urllib.parse import parse_qsl, urlsplit
 
-from anyio import to_thread
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -24,16 +25,10 @@ from app.jobs.service import ASKING_SIMULATORS, usual_protocol
 from app.store import explanations, jobs, neurons
 from app.store.rows import JobRow
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
-from app.web.explanation_items import explanation_list, path_of
-from app.web.live import live
-from app.web.neuron_contexts import (
-    LiveFragment,
-    PreviewPage,
-    ProblemFragment,
-    ResultFragment,
-    ScorePreviewFragment,
-)
-from app.web.neuron_view import View
+from app.web.explanation_items import path_of
+from app.web.live import live, panels
+from app.web.neuron_contexts import LiveFragment, PreviewPage, ProblemFragment, ScorePreviewFragment
+from app.web.neuron_view import View, parse
 from app.web.previews import preview_of, scoring_price
 from app.web.rendering import chrome, page, render
 
@@ -226,44 +221,42 @@ def score_options(simulator: str, endpoint: str, protocol: Protocol | Literal[""
 
 def started(request: Request, store: StoreDep, here: str, job_id: str) -> Response:
     """The job's panel for htmx; for everyone else the neuron's page that follows the job."""
-    if not is_htmx(request):
-        with store.session() as session:
-            job = jobs.get(session, job_id)
-        protocol = protocol_of(job.kind, job.parameters_json)
-        return RedirectResponse(
-            here + View(job=job_id, protocol=protocol or View().protocol).query() + "#live", 303
-        )
+    if is_htmx(request):
+        return HTMLResponse(render("_live.html", LiveFragment(live(store, job_id, here))))
     with store.session() as session:
         job = jobs.get(session, job_id)
-    return HTMLResponse(render("_live.html", LiveFragment(live(job, here))))
+    return RedirectResponse(here + scored_view(View(), job).query() + "#live", 303)
+
+
+def scored_view(view: View, job: JobRow) -> View:
+    """The same view with this job's result in it: the scores that were asked for are those that are shown."""
+    return replace(view, job=job.id, protocol=protocol_of(job.kind, job.parameters_json) or view.protocol)
 
 
 @router.get("/m/{model}/{layer}/{index:index}/live/{job}", response_class=EventSourceResponse)
 async def follow(
-    model: str, layer: str, index: int, job: str, store: StoreDep, jobs_: JobsDep, facts_of: FactsDep
+    model: str, layer: str, index: int, job: str, store: StoreDep
 ) -> AsyncIterator[ServerSentEvent]:
-    """The job's progress as fragments; at its end the neuron's new explanations, and a close event."""
-    ref = NeuronRef(model, layer, index)
-    here = path_of(ref)
-
-    def result(row: JobRow) -> str:
-        facts = facts_of.get(model)
-        # The scores that were asked for are those that are shown, whatever the page showed before.
-        protocol = protocol_of(row.kind, row.parameters_json) or View().protocol
-        with store.session() as session:
-            rows = explanations.of_neuron(session, ref)
-        listed = explanation_list(
-            ref, rows, View(job=job, protocol=protocol), jobs_.endpoints(), facts.imported, oob=True
-        )
-        return render("_explanations.html", ResultFragment(listed))
-
+    """The job's progress as fragments; the last one fetches the result. Then a close event."""
     try:
-        async for row in jobs_.watch(job):
-            html = render("_progress.html", LiveFragment(live(row, here)))
-            if row.state.ended:
-                html += await to_thread.run_sync(result, row)
+        async for panel in panels(store, job, path_of(NeuronRef(model, layer, index))):
+            html = render("_progress.html", LiveFragment(panel))
+            if not panel.events:
+                html += render("_result.html", LiveFragment(panel))
             yield ServerSentEvent(raw_data=html)
     except AppError as error:
         # The stream has begun, so the error can no longer become an answer of its own.
         yield ServerSentEvent(raw_data=render("_problem.html", ProblemFragment(str(error))))
     yield ServerSentEvent(event="close", raw_data="end")
+
+
+@router.get("/m/{model}/{layer}/{index:index}/live/{job}/result")
+def result(
+    request: Request, model: str, layer: str, index: int, job: str, store: StoreDep
+) -> RedirectResponse:
+    """To the neuron's page with the job's result, looked at as the page that asks is by now."""
+    with store.session() as session:
+        row = jobs.get(session, job)
+    now = urlsplit(request.headers.get("hx-current-url", "")).query
+    view = scored_view(parse(dict(parse_qsl(now))), row)
+    return RedirectResponse(path_of(NeuronRef(model, layer, index)) + view.query(), 303)
