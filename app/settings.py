@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator
 from pydantic_settings import (
@@ -32,12 +33,34 @@ OUR_FIELDS = frozenset(
 )
 
 
+STORE_FILE = "neuronarium.sqlite"
+_POSTGRES = ("postgres", "postgresql", "postgresql+psycopg")
+
+
+def with_driver(url: str) -> str:
+    """A PostgreSQL address with the driver that is installed with us, whichever of its usual schemes it came with."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme.lower() in _POSTGRES else url
+
+
+def sqlite_url(file: Path) -> str:
+    """The address of a SQLite file, whatever characters its path has."""
+    return f"sqlite:///{quote(str(file))}"
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a SQLite address; None for any other, and for one in memory."""
+    scheme, _, rest = url.partition(":///")
+    name = unquote(rest.partition("?")[0])
+    return Path(name) if scheme in ("sqlite", "sqlite+pysqlite") and name not in ("", ":memory:") else None
+
+
 class Endpoint(BaseModel):
     """One OpenAI-compatible server and the model to ask there."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(description="How pages, jobs and the command line call this endpoint.")
+    name: str = Field(min_length=1, description="How pages, jobs and the command line call this endpoint.")
     base_url: str = Field(description="Base address including the version, such as http://127.0.0.1:8080/v1.")
     model: str = Field(description="The model's name as that server knows it.")
     api_key_env: str | None = Field(
@@ -137,17 +160,35 @@ class Settings(BaseSettings):
         description="Model folder or name for the local simulator; the subject model itself when empty.",
     )
 
+    @field_validator("endpoints")
+    @classmethod
+    def _own_names(cls, endpoints: list[Endpoint]) -> list[Endpoint]:
+        names = [endpoint.name for endpoint in endpoints]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two endpoints are called {', '.join(twice)}; give each a name of its own")
+        return endpoints
+
+    @field_validator("database_url")
+    @classmethod
+    def _our_driver(cls, url: str | None) -> str | None:
+        return with_driver(url) if url else None
+
     @property
     def store_url(self) -> str:
         """The address of the store in force."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve()}/neuronarium.sqlite"
+        return self.database_url or sqlite_url(self.data_dir.resolve() / STORE_FILE)
 
     @property
     def jobs_url(self) -> str:
-        """The address of the durable job engine's own database: a second SQLite file, or the same PostgreSQL."""
-        if self.database_url and self.database_url.startswith("postgresql"):
-            return self.database_url
-        return f"sqlite:///{self.data_dir.resolve()}/jobs.sqlite"
+        """The address of the job engine's own database: the store's PostgreSQL, or a file beside the store's.
+
+        All workers of one store must share it, wherever each keeps its data, and those of two stores must not.
+        """
+        store = sqlite_file(self.store_url)
+        if store is None:
+            return self.store_url
+        name = "jobs.sqlite" if store.name == STORE_FILE else f"{store.stem}.jobs.sqlite"
+        return sqlite_url(store.resolve().with_name(name))
 
     @classmethod
     def settings_customise_sources(

@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import hypothesis
 import pytest
 
 from app.store import Store
 from tests import factories
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("neuronarium", deadline=None)
+hypothesis.settings.load_profile("neuronarium")
 
 
 def _allowed(address: Any) -> bool:

@@ -70,18 +70,18 @@ def explain(
     ref = neuron_ref(neuron)
     with open_jobs(_settings(data_dir, explainer, endpoint)) as jobs:
         if method in PROMPTED_METHODS:
-            explainer = explainer or _only_endpoint(jobs)
+            explainer = explainer or _only_endpoint(jobs, "--explainer")
         options = ExplainOptions(method, polarity, explainer, cut_off, scale_maximum, seed)
         if dry_run:
             _preview(jobs, ref, options)
             return
         scoring = None if score is None else score_options(jobs, score, endpoint or explainer, protocol, seed)
-        _finish(jobs, jobs.enqueue_explain(ref, options, scoring, author="cli"))
+        finish(jobs, jobs.enqueue_explain(ref, options, scoring, author="cli"))
 
 
 @app.command()
 def score(
-    explanation: Annotated[int, typer.Argument(help="Number of a stored explanation.")],
+    explanation: Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="Number of a stored explanation.")],
     simulator: Annotated[
         SimulatorName, typer.Option(help="How activations are predicted.")
     ] = SimulatorName.LOCAL,
@@ -94,14 +94,14 @@ def score(
     logs.configure()
     with open_jobs(_settings(data_dir, endpoint)) as jobs:
         options = score_options(jobs, simulator, endpoint, protocol, seed)
-        _finish(jobs, jobs.enqueue_score(explanation, options, author="cli"))
+        finish(jobs, jobs.enqueue_score(explanation, options, author="cli"))
 
 
 def score_options(
     jobs: Jobs, simulator: SimulatorName, endpoint: str, protocol: Protocol | None, seed: int
 ) -> ScoreOptions:
     """Options with what was not said filled in."""
-    name = (endpoint or _only_endpoint(jobs)) if simulator in ASKING_SIMULATORS else ""
+    name = (endpoint or _only_endpoint(jobs, "--endpoint")) if simulator in ASKING_SIMULATORS else ""
     return ScoreOptions(simulator, name, protocol or usual_protocol(simulator), seed)
 
 
@@ -110,18 +110,16 @@ def _settings(data_dir: Path | None, *asked: str) -> Settings:
     return settings(data_dir=data_dir, demo=True if DEMO in asked else None)
 
 
-def _only_endpoint(jobs: Jobs) -> str:
-    """The one there is. Raises BadInput when there is none, or several to choose from."""
+def _only_endpoint(jobs: Jobs, option: str) -> str:
+    """The one there is; `option` is what names another. Raises BadInput when there is none, or several to choose from."""
     there = jobs.endpoints()
     if len(there) == 1:
         return there[0].name
     if not there:
         raise BadInput(
-            "No language model is configured: add [[endpoints]] to neuronarium.toml, or name the demo's with --explainer demo."
+            f"No language model is configured: add [[endpoints]] to neuronarium.toml, or name the demo's with {option} demo."
         )
-    raise BadInput(
-        f"Which language model? Say --explainer or --endpoint: {', '.join(e.name for e in there)}."
-    )
+    raise BadInput(f"Which language model? Say {option} with one of {', '.join(e.name for e in there)}.")
 
 
 def _preview(jobs: Jobs, ref: NeuronRef, options: ExplainOptions) -> None:
@@ -146,7 +144,8 @@ def _preview(jobs: Jobs, ref: NeuronRef, options: ExplainOptions) -> None:
     )
 
 
-def _finish(jobs: Jobs, job_id: str) -> None:
+def finish(jobs: Jobs, job_id: str) -> None:
+    """Follow a job that explains or scores to its end, and print what it made."""
     from app.cli.follow import follow
     from app.store import explanations
 

@@ -12,7 +12,7 @@ from app.cli.common import absolute, layer_numbers, open_jobs, settings
 from app.domain.neurons import Profile, Quota
 from app.errors import Conflict
 from app.jobs.requests import CollectRequest, loads
-from app.jobs.service import Jobs, slug_of
+from app.jobs.service import Jobs, slug_of, slug_of_name
 from app.store import jobs as job_rows
 from app.store import models
 
@@ -29,11 +29,14 @@ def collect(
     model: Annotated[str, typer.Option(help="Hugging Face name, folder or GGUF file.")],
     corpus: Annotated[list[str], typer.Option(help="Folder, file or hf:NAME; may be given several times.")],
     excerpts: Annotated[
-        int, typer.Option(min=1, help="Excerpts of 64 tokens, sampled over all documents.")
+        int, typer.Option(min=1, max=10_000_000, help="Excerpts of 64 tokens, sampled over all documents.")
     ] = 8192,
+    name: Annotated[
+        str, typer.Option(help="What to call the model, where the name of its file or folder is taken.")
+    ] = "",
     layers: Annotated[str, typer.Option(help="all, 3, 0-5 or 0,4,8-11.")] = "all",
     profile: Annotated[str, typer.Option(help=f"Records kept: {', '.join(PROFILES)}.")] = "standard",
-    seed: Annotated[int, typer.Option(help="Seed of all sampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of all sampling.")] = 0,
     replace: Annotated[
         bool, typer.Option("--replace", help="Take the place of a collection with more layers or excerpts.")
     ] = False,
@@ -51,11 +54,12 @@ def collect(
         layers=layer_numbers(layers),
         profile=PROFILES[profile],
         seed=seed,
-        slug=slug_of(source),
+        slug=_slug(source, name),
+        name=name,
         replace=replace,
     )
     with open_jobs(settings(data_dir=data_dir)) as jobs:
-        _follow(jobs, begin_or_join(jobs, request))
+        follow_collection(jobs, begin_or_join(jobs, request))
 
 
 @app.command()
@@ -72,7 +76,17 @@ def demo(
         if job_id is None:
             typer.echo(f"{wanted.slug} is there: run `neuronarium serve --demo` and look at it.")
             return
-        _follow(jobs, job_id)
+        follow_collection(jobs, job_id)
+
+
+def _slug(source: str, name: str) -> str:
+    """The model's address; wrong usage where its name gives none."""
+    slug = slug_of(source) if not name else slug_of_name(name)
+    if name and (not slug or len(name) > 100 or "/" in name):
+        raise typer.BadParameter(
+            "give up to 100 characters with a letter or a digit, and no slash", param_hint="--name"
+        )
+    return slug
 
 
 def begin_or_join(jobs: Jobs, request: CollectRequest) -> str:
@@ -96,7 +110,8 @@ def running(jobs: Jobs, request: CollectRequest) -> str | None:
     return row.id
 
 
-def _follow(jobs: Jobs, job_id: str) -> None:
+def follow_collection(jobs: Jobs, job_id: str) -> None:
+    """Follow a collection to its end, and say what was collected."""
     from app.cli.follow import follow
 
     row = follow(jobs, job_id)

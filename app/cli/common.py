@@ -17,6 +17,9 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from app.jobs.service import Jobs
 
+MAX_DIGITS = 8  # a layer has 16.7 million neurons at most
+MAX_LAYER_DIGITS = 4
+
 
 def settings(**changes: Any) -> Settings:
     """The settings in force, with what the command line says on top. Raises BadInput in one line."""
@@ -55,7 +58,7 @@ def open_jobs(config: Settings) -> Iterator["Jobs"]:
 def neuron_ref(text: str) -> NeuronRef:
     """`MODEL/LAYER/INDEX` as a reference; wrong usage otherwise."""
     parts = text.strip("/").split("/")
-    if len(parts) != 3 or not parts[2].isdecimal():
+    if len(parts) != 3 or not parts[2].isdecimal() or len(parts[2]) > MAX_DIGITS:
         raise typer.BadParameter("write it as MODEL/LAYER/INDEX, such as smollm2-135m-instruct/8-mlp/101")
     return NeuronRef(parts[0], parts[1], int(parts[2]))
 
@@ -68,7 +71,8 @@ def layer_numbers(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         last = last if dash else first
-        if not first.isdecimal() or not last.isdecimal() or int(last) < int(first):
+        readable = all(n.isdecimal() and len(n) <= MAX_LAYER_DIGITS for n in (first, last))
+        if not readable or int(last) < int(first):
             raise typer.BadParameter("write it as all, 3, 0-5 or 0,4,8-11")
         numbers += range(int(first), int(last) + 1)
     return tuple(sorted(set(numbers)))

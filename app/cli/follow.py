@@ -42,7 +42,7 @@ def follow(jobs: Jobs, job_id: str) -> JobRow:
             except KeyboardInterrupt:
                 if _leave(jobs, job_id, own):
                     raise AppError(
-                        f"The job goes on in the background; see it on the jobs page as {job_id}."
+                        f"The job goes on in the background: `neuronarium jobs` says how far it is, `neuronarium cancel {job_id}` stops it."
                     ) from None
     finally:
         own.stop()

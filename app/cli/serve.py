@@ -87,7 +87,9 @@ def _serve(config: Settings, listening: socket.socket, worker: bool) -> None:
     from app.jobs.service import Jobs
     from app.main import create_app
     from app.store import Store
+    from app.web.rendering import check_files
 
+    check_files()
     store = Store.open(config.store_url)
     jobs = Jobs(config, store)
     if config.demo:

@@ -1,15 +1,18 @@
 """`db upgrade`, `db check` and `doctor`."""
 
 import importlib.util
+import os
 import shutil
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
+from pydantic import SecretStr
 
 from app.cli import app
 from app.cli.common import settings
@@ -57,13 +60,57 @@ class Finding(NamedTuple):
 
 @app.command()
 def doctor(data_dir: DataDir = None) -> None:
-    """Look for what would keep things from working, and say what to do about it."""
+    """Show the settings in force, look for what would keep things from working, and say what to do about it."""
+    config = settings(data_dir=data_dir)
+    for name, value in in_force(config):
+        typer.echo(f"     {name} = {value}")
     bad = False
-    for finding in findings(settings(data_dir=data_dir)):
+    for finding in findings(config):
         bad |= not finding.well
         typer.echo(f"{'ok  ' if finding.well else 'BAD '} {finding.what}")
     if bad:
         sys.exit(1)
+
+
+def in_force(config: Settings) -> Iterator[tuple[str, str]]:
+    """Every setting with its value as people may see it: of passwords and keys, whether they are set."""
+    for name in Settings.model_fields:
+        value = getattr(config, name)
+        if name == "database_url":
+            yield name, _address(config)
+        elif name == "endpoints":
+            for endpoint in config.endpoints:
+                key = endpoint.api_key_env
+                told = f"key in {key}: {'set' if endpoint.api_key() else 'not set'}" if key else "no key"
+                yield name, f"{endpoint.name}: {endpoint.model} at {_plain(endpoint.base_url)}, {told}"
+        elif isinstance(value, SecretStr):
+            yield name, "set"
+        elif name == "data_dir":
+            yield name, str(config.data_dir.resolve())
+        elif isinstance(value, list):
+            yield name, ", ".join(map(str, value)) or "none"
+        else:
+            yield name, "not set" if value is None else str(value)
+
+
+def _address(config: Settings) -> str:
+    from app.store.session import without_secrets
+
+    if config.database_url is None:
+        return "not set"
+    try:
+        return without_secrets(config.database_url)
+    except AppError:
+        return "set, and cannot be read"
+
+
+def _plain(url: str) -> str:
+    """An endpoint's address without the name, password and query that it may have."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
 def findings(config: Settings) -> Iterator[Finding]:
@@ -74,18 +121,27 @@ def findings(config: Settings) -> Iterator[Finding]:
     ]
     if missing:
         yield Finding(
-            False, f"{', '.join(missing)} not installed: pip install 'neuronarium[subject]' to collect models"
+            False,
+            f"{', '.join(missing)} not installed: `pip install -c constraints.txt -e '.[subject]'` in the clone, to collect models",
         )
     else:
         yield Finding(True, "torch and transformers are installed")
+        if config.device != "auto":  # asking takes the seconds that torch needs to load
+            yield _device(config.device)
     place = next(
         folder
         for folder in (config.data_dir.resolve(), *config.data_dir.resolve().parents)
         if folder.exists()
     )
-    free = shutil.disk_usage(place).free
-    yield Finding(free >= FREE_BYTES, f"{free / 1e9:.1f} GB free in {place} (2 GB is little for one model)")
-    yield _store(config)
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        what = "may not be written to" if place.is_dir() else "is a file"
+        yield Finding(False, f"data_dir: {place} {what}: name a folder of your own")
+    else:
+        free = shutil.disk_usage(place).free
+        yield Finding(
+            free >= FREE_BYTES, f"{free / 1e9:.1f} GB free in {place} (2 GB is little for one model)"
+        )
+        yield _store(config)
     from app.jobs.endpoints import endpoints
 
     there = endpoints(config)
@@ -93,6 +149,16 @@ def findings(config: Settings) -> Iterator[Finding]:
         yield Finding(True, "no language model configured: neurons can be browsed, token_lookup explains")
     for endpoint in there:
         yield _endpoint(endpoint)
+
+
+def _device(device: str) -> Finding:
+    from app.subject.load import find_device
+
+    try:
+        find_device(device)
+    except AppError as error:
+        return Finding(False, f"device: {error}")
+    return Finding(True, f"device {device} is there")
 
 
 def _store(config: Settings) -> Finding:
@@ -132,4 +198,6 @@ def _endpoint(endpoint: Endpoint) -> Finding:
             f"endpoint {endpoint.name} answers with status {error.code}{'' if well else ': check its key'}",
         )
     except (OSError, ValueError) as error:
-        return Finding(False, f"endpoint {endpoint.name} does not answer at {endpoint.base_url} ({error})")
+        return Finding(
+            False, f"endpoint {endpoint.name} does not answer at {_plain(endpoint.base_url)} ({error})"
+        )

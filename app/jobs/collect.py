@@ -233,17 +233,22 @@ def _open(
     settings = runtime.settings
     progress = Progress(runtime, job_id, request.excerpts, UNIT)
     progress.report(0, "loading the model")
-    subject = load(request.model, settings.device, settings.threads, runtime.models_dir)
+    subject = load(request.model, settings.device, settings.threads, runtime.models_dir, request.name)
     layers = request.layers or range(subject.card.layers)
     folder = runtime.scratch(job_id)
     kept = scratch.load_excerpts(folder)
     if kept is None:
         from app.subject.corpus import read_corpus
-        from app.subject.excerpts import build_excerpts
+        from app.subject.excerpts import build_excerpts, check_explainable
 
         progress.report(0, "reading the corpus")
-        corpus = _until(stop, read_corpus(request.corpus))
-        kept = build_excerpts(corpus, subject.tokenizer, request.excerpts, request.seed)
+        corpus = read_corpus(
+            request.corpus,
+            wanted=request.excerpts,
+            on_read=lambda n: progress.report(0, f"reading the corpus: {n:,} documents"),
+        )
+        kept = build_excerpts(_until(stop, corpus), subject.tokenizer, request.excerpts, request.seed)
+        check_explainable(*kept)
         if collection is not None:
             _check_same(runtime, request, collection, kept[1])
         scratch.save_excerpts(folder, *kept)

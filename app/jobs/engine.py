@@ -9,7 +9,6 @@ import functools
 import logging
 import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID
@@ -17,6 +16,7 @@ from dbos import error as dbos_error
 
 from app import errors
 from app.errors import AppError, StoreError
+from app.settings import sqlite_file
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +128,9 @@ def prepare(url: str) -> None:
 
     Raises StoreError when the file cannot be made.
     """
-    if not url.startswith("sqlite:///"):
+    path = sqlite_file(url)
+    if path is None:
         return
-    path = Path(url.removeprefix("sqlite:///"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=30)

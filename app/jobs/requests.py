@@ -33,11 +33,20 @@ class CollectRequest:
     corpus_name: str = ""  # shown to people
     retry_of: str = ""  # the job that this one repeats
     replace: bool = False  # a larger collection of the model too
+    name: str = ""  # what to call the model; empty: as its source is called
 
     def same_work(self, other: "CollectRequest") -> bool:
         """Whether both would give the same result."""
-        mine = (self.model, self.corpus, self.excerpts, self.layers, self.profile, self.seed)
-        return mine == (other.model, other.corpus, other.excerpts, other.layers, other.profile, other.seed)
+        mine = (self.model, self.corpus, self.excerpts, self.layers, self.profile, self.seed, self.name)
+        return mine == (
+            other.model,
+            other.corpus,
+            other.excerpts,
+            other.layers,
+            other.profile,
+            other.seed,
+            other.name,
+        )
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Jobs:
             running = jobs.running_collection_of(session, request.slug)
             if running is not None:
                 raise Conflict(
-                    f"{request.slug} is being collected already (job {running.id}): wait for it or cancel it."
+                    f"{request.slug} is being collected already: wait for it, or cancel it with `neuronarium cancel {running.id}`."
                 )
             if not request.replace:
                 collections.refuse_loss(session, request.slug, request.layers, request.excerpts)
@@ -198,4 +198,9 @@ def slug_of(source: str) -> str:
     name = path.resolve().name if source.startswith((".", "/", "~")) else path.name
     if name.lower().endswith(".gguf"):
         name = re.sub(r"[.-](?:I?Q\d\w*|B?F(?:16|32)|fp16)$", "", name[:-5], flags=re.IGNORECASE) or name[:-5]
+    return slug_of_name(name)
+
+
+def slug_of_name(name: str) -> str:
+    """The slug of a model with this name; empty where it has no letter or digit."""
     return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.")

@@ -46,7 +46,9 @@ def add(
     if (found := _find(s, id)) is not None:
         return found
     if kind == COLLECT and model is not None and (other := running_collection_of(s, model)) is not None:
-        raise Conflict(f"“{model}” is being collected already by job {other.id}: wait for it or cancel it")
+        raise Conflict(
+            f"“{model}” is being collected already by job {other.id}: wait for it, or cancel it with `neuronarium cancel {other.id}`"
+        )
     query = insert(t.jobs).values(
         id=id,
         kind=kind,

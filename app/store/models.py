@@ -51,7 +51,7 @@ def add_model(s: Session, card: ModelCard, vocabulary: Vocabulary) -> ModelRow:
     if found["revision"] != card.revision:
         if names.current_collection(s, found["id"]) is not None:
             raise Conflict(
-                f"the store holds another “{card.slug}” (revision {found['revision'][:12]}): collect this one under another name"
+                f"the store holds another “{card.slug}” (revision {found['revision'][:12]}): collect this one under another, with --name"
             )
         data = codec.pack_vocabulary(vocabulary.pieces, vocabulary.special)
         s.execute(update(t.vocabularies).where(t.vocabularies.c.model_id == found["id"]).values(data=data))

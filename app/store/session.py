@@ -5,6 +5,7 @@ consistent snapshot; its first write (`writing`) ends that snapshot and takes th
 session ends, so that no two writers can block each other for good. Waiting for the lock is bounded by `BUSY_SECONDS`.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from app.domain.vocabulary import Vocabulary
 from app.errors import StoreError
+from app.settings import with_driver
 from app.store import failures, migrate
 from app.store.rows import StoredExcerpts
 
@@ -47,7 +49,7 @@ class Store:
         Raises StoreError in one line: not reachable, from a newer version, not a store, or (without `create`) not there.
         """
         address = _address(url)
-        shown = address.render_as_string(hide_password=True)
+        shown = _shown(address)
         if address.get_backend_name() == "sqlite":
             _prepare_file(address, create)
         engine = _engine(address)
@@ -84,7 +86,7 @@ class Store:
     @property
     def url(self) -> str:
         """The address, without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        return _shown(self.engine.url)
 
 
 def writing(s: Session) -> None:
@@ -100,19 +102,41 @@ def writing(s: Session) -> None:
 
 
 def _address(url: str) -> URL:
+    """The address taken apart. Raises StoreError without any part of what was given: it may be of a password."""
     try:
-        address = make_url(url)
-    except ArgumentError:
-        raise StoreError(
-            "the store's address cannot be read: use sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
-        ) from None
-    if address.drivername in ("postgres", "postgresql"):
-        address = address.set(drivername="postgresql+psycopg")
+        address = make_url(with_driver(url))
+    except (ArgumentError, ValueError):
+        raise _unreadable() from None
     if address.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
         raise StoreError(
             f"no store is kept in {address.drivername}: use sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
         )
+    _, at, rest = url.rpartition("@")
+    if at and address.get_backend_name() == "postgresql" and _host(rest) != (address.host or ""):
+        raise _unreadable()  # the password was cut at a sign of its own, and what remained taken for the host
     return address
+
+
+def _host(rest: str) -> str:
+    """The host that what comes after the password begins with; an IPv6 address is in brackets."""
+    return rest[1:].partition("]")[0] if rest.startswith("[") else re.split("[:/?]", rest, maxsplit=1)[0]
+
+
+def _unreadable() -> StoreError:
+    return StoreError(
+        "the store's address cannot be read: use sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME, "
+        "and percent-encode what is special in user and password (@ is %40, / is %2F, # is %23, ? is %3F)"
+    )
+
+
+def without_secrets(url: str) -> str:
+    """A store's address as people may see it. Raises StoreError where it cannot be read."""
+    return _shown(_address(url))
+
+
+def _shown(address: URL) -> str:
+    """The address for people: no password, and no query, which may hold one too."""
+    return address.set(query={}).render_as_string(hide_password=True)
 
 
 def _prepare_file(address: URL, create: bool) -> None:
@@ -136,7 +160,7 @@ def _engine(address: URL) -> Engine:
         try:
             return create_engine(address, pool_pre_ping=True, pool_size=8, max_overflow=32)
         except ImportError as error:
-            raise StoreError("PostgreSQL needs its driver: pip install 'neuronarium[postgres]'") from error
+            raise StoreError("PostgreSQL needs its driver: pip install 'psycopg[binary]'") from error
     engine = create_engine(
         address,
         pool_size=8,

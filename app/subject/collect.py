@@ -65,7 +65,8 @@ class Collector:
         card = subject.card
         unknown = [layer for layer in layers if not 0 <= layer < card.layers]
         if unknown or not layers:
-            raise BadInput(f"{card.name} has layers 0 to {card.layers - 1}; asked for {unknown or 'none'}.")
+            asked = ", ".join(map(str, unknown[:5])) + (", …" if len(unknown) > 5 else "")
+            raise BadInput(f"{card.name} has layers 0 to {card.layers - 1}; asked for {asked or 'none'}.")
         if not len(excerpts.tokens):
             raise BadInput("There are no excerpts to collect over.")
         self.subject, self.excerpts, self.profile, self.seed = subject, excerpts, profile, seed

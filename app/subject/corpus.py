@@ -2,14 +2,26 @@
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+import logging
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from app.domain.neurons import EXCERPT_TOKENS
 from app.errors import CorpusError
+from app.subject.twins import repeated
+
+log = logging.getLogger(__name__)
 
 TEXT_COLUMNS = ("text", "content", "document", "body")
 SUFFIXES = (".txt", ".md", ".json", ".jsonl", ".jsonl.gz", ".parquet")
+ENCODING = "utf-8-sig"  # some editors put a byte order mark first
+# A data set can be larger than any disk: of it is read what holds so many times the excerpts wanted, at least so many rows.
+STREAM_FACTOR = 32
+STREAM_ROWS = 1000
+TOKEN_CHARACTERS = 5  # of English, rounded up
+REPORT_DOCUMENTS = 1000
 IGNORED = ("package.json", "package-lock.json", "datapackage.json", "readme.md", "security.md")
 
 
@@ -21,23 +33,35 @@ class RawDocument(NamedTuple):
     text: str
 
 
-def read_corpus(source: str | Iterable[str], *, column: str | None = None) -> Iterator[RawDocument]:
+def read_corpus(
+    source: str | Iterable[str],
+    *,
+    column: str | None = None,
+    wanted: int | None = None,
+    on_read: Callable[[int], None] = lambda documents: None,
+) -> Iterator[RawDocument]:
     """Documents of one source or several, in a fixed order, read as they are asked for.
 
     A source is a file (.txt, .md, .json, .jsonl, .jsonl.gz, .parquet), a folder of such files, or
     `hf:NAME[:config][:split][:column]` (a data set by name or local folder; split defaults to `train`).
     `column` names the field with the text; otherwise the first of `TEXT_COLUMNS` that is there.
+    With `wanted`, a number of excerpts, a data set is read only so far as `STREAM_FACTOR` and `STREAM_ROWS` say.
+    `on_read` hears the number of documents now and then.
     Raises CorpusError in one line when a source cannot be read or, at the end, held no text at all.
     """
     sources = [source] if isinstance(source, str) else list(source)
-    found = False
+    count = 0
     for one in sources:
-        documents = _data_set(one, column) if one.startswith("hf:") else _path(Path(one).expanduser(), column)
+        documents = (
+            _data_set(one, column, wanted) if one.startswith("hf:") else _path(Path(one).expanduser(), column)
+        )
         for document in documents:
             if document.text.strip():
-                found = True
+                count += 1
+                if count % REPORT_DOCUMENTS == 0:
+                    on_read(count)
                 yield document
-    if not found:
+    if not count:
         raise CorpusError(
             f"The corpus {', '.join(sources) or '(none named)'} holds no text; give "
             f"{', '.join(SUFFIXES)} files, a folder of them, or hf:NAME of a Hugging Face data set."
@@ -46,7 +70,7 @@ def read_corpus(source: str | Iterable[str], *, column: str | None = None) -> It
 
 def _path(path: Path, column: str | None) -> Iterator[RawDocument]:
     if path.is_dir():
-        for file in corpus_files(path):
+        for file in corpus_files(path, column):
             yield from _file(
                 file, str(file.relative_to(path)), f"{path.name}/{file.relative_to(path)}", column
             )
@@ -58,13 +82,13 @@ def _path(path: Path, column: str | None) -> Iterator[RawDocument]:
         raise CorpusError(f"There is no corpus at {path}.")
 
 
-def corpus_files(folder: Path) -> list[Path]:
+def corpus_files(folder: Path, column: str | None = None) -> list[Path]:
     """The corpus files of a folder and those below it, sorted by path.
 
-    Hidden folders, node_modules and package files are passed over. Where text files have twins, such as a.json and
-    a.txt (the npm corpora ship both), all text files of that folder are left out: they say the same again.
+    Hidden folders, node_modules and package files are passed over, and so are text files that only say again what JSON
+    files beside them say: see `app.subject.twins`. Raises CorpusError for a JSON file with a twin that cannot be read.
     """
-    files: list[Path] = []
+    files: set[Path] = set()
     for path in folder.rglob("*"):
         inner = path.relative_to(folder).parts
         hidden = any(part.startswith(".") or part == "node_modules" for part in inner)
@@ -75,28 +99,33 @@ def corpus_files(folder: Path) -> list[Path]:
             or not path.is_file()
         ):
             continue
-        files.append(path)
-    twice = {path.parent for path in files if _is_text(path) and path.with_suffix(".json").exists()}
-    return sorted(path for path in files if not (_is_text(path) and path.parent in twice))
-
-
-def _is_text(path: Path) -> bool:
-    return path.suffix.lower() == ".txt"
+        files.add(path)
+    left_out = repeated(files, lambda path: next((d.text for d in _file(path, "", "", column)), None))
+    if left_out:
+        log.info(
+            "%s: left out %d text files, such as %s, which say again what JSON files there say",
+            folder,
+            len(left_out),
+            min(left_out).name,
+        )
+    return sorted(files - left_out)
 
 
 def _file(path: Path, name: str, source: str, column: str | None) -> Iterator[RawDocument]:
     lower = path.name.lower()
     try:
         if lower.endswith((".txt", ".md")):
-            yield RawDocument(name.rsplit(".", 1)[0], source, path.read_text("utf-8", errors="replace"))
+            yield RawDocument(name.rsplit(".", 1)[0], source, path.read_text(ENCODING, errors="replace"))
         elif lower.endswith(".json"):
-            yield from _json(json.loads(path.read_text("utf-8")), name, source, column)
+            yield from _json(json.loads(path.read_text(ENCODING)), name, source, column)
         elif lower.endswith((".jsonl", ".jsonl.gz")):
             yield from _json_lines(path, name, source, column)
         else:
             yield from _parquet(path, name, source, column)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, EOFError) as error:
-        raise CorpusError(f"Cannot read the corpus file {path}: {error}.") from error
+    except RecursionError as error:
+        raise CorpusError(f"Cannot read the corpus file {path}: its JSON is nested too deeply.") from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, EOFError, zlib.error) as error:
+        raise CorpusError(f"Cannot read the corpus file {path}: {str(error).rstrip('.')}.") from error
 
 
 def _json(value: Any, name: str, source: str, column: str | None) -> Iterator[RawDocument]:
@@ -111,7 +140,7 @@ def _json(value: Any, name: str, source: str, column: str | None) -> Iterator[Ra
 
 def _json_lines(path: Path, name: str, source: str, column: str | None) -> Iterator[RawDocument]:
     packed = path.name.lower().endswith(".gz")
-    with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as lines:
+    with gzip.open(path, "rt", encoding=ENCODING) if packed else path.open(encoding=ENCODING) as lines:
         for i, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -120,6 +149,8 @@ def _json_lines(path: Path, name: str, source: str, column: str | None) -> Itera
             except json.JSONDecodeError as error:
                 raise CorpusError(f"Line {i} of {path} is not JSON: {error.msg}.") from error
             text = _text_of(row, column)
+            if text is None and _null_text(row, column):
+                continue
             if text is None:
                 raise CorpusError(f"Line {i} of {path} has no text field {_columns(column)}.")
             yield RawDocument(_row_name(row, f"{name} {i}"), source, text)
@@ -142,8 +173,8 @@ def _parquet(path: Path, name: str, source: str, column: str | None) -> Iterator
         raise CorpusError(f"Cannot read the corpus file {path}: {str(error).splitlines()[0]}.") from error
 
 
-def _data_set(source: str, column: str | None) -> Iterator[RawDocument]:
-    """`hf:NAME[:config][:split][:column]`; empty parts take their defaults. Streams, so size does not matter."""
+def _data_set(source: str, column: str | None, wanted: int | None) -> Iterator[RawDocument]:
+    """`hf:NAME[:config][:split][:column]`; empty parts take their defaults. Streams, from the first row on."""
     import datasets
 
     name, config, split, own_column = [*source.removeprefix("hf:").split(":"), "", "", ""][:4]
@@ -153,9 +184,15 @@ def _data_set(source: str, column: str | None) -> Iterator[RawDocument]:
     try:
         rows = datasets.load_dataset(name, config or None, split=split, streaming=True)
         chosen: str | None = None
+        enough = None if wanted is None else wanted * EXCERPT_TOKENS * TOKEN_CHARACTERS * STREAM_FACTOR
+        characters = 0
         for i, row in enumerate(rows, 1):
             chosen = chosen or _choose(list(row), own_column or column, source)
+            if enough is not None and i > STREAM_ROWS and characters >= enough:
+                log.info("%s: read its first %d rows, %d characters, and no more", source, i - 1, characters)
+                return
             if isinstance(row[chosen], str):
+                characters += len(row[chosen])
                 yield RawDocument(f"{Path(name).name} {split} {i}", source, row[chosen])
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         first = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
@@ -180,6 +217,13 @@ def _text_of(row: Any, column: str | None) -> str | None:
         if isinstance(row.get(name), str):
             return str(row[name])
     return None
+
+
+def _null_text(row: Any, column: str | None) -> bool:
+    """Whether a row has a field for its text and nothing in it."""
+    return isinstance(row, dict) and any(
+        name in row and row[name] is None for name in ([column] if column else TEXT_COLUMNS)
+    )
 
 
 def _row_name(row: dict[str, Any], otherwise: str) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from app.domain.collection import Document, ExcerptTable
 from app.domain.hashing import priority
 from app.domain.near_duplicates import cluster
-from app.domain.neurons import EXCERPT_TOKENS, Int32
+from app.domain.neurons import EXCERPT_TOKENS, Int32, Split
 from app.domain.splits import cluster_hashes, split_of
 from app.errors import CorpusError
 from app.subject.corpus import RawDocument
@@ -72,6 +72,16 @@ def build_excerpts(
             f"The corpus holds no document of {EXCERPT_TOKENS} tokens or more; give it longer texts."
         )
     return _assemble(found)
+
+
+def check_explainable(documents: list[Document], excerpts: ExcerptTable) -> None:
+    """Raises CorpusError where no excerpt is in the explain split: nothing could be shown or said of any neuron."""
+    if not (excerpts.splits == Split.EXPLAIN).any():
+        count = "The one document" if len(documents) == 1 else f"All {len(documents)} documents"
+        raise CorpusError(
+            f"{count} that the excerpts come from went into the splits for calibrating and scoring, each as a whole, so that "
+            "none is left to explain from: collect over more documents, such as a file for each chapter."
+        )
 
 
 def _keep_smallest(found: list[_Found], n: int) -> tuple[list[_Found], int]:

@@ -2,16 +2,23 @@
 
 import hashlib
 import json
+import logging
 import os
+import re
 import shutil
+import socket
 import struct
 from pathlib import Path
+from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from app.errors import ModelError, StoreError
+
+log = logging.getLogger(__name__)
 
 # What transformers and safetensors raise for files and configs that are damaged, missing or of a kind unknown to them.
 LOAD_FAILURES = (
@@ -32,27 +39,40 @@ def converted(path: Path, cache_dir: Path) -> Path:
     folder = cache_dir / f"{path.stem}-{digest[:16]}"
     if folder.is_dir():
         return folder
-    temporary = cache_dir / f".{folder.name}.{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = cache_dir / f".{folder.name}.{os.getpid()}@{socket.gethostname()}"
+    _sweep(cache_dir)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        _convert(path, temporary)
+        _save(*_read(path), temporary)
         (temporary / SOURCE_FILE).write_text(json.dumps({"file": path.name, "sha256": digest}))
         try:
             temporary.rename(folder)
         except OSError:
             if not folder.is_dir():  # another process was first: its folder is as good
                 raise
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # safetensors wraps what the disk says
+        reason = (isinstance(error, OSError) and error.strerror) or one_line(error)
         raise StoreError(
-            f"Cannot write the converted model to {cache_dir}: {error.strerror or error}."
+            f"Cannot write the converted model to {cache_dir} ({reason}): free some space, or mend its permissions."
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
-def _convert(path: Path, out: Path) -> None:
+def _sweep(cache_dir: Path) -> None:
+    """Remove what processes of this machine left that were killed in the middle: gigabytes each."""
+    for left in cache_dir.glob(".*") if cache_dir.is_dir() else []:
+        found = re.fullmatch(r"\..*-[0-9a-f]{16}\.(\d+)@(.+)", left.name)
+        if found and found[2] == socket.gethostname():
+            owner = int(found[1])
+            if owner == os.getpid() or not psutil.pid_exists(owner):
+                log.info("removing %s, which a killed process left", left)
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _read(path: Path) -> tuple[Any, Any]:
+    """Model and tokenizer of a GGUF file."""
     try:
         model = AutoModelForCausalLM.from_pretrained(
             path.parent, gguf_file=path.name, dtype=torch.float32, trust_remote_code=False
@@ -65,6 +85,10 @@ def _convert(path: Path, out: Path) -> None:
         setattr(model, name, plain)
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
+    return model, tokenizer
+
+
+def _save(model: Any, tokenizer: Any, out: Path) -> None:
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
 

@@ -19,6 +19,9 @@ from app.subject.families import Family, MlpSite, activation_name, decoder, fami
 from app.subject.gguf import LOAD_FAILURES, SOURCE_FILE, converted, one_line
 from app.subject.vocabulary import default_bos, read_vocabulary
 
+# What holds a tokenizer's pieces; tokenizer_config.json alone does not.
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "spiece.model")
+
 
 @dataclass(frozen=True, eq=False)
 class Subject:
@@ -42,10 +45,10 @@ class Subject:
         return mlp_sites(self.model, self.family)
 
 
-def load(source: str, device: str, threads: int | None, cache_dir: Path) -> Subject:
+def load(source: str, device: str, threads: int | None, cache_dir: Path, name: str = "") -> Subject:
     """Load `source` onto `device` (auto, cpu, cuda, cuda:1, mps) with so many CPU threads (all when None).
 
-    A GGUF file is converted once into `cache_dir`. On the CPU weights are float32; elsewhere as they were saved.
+    It is called `name`, or as the source is where that is empty. A GGUF file is converted once into `cache_dir`. On the CPU weights are float32; elsewhere as they were saved.
     Raises ModelError in one line for whatever cannot be loaded.
     """
     if threads is not None:
@@ -60,11 +63,13 @@ def load(source: str, device: str, threads: int | None, cache_dir: Path) -> Subj
         raise ModelError(f"There is no model folder at {where}.")
     config = _from_pretrained(AutoConfig, where)
     family_of(config)  # refuses before the weights are read
-    tokenizer = _from_pretrained(AutoTokenizer, where)
+    tokenizer = _tokenizer(where)
     dtype = torch.float32 if place.type == "cpu" else "auto"
     model = _from_pretrained(AutoModelForCausalLM, where, dtype=dtype, use_safetensors=True)
     revision = _revision(where, config)
-    return assemble(model.to(place), tokenizer, name=model_name(source), source=source, revision=revision)
+    return assemble(
+        model.to(place), tokenizer, name=name or model_name(source), source=source, revision=revision
+    )
 
 
 def assemble(model: Any, tokenizer: Any, *, name: str, source: str, revision: str) -> Subject:
@@ -135,6 +140,21 @@ def _from_pretrained(auto: Any, where: str, **kwargs: Any) -> Any:
         return auto.from_pretrained(where, trust_remote_code=False, **kwargs)
     except LOAD_FAILURES as error:
         raise ModelError(f"Cannot load the model {where}: {one_line(error)}") from error
+
+
+def _tokenizer(where: str) -> Any:
+    """The model's tokenizer. Raises ModelError where there is none: transformers makes an empty one of a bare config."""
+    lacking = ModelError(
+        f"The model {where} has no tokenizer: beside its weights belong tokenizer.json, tokenizer.model, or "
+        "vocab.json with merges.txt."
+    )
+    if Path(where).is_dir() and not any((Path(where) / name).exists() for name in TOKENIZER_FILES):
+        raise lacking
+    tokenizer = _from_pretrained(AutoTokenizer, where)
+    ids = tokenizer("The rain fell.", add_special_tokens=False).input_ids
+    if set(ids) <= set(tokenizer.all_special_ids):
+        raise lacking
+    return tokenizer
 
 
 def _refuse_pickle(folder: Path) -> None:

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from app.errors import AppError
 from app.settings import Settings
 from app.web import formats
 from app.web.contexts import Chrome
@@ -33,6 +34,19 @@ def vendor_file(name: str) -> Path | None:
     """An allowed file of an npm package, None where it is not allowed or not installed."""
     inside = VENDOR_FILES.get(name)
     return NPM_DIR / inside if inside is not None and (NPM_DIR / inside).is_file() else None
+
+
+def check_files() -> None:
+    """Raises AppError when what pages are made of is not installed."""
+    if not (TEMPLATES.is_dir() and STATIC.is_dir()):
+        raise AppError(
+            "Neuronarium was installed without its pages: clone it, and run `pip install -e .` or `make viewer` there."
+        )
+    if missing := [name for name in VENDOR_FILES if vendor_file(name) is None]:
+        raise AppError(
+            f"The front-end files are not in {NPM_DIR} ({', '.join(missing)}): run `make viewer` or `make run`, "
+            "which fetch them, or set NEURONARIUM_NPM_DIR to the node_modules that has them."
+        )
 
 
 @cache

@@ -126,15 +126,51 @@ def test_doctor_finds_what_is_wrong_and_keeps_the_key_to_itself(world: Make, tmp
     assert len(bad) == 2 and "does not answer" in bad[0] and "NO_SUCH_KEY" in bad[1]
 
 
+def test_doctor_says_what_is_in_force_and_no_secret(world: Make, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    secret = down_endpoint(base_url="http://me:s3cret@127.0.0.1:9/v1?key=s3cret", api_key_env="A_KEY")
+    done = world(endpoints=[secret]).run(
+        "doctor", "--data-dir", str(tmp_path / "file"), A_KEY="s3cret", NEURONARIUM_PASSWORD="s3cret",
+        NEURONARIUM_DATABASE_URL="postgres://me:s3cret@127.0.0.1:9/name", NEURONARIUM_DEVICE="toaster",
+    )  # fmt: skip
+    assert done.returncode == 1 and "s3cret" not in done.stdout + done.stderr
+    lines = [line.strip() for line in done.stdout.splitlines()]
+    assert f"data_dir = {tmp_path / 'file'}" in lines
+    assert "database_url = postgresql+psycopg://me:***@127.0.0.1:9/name" in lines
+    assert "password = set" in lines and "port = 8000" in lines and "device = toaster" in lines
+    assert "endpoints = down: m at http://127.0.0.1:9/v1, key in A_KEY: set" in lines
+    bad = [line for line in lines if line.startswith("BAD")]
+    assert any("“toaster” is no device" in line for line in bad)
+    assert any("file is a file: name a folder" in line for line in bad)
+
+
+def test_numbers_too_large_are_wrong_usage(world: Make) -> None:
+    here = world()
+    large = "9" * 20
+    for wrong in (
+        ["score", large], ["explain", f"a/b/{'9' * 5000}"], ["explain", NEURON, "--seed", large],
+        ["collect", "--model", "m", "--corpus", "c", "--excerpts", large],
+        ["collect", "--model", "m", "--corpus", "c", "--seed", large],
+        ["collect", "--model", "m", "--corpus", "c", "--name", "…"],
+    ):  # fmt: skip
+        done = here.run(*wrong)
+        assert done.returncode == 2 and "Traceback" not in done.stderr, wrong
+
+
+def test_scoring_without_a_language_model_names_its_own_option(world: Make, collected: Path) -> None:
+    done = world(data=collected).run("score", "1", "--simulator", "chat_json")
+    assert done.returncode == 1 and "--endpoint demo" in done.stderr and "--explainer" not in done.stderr
+
+
 def test_arguments_as_people_write_them() -> None:
     import typer
 
     assert layer_numbers("all") == () == layer_numbers("")
     assert layer_numbers("0,4, 8-11,9") == (0, 4, 8, 9, 10, 11)
     assert neuron_ref("/a/5-mlp/7/") == NeuronRef("a", "5-mlp", 7)
-    for wrong in ("x", "1-", "-3", "3-1", "1,,2", ","):
+    for wrong in ("x", "1-", "-3", "3-1", "1,,2", ",", "0-9999999999", "9" * 5000):
         with pytest.raises(typer.BadParameter):
             layer_numbers(wrong)
-    for wrong in ("a/b", "a/b/c", "a/b/1/2", "a/b/-1"):
+    for wrong in ("a/b", "a/b/c", "a/b/1/2", "a/b/-1", "a/b/" + "9" * 5000):
         with pytest.raises(typer.BadParameter):
             neuron_ref(wrong)

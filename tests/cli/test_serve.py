@@ -126,6 +126,11 @@ def test_a_setting_that_is_wrong_is_one_line(world: Make) -> None:
     assert "port" in line_of(world().run("serve", NEURONARIUM_PORT="http"))
 
 
+def test_without_the_front_end_files_it_says_how_to_get_them(world: Make, tmp_path: Path) -> None:
+    line = line_of(world().run("serve", "--port", "0", NEURONARIUM_NPM_DIR=str(tmp_path)))
+    assert str(tmp_path) in line and "htmx.min.js" in line and "make viewer" in line
+
+
 def test_a_store_of_a_newer_version_is_one_line_and_left_alone(world: Make) -> None:
     here = world()
     assert here.run("db", "upgrade").returncode == 0

@@ -375,11 +375,11 @@ def test_what_cannot_be_collected_is_one_line_and_leaves_nothing(
 def test_a_failed_job_is_retried_with_the_same_parameters(world: Make, materials: Path) -> None:
     here = world()
     here.worker()
-    late = materials / "late.txt"
+    late = materials / "late.jsonl"
     late.unlink(missing_ok=True)
     job = here.jobs.enqueue_collect(request(materials, corpus=(str(late),), excerpts=20))
     assert here.ended(job).state is JobState.FAILED
-    late.write_text("a text that came late " * 400, encoding="utf-8")
+    late.write_bytes((materials / "corpus.jsonl").read_bytes())
     again = here.jobs.retry(job)
     row = here.ended(again)
     assert row.state is JobState.DONE, row.reason

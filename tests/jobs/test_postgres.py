@@ -16,12 +16,14 @@ Make = Callable[..., World]
 
 def test_a_dead_worker_s_job_is_finished_by_another(world: Make, materials: Path, postgres: Postgres) -> None:
     with ScriptedServer(lambda request: held(model_answers(request))) as model:
-        here = world(endpoints=[model.endpoint()], database_url=postgres.migrated())
+        address = "postgres:" + postgres.migrated().partition(":")[2]  # as hosts of databases hand it out
+        here = world(endpoints=[model.endpoint()], database_url=address)
         done = here.run(
             "collect", "--model", str(materials / "tiny-gpt2"), "--corpus", str(materials / "corpus.jsonl"),
             "--excerpts", "200",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+        assert not (here.settings.data_dir / "jobs.sqlite").exists()  # which each worker would have to itself
         first, other = here.worker(), here.worker()
         ref = NeuronRef("tiny-gpt2", "0-mlp", 1)
         asked = [

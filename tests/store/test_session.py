@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.errors import BadInput, StoreError
+from app.settings import sqlite_url
 from app.store import Store, jobs, models, session
 from tests import factories
 
@@ -151,3 +152,38 @@ def test_an_address_without_a_driver_gets_ours(postgres, monkeypatch: pytest.Mon
     assert store.engine.driver == "psycopg"
     store.close()
     postgres.drop(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:s3cr/et@word@host/name",
+        "postgresql://me:s3cr@et/word@host/name",
+        "postgresql://me:s3cr@et?word@host/name",
+        "postgresql://me:s3cr@/word@host/name",
+        "postgresql://me:pw@host:s3cret/name",
+        "postgresql//me:s3cret@host/name",
+        "s3cret",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(StoreError, match="percent-encode") as caught:
+        Store.open(url)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert not any(part in message for part in ("s3cr", "word@", "host/"))
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+def test_a_server_that_does_not_answer_is_named_without_any_password() -> None:
+    with pytest.raises(StoreError, match="does not answer") as caught:
+        Store.open("postgres://me:p%40ss@127.0.0.1:9/name?password=s3cret&connect_timeout=3")
+    assert "127.0.0.1:9/name" in str(caught.value)
+    assert "ss@" not in str(caught.value) and "s3cret" not in str(caught.value)
+
+
+def test_a_file_with_a_question_mark_in_its_path(tmp_path: Path) -> None:
+    folder = tmp_path / "we?ird 100%25 #1"
+    store = Store.open(sqlite_url(folder / "store.sqlite"))
+    assert (folder / "store.sqlite").is_file() and store.dialect == "sqlite"
+    store.close()

@@ -364,6 +364,8 @@ def test_bad_requests() -> None:
     subject: Subject = tiny.subject("gpt2")
     with pytest.raises(BadInput, match="layers 0 to 1"):
         Collector(subject, tiny.table(40), Profile(), [0, 2], 0)
+    with pytest.raises(BadInput, match=r"asked for 2, 3, 4, 5, 6, …\."):
+        Collector(subject, tiny.table(40), Profile(), range(9999), 0)
     with pytest.raises(BadInput, match="no excerpts"):
         table = tiny.table(3)
         empty = replace(

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import CorpusError
+from app.settings import Settings
+from app.subject import corpus
 from app.subject.corpus import RawDocument, corpus_files, read_corpus
 
 
@@ -41,6 +43,14 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
     ]
 
 
+# A gzip header, then a stored block whose length contradicts itself.
+DAMAGED = gzip.compress(b"")[:10] + b"\x01\x05\x00\x05\x00hello"
+SOTU = "Fellow citizens of the Senate and House of Representatives, since your last annual assembling another year"
+WHALE = (
+    "Call me Ishmael. Some years ago, never mind how long precisely, having little or no money in my purse"
+)
+
+
 def test_npm_corpora_by_their_json_twins(tmp_path: Path) -> None:
     """The layout of the stdlib packages: metadata beside data/, each document as .json and .txt."""
     folder = tmp_path / "node_modules" / "@stdlib" / "datasets-sotu"
@@ -48,21 +58,76 @@ def test_npm_corpora_by_their_json_twins(tmp_path: Path) -> None:
     (folder / "node_modules" / "x").mkdir(parents=True)
     for name in ("package.json", "datapackage.json", "README.md", "node_modules/x/data.txt"):
         (folder / name).write_text('{"text": "metadata"}')
-    row = {"year": 1862, "name": "Abraham Lincoln", "party": "Republican", "text": "Fellow citizens"}
+    row = {"year": 1862, "name": "Abraham Lincoln", "party": "Republican", "text": SOTU}
     (folder / "data" / "1862_abraham_lincoln_r.json").write_text(json.dumps(row))
-    (folder / "data" / "1862_abraham_lincoln_r.txt").write_text("Fellow citizens")
+    (folder / "data" / "1862_abraham_lincoln_r.txt").write_text(SOTU)
     (folder / "data" / "chapter_1.json").write_text(
-        '{"chapter": "1", "title": "Loomings.", "text": "Call me"}'
+        json.dumps({"chapter": "1", "title": "Loomings.", "text": WHALE})
     )
+    (folder / "data" / "chapter_1.txt").write_text(f"CHAPTER 1\n\n{WHALE}")
     (folder / "data" / "years.json").write_text("[1790, 1791]")
-    (folder / "data" / "data.txt").write_text("Fellow citizens Call me")  # all of it once more
+    both = f"{SOTU}\n\n{WHALE}".replace("citizens", "citizens,\n")
+    (folder / "data" / "data.txt").write_text(both)  # all of it once more
     assert next(path.name for path in corpus_files(folder)) == "1862_abraham_lincoln_r.json"
     assert read(folder) == [
-        RawDocument(
-            "1862, Abraham Lincoln", "datasets-sotu/data/1862_abraham_lincoln_r.json", "Fellow citizens"
-        ),
-        RawDocument("Chapter 1: Loomings", "datasets-sotu/data/chapter_1.json", "Call me"),
+        RawDocument("1862, Abraham Lincoln", "datasets-sotu/data/1862_abraham_lincoln_r.json", SOTU),
+        RawDocument("Chapter 1: Loomings", "datasets-sotu/data/chapter_1.json", WHALE),
     ]
+
+
+def test_the_demo_corpora_keep_their_documents() -> None:
+    packages = Settings().npm_dir / "@stdlib"
+    counts = [len(read(packages / name / "data")) for name in ("datasets-sotu", "datasets-moby-dick")]
+    assert counts == [233, 139]
+
+
+def test_metadata_leaves_no_text_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for i in range(5):
+        (tmp_path / f"{i}.txt").write_text(f"{i} {WHALE}")
+    (tmp_path / "0.json").write_text('{"author": "Melville", "year": 1851}')
+    (tmp_path / "1.json").write_text('{"text": "A summary of the document, in words of its own."}')
+    (tmp_path / "index.json").write_text('["0.txt", "1.txt"]')
+    with caplog.at_level("INFO"):
+        assert len(read(tmp_path)) == 6
+        assert "left out" not in caplog.text
+        (tmp_path / "2.json").write_text(json.dumps({"text": f"2 {WHALE}"}))
+        assert len(read(tmp_path)) == 6
+    assert "left out 1 text files, such as 2.txt" in caplog.text
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    mark = b"\xef\xbb\xbf"
+    for name, content in (
+        ("a.txt", b"one"), ("b.json", b'{"text": "one"}'), ("c.jsonl", b'{"text": "one"}\n'),
+        ("d.jsonl.gz", b'{"text": "one"}\n'),
+    ):  # fmt: skip
+        whole = mark + content
+        (tmp_path / name).write_bytes(gzip.compress(whole) if name.endswith(".gz") else whole)
+        assert [d.text for d in read(tmp_path / name)] == ["one"]
+
+
+def test_rows_without_their_text_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"text": null}\n{"text": "one"}\n{"text": null, "id": 3}\n')
+    assert [d.text for d in read(tmp_path / "x.jsonl")] == ["one"]
+    with pytest.raises(CorpusError, match=r"Line 1 of .* has no text field “story”"):
+        read(tmp_path / "x.jsonl", column="story")
+
+
+def test_of_a_data_set_no_more_is_read_than_the_excerpts_need(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corpus, "STREAM_ROWS", 20)
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text(f'{{"text": "{"word " * 2048}"}}\n' * 60)  # 10,240 characters each
+    heard: list[int] = []
+    monkeypatch.setattr(corpus, "REPORT_DOCUMENTS", 10)
+    assert len(list(read_corpus(f"hf:{folder}"))) == 60
+    with caplog.at_level("INFO"):
+        assert len(list(read_corpus(f"hf:{folder}", wanted=40, on_read=heard.append))) == 40
+    assert "read its first 40 rows" in caplog.text and heard == [10, 20, 30, 40]
+    assert len(list(read_corpus(f"hf:{folder}", wanted=1))) == 20
+    assert len(list(read_corpus(str(folder / "train.jsonl"), wanted=1))) == 60
 
 
 def test_several_sources_and_a_named_column(tmp_path: Path) -> None:
@@ -110,6 +175,10 @@ def test_json_lines_keep_every_character(tmp_path_factory: pytest.TempPathFactor
         ("x.jsonl", b'{"words": "a"}\n', "Line 1 of .* has no text field “text” or"),
         ("x.json", b"{", "Cannot read the corpus file"),
         ("x.jsonl.gz", b"not gzip", "Cannot read the corpus file"),
+        ("x.jsonl.gz", gzip.compress(b'{"text": "a"}' * 999)[:-20], "Cannot read the corpus file .*end"),
+        ("x.jsonl.gz", DAMAGED, "Cannot read the corpus file .* decompressing"),
+        ("x.json", b"[" * 200_000, "nested too deeply"),
+        ("x.jsonl", b"[" * 200_000, "nested too deeply"),
         ("x.parquet", b"not parquet", "Cannot read the corpus file"),
         ("x.json", b'{"a": 1}', "holds no text"),
         ("x.txt", b" \n ", "holds no text"),

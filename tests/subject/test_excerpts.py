@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.neurons import Split
 from app.domain.splits import split_of
 from app.errors import CorpusError
 from app.subject import excerpts as module
 from app.subject.corpus import RawDocument
-from app.subject.excerpts import build_excerpts
+from app.subject.excerpts import build_excerpts, check_explainable
 from tests.subject.tiny import byte_level_tokenizer, prose, sentencepiece_tokenizer
 
 TOKENIZER = byte_level_tokenizer()
@@ -109,3 +110,17 @@ def test_short_documents_are_left_out() -> None:
     assert not table.documents.any()
     with pytest.raises(CorpusError, match="no document of 64 tokens"):
         build_excerpts(docs[:1], TOKENIZER, 100, 0)
+
+
+def test_a_corpus_that_leaves_nothing_to_explain_from_is_refused() -> None:
+    """One document is wholly in one split: half of all such corpora could be collected and never explained."""
+    outcomes = set()
+    for seed in range(12):
+        kept = build_excerpts([RawDocument("book", "book.txt", prose(300, seed))], TOKENIZER, 100, 0)
+        try:
+            check_explainable(*kept)
+            outcomes.add(kept[0][0].split)
+        except CorpusError as error:
+            assert "The one document" in str(error) and "none is left to explain from" in str(error)
+            outcomes.add("refused")
+    assert outcomes == {Split.EXPLAIN, "refused"}

