@@ -1,9 +1,11 @@
 """Following a job on a terminal: a progress bar with rate and time left, and a way out that says what it does."""
 
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol
 
 from app.errors import AppError
@@ -35,15 +37,14 @@ def follow(jobs: Jobs, job_id: str) -> JobRow:
     own = _OwnWorker(jobs)
     try:
         while True:
-            try:
-                with _shown() as shown:
-                    row = _until_ended(jobs, job_id, own, shown)
+            with _shown() as shown, _Interrupt() as interrupt:
+                row = _until_ended(jobs, job_id, own, shown, interrupt)
+            if row is not None:
                 break
-            except KeyboardInterrupt:
-                if _leave(jobs, job_id, own):
-                    raise AppError(
-                        f"The job goes on in the background: `neuronarium jobs` says how far it is, `neuronarium cancel {job_id}` stops it."
-                    ) from None
+            if _leave(jobs, job_id, own):
+                raise AppError(
+                    f"The job goes on in the background: `neuronarium jobs` says how far it is, `neuronarium cancel {job_id}` stops it."
+                )
     finally:
         own.stop()
     if row.state is not JobState.DONE:
@@ -51,9 +52,29 @@ def follow(jobs: Jobs, job_id: str) -> JobRow:
     return row
 
 
-def _until_ended(jobs: Jobs, job_id: str, own: "_OwnWorker", shown: Shown) -> JobRow:
+class _Interrupt:
+    """Ctrl-C as a mark to look at. As an exception it can come up in a library's callback, which drops it."""
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def __enter__(self) -> "_Interrupt":
+        self._before = signal.signal(signal.SIGINT, self._mark)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _mark(self, number: int, frame: FrameType | None) -> None:
+        self.seen = True
+
+
+def _until_ended(
+    jobs: Jobs, job_id: str, own: "_OwnWorker", shown: Shown, interrupt: _Interrupt
+) -> JobRow | None:
+    """The job's last row; None where somebody has pressed Ctrl-C before."""
     rate = Rate()
-    while True:
+    while not interrupt.seen:
         with jobs.store.session() as session:
             row = job_rows.get(session, job_id)
         rate.update(row)
@@ -62,6 +83,7 @@ def _until_ended(jobs: Jobs, job_id: str, own: "_OwnWorker", shown: Shown) -> Jo
             return row
         own.ensure()
         time.sleep(POLL_SECONDS)
+    return None
 
 
 class _OwnWorker:

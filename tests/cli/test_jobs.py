@@ -55,9 +55,9 @@ def test_other_weights_of_the_same_name_are_collected_under_another(
     values = weights.read_bytes()
     weights.write_bytes(values[:-1] + bytes([values[-1] ^ 1]))
     words = ["collect", "--model", str(other), "--corpus", str(materials / "corpus.jsonl")]
-    refused = here.run(*words, "--excerpts", "200")
+    refused = here.run(*words, "--excerpts", "400")
     assert refused.returncode == 1 and "--name" in refused.stderr
-    done = here.run(*words, "--excerpts", "200", "--name", "Tiny GPT2, tuned")
+    done = here.run(*words, "--excerpts", "400", "--name", "Tiny GPT2, tuned")
     assert done.returncode == 0, done.stderr
     assert "/m/tiny-gpt2-tuned" in done.stdout
     with here.store.session() as session:
