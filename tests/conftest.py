@@ -1,6 +1,7 @@
 """What all tests share: stores on both databases, and a guard that lets nothing beyond loopback."""
 
 import ipaddress
+import os
 import shutil
 import socket
 import tempfile
@@ -29,6 +30,14 @@ def _allowed(address: Any) -> bool:
         return ipaddress.ip_address(host.split("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+@pytest.fixture(scope="session")
+def converted_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for converted models that all of a run's processes share: converting the demo's takes 20 seconds."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return shared / "converted-models"
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -31,7 +31,9 @@ def neuronarium(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_from_weights_to_a_score(tmp_path: Path) -> None:
+def test_from_weights_to_a_score(tmp_path: Path, converted_models: Path) -> None:
+    converted_models.mkdir(exist_ok=True)
+    (tmp_path / "models").symlink_to(converted_models)
     gguf = demo_gguf()
     corpora = [
         Settings().npm_dir / "@stdlib" / name / "data" for name in ("datasets-sotu", "datasets-moby-dick")

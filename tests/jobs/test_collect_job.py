@@ -311,6 +311,7 @@ def test_a_smaller_collection_takes_the_place_of_a_larger_one_only_if_told_to(
     world: Make, materials: Path, collected: Path
 ) -> None:
     here = world(data=collected)
+    here.worker()  # for all of the commands
     short = here.folder / "short.jsonl"
     lines = (materials / "corpus.jsonl").read_text("utf-8").splitlines(keepends=True)
     short.write_text("".join(lines[:20]), "utf-8")
@@ -344,32 +345,32 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-@pytest.mark.parametrize(
-    ("model", "corpus", "layers", "words"),
-    [
-        ("tiny-nobody", "corpus.jsonl", "all", "tiny-nobody"),
-        ("empty", "corpus.jsonl", "all", "safetensors"),
-        ("tiny-llama", "empty", "all", "no text"),
-        ("tiny-llama", "nowhere.txt", "all", "nowhere.txt"),
-        ("tiny-llama", "corpus.jsonl", "7", "layers 0 to 1"),
-    ],
+NOT_COLLECTED = (
+    ("tiny-nobody", "corpus.jsonl", "all", "tiny-nobody"),
+    ("empty", "corpus.jsonl", "all", "safetensors"),
+    ("tiny-llama", "empty", "all", "no text"),
+    ("tiny-llama", "nowhere.txt", "all", "nowhere.txt"),
+    ("tiny-llama", "corpus.jsonl", "7", "layers 0 to 1"),
 )
-def test_what_cannot_be_collected_is_one_line_and_leaves_nothing(
-    world: Make, materials: Path, model: str, corpus: str, layers: str, words: str
-) -> None:
+
+
+def test_what_cannot_be_collected_is_one_line_and_leaves_nothing(world: Make, materials: Path) -> None:
     (materials / "empty").mkdir(exist_ok=True)
     here = world()
-    done = here.run(
-        "collect", "--model", str(materials / model), "--corpus", str(materials / corpus), "--layers", layers,
-        "--excerpts", "50",
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert words in one_line(done)
-    with here.store.session() as session:
-        [row] = jobs.list_jobs(session)
-        assert row.state is JobState.FAILED and words in row.reason
-        assert [m.collection or m.collecting for m in models.models(session)] in ([], [None])
-    assert not list((here.settings.data_dir / "jobs").glob("*/*"))
+    here.worker()  # one for all of them
+    for count, (model, corpus, layers, words) in enumerate(NOT_COLLECTED, 1):
+        done = here.run(
+            "collect", "--model", str(materials / model), "--corpus", str(materials / corpus), "--layers", layers,
+            "--excerpts", "50",
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert words in one_line(done)
+        with here.store.session() as session:
+            rows = jobs.list_jobs(session)
+            assert len(rows) == count
+            assert rows[0].state is JobState.FAILED and words in rows[0].reason
+            assert [m.collection or m.collecting for m in models.models(session)] in ([], [None])
+        assert not list((here.settings.data_dir / "jobs").glob("*/*"))
 
 
 def test_a_failed_job_is_retried_with_the_same_parameters(world: Make, materials: Path) -> None:

