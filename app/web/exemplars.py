@@ -130,10 +130,10 @@ class Exemplars:
         """What was kept: so many of each split. Together they are not the strongest of all text."""
         splits, counts = np.unique(self.records.splits[self.records.kinds == int(kind)], return_counts=True)
         parts = [
-            f"{n} of {words} text" if (words := _USE_OF[split]) else f"{n} as published"
+            f"{n} {words}" if (words := _USE_OF[split]) else f"{n} as published"
             for split, n in zip(splits.tolist(), counts.tolist(), strict=True)
         ]
-        return f"the {end} {', '.join(parts)}" if parts else ""
+        return f"{end} {', '.join(parts)}" if parts else ""
 
     def random(self, limit: int | None) -> Plan:
         """Drawn from everything, in the order they were drawn."""

@@ -221,10 +221,10 @@ def test_strongest_says_how_many_of_which_text(client: TestClient, tiny: Tiny, t
         records = neurons.records(session, excerpts, tiny.plain)
     tops = records.splits[records.kinds == int(Kind.TOP)]
     wanted = ", ".join(
-        f"{(tops == split).sum()} of {words} text"
+        f"{(tops == split).sum()} {words}"
         for split, words in ((Split.EXPLAIN, "explain"), (Split.DEV, "dev"), (Split.SCORE, "held out"))
     )
-    assert f"the top {wanted}" in client.get(path(tiny.plain)).text
+    assert f"top {wanted}" in client.get(path(tiny.plain)).text
 
 
 def test_an_attempt_that_came_to_nothing_is_not_hidden_by_an_older_score():
