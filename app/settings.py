@@ -13,6 +13,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+Spared = Literal["temperature", "seed", "stop"]  # fields of a request that an endpoint can be asked without
 OUR_FIELDS = frozenset(
     [
         "model",
@@ -77,7 +78,7 @@ class Endpoint(BaseModel):
     attempts: int = Field(default=5, ge=1, le=20, description="Tries of one request, the first included.")
     chat: bool = Field(default=True, description="Serves /chat/completions.")
     completions: bool = Field(default=False, description="Serves /completions with echo and logprobs.")
-    omit: list[Literal["temperature", "seed", "stop"]] = Field(
+    omit: list[Spared] = Field(
         default=[], description="Fields that are never sent, for a model that refuses them."
     )
     extra: dict[str, JsonValue] = Field(

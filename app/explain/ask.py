@@ -71,7 +71,7 @@ def _provenance(
         "temperature": request.temperature,
         "sent_seed": request.seed,
         "stop": request.stop,
-        "endpoint_settings": json.loads(client.endpoint_settings_json),
+        "endpoint_settings": client.endpoint_settings,
         "failed_answers": failed,
     }
     return Provenance(

@@ -66,7 +66,7 @@ class Client:
         call = Call(
             path="/chat/completions",
             body=self._as_the_endpoint_takes_it(body),
-            key=request.key(self.endpoint.model, self.endpoint_settings_json),
+            key=request.key(self.endpoint.model, self._settings_json),
             purpose=purpose,
             job_id=job_id,
             estimated_in=estimate_chat(request.messages),
@@ -100,7 +100,7 @@ class Client:
         call = Call(
             path="/completions",
             body=self._as_the_endpoint_takes_it(body),
-            key=request.key(self.endpoint.model, self.endpoint_settings_json),
+            key=request.key(self.endpoint.model, self._settings_json),
             purpose=purpose,
             job_id=job_id,
             estimated_in=estimate_tokens(request.prompt),
@@ -112,10 +112,14 @@ class Client:
         return TokenLogprobs(parsed.logprobs(), parsed.text, parsed.finish_reason, usage, cached)
 
     @property
-    def endpoint_settings_json(self) -> str:
-        """What the endpoint's settings change in every request, as JSON for provenance; "{}" where they change nothing."""
+    def endpoint_settings(self) -> dict[str, Any]:
+        """What the endpoint's settings change in every request, for the JSON of provenance; empty where nothing."""
         changes = self.endpoint.model_dump(include={"omit", "extra", "thinking_tokens"})
-        return json.dumps({name: value for name, value in changes.items() if value}, sort_keys=True)
+        return {name: value for name, value in changes.items() if value}
+
+    @property
+    def _settings_json(self) -> str:
+        return json.dumps(self.endpoint_settings, sort_keys=True)
 
     def _as_the_endpoint_takes_it(self, body: dict[str, Any]) -> dict[str, Any]:
         return {k: v for k, v in body.items() if k not in self.endpoint.omit} | self.endpoint.extra

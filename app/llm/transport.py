@@ -3,19 +3,18 @@
 import asyncio
 import re
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlsplit
 
 from app.domain.ledger import Outcome, now
 from app.errors import EndpointError, Refused
 from app.llm.retries import Failure, read_retry_after, worth_another
-from app.settings import Endpoint
+from app.settings import Endpoint, Spared
 
 if TYPE_CHECKING:
     from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
 LONGEST_REASON = 300
-SPARED = ("temperature", "seed", "stop")  # fields that the settings can leave out
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -158,7 +157,7 @@ def _what_to_omit(said: str) -> str:
     """What to do where a server refuses a field that it can be spared."""
     if not re.search(r"unsupported|not support|does not allow|not permitted", said, re.IGNORECASE):
         return ""
-    fields = [name for name in SPARED if re.search(rf"\b{name}\b", said)]
+    fields = [name for name in get_args(Spared) if re.search(rf"\b{name}\b", said)]
     listed = ", ".join(f'"{name}"' for name in fields)
     return f". Add omit = [{listed}] to this endpoint's settings" if fields else ""
 

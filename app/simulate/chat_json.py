@@ -62,7 +62,7 @@ class ChatJson:
             "prompt": VERSION,
             "scale": 10,
             "tries": TRIES,
-            "endpoint_settings": json.loads(self.client.endpoint_settings_json),
+            "endpoint_settings": self.client.endpoint_settings,
         }
         return Simulated(
             records.excerpts, expected.reshape(records.tokens.shape), usage, json.dumps(parameters)

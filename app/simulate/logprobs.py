@@ -82,7 +82,7 @@ class Logprobs:
             "prompt": ONE_PASS_VERSION,
             "scale": top,
             "rivals": RIVALS,
-            "endpoint_settings": json.loads(self.client.endpoint_settings_json),
+            "endpoint_settings": self.client.endpoint_settings,
         }
         return Simulated(
             records.excerpts, expected.reshape(records.tokens.shape), usage, json.dumps(parameters)

@@ -60,7 +60,7 @@ class OneAtATime:
             "scale": TOP,
             "by": by,
             "rivals": RIVALS,
-            "endpoint_settings": json.loads(self.client.endpoint_settings_json),
+            "endpoint_settings": self.client.endpoint_settings,
         }
         return Simulated(
             records.excerpts, expected.reshape(records.tokens.shape), usage, json.dumps(parameters)

@@ -2,11 +2,15 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 import orjson
 
 from app.errors import BadInput
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,22 @@ class Cursor:
         """URL-safe text."""
         data = orjson.dumps([self.order, self.value, self.index, self.backward])
         return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+class Window(NamedTuple, Generic[T]):
+    """The rows of one page in the list's order, and which ways there are more."""
+
+    rows: list[T]
+    has_next: bool
+    has_previous: bool
+
+
+def window(read: Sequence[T], limit: int, *, backward: bool, first: bool) -> Window[T]:
+    """A page from up to `limit` + 1 rows as they were read: away from its cursor, or from the `first` page's start."""
+    rows, more = list(read[:limit]), len(read) > limit
+    if backward:
+        return Window(rows[::-1], bool(rows), more)
+    return Window(rows, more, not first and bool(rows))
 
 
 def out_of_date() -> BadInput:

@@ -121,12 +121,9 @@ def recent_page(s: Session, cursor: str | None = None, limit: int = 50) -> Page[
         query = query.where(id_ > at).order_by(None).order_by(id_)
     elif cursor is not None:
         query = query.where(id_ < at)
-    rows = _rows(s, query.limit(limit + 1))
-    more = len(rows) > limit
-    rows = rows[:limit]
-    if backward:
-        rows.reverse()
-    has_next, has_previous = (bool(rows), more) if backward else (more, cursor is not None and bool(rows))
+    rows, has_next, has_previous = cursors.window(
+        _rows(s, query.limit(limit + 1)), limit, backward=backward, first=cursor is None
+    )
     return Page(
         tuple(rows),
         next=str(rows[-1].id) if has_next else None,

@@ -116,12 +116,8 @@ def page(s: Session, *states: JobState, cursor: str | None = None, limit: int = 
         if at is None:
             raise cursors.out_of_date()
         where.append(_beyond(at, backward))
-    rows = _rows(s, *where, limit=limit + 1, order=_OLDEST_FIRST if backward else _NEWEST_FIRST)
-    more = len(rows) > limit
-    rows = rows[:limit]
-    if backward:
-        rows.reverse()
-    has_next, has_previous = (bool(rows), more) if backward else (more, cursor is not None and bool(rows))
+    found = _rows(s, *where, limit=limit + 1, order=_OLDEST_FIRST if backward else _NEWEST_FIRST)
+    rows, has_next, has_previous = cursors.window(found, limit, backward=backward, first=cursor is None)
     return Page(
         tuple(rows),
         next=rows[-1].id if has_next else None,

@@ -48,12 +48,9 @@ def page(
     if at is not None:
         query = query.where(_beyond(value, id_, at.value, first + at.index, sort, descending, backward))
     query = query.order_by(*_order(value, id_, sort, descending, backward)).limit(limit + 1)
-    rows = list(s.execute(query).all())
-    more = len(rows) > limit
-    rows = rows[:limit]
-    if backward:
-        rows.reverse()
-    has_next, has_previous = (bool(rows), more) if backward else (more, at is not None and bool(rows))
+    rows, has_next, has_previous = cursors.window(
+        s.execute(query).all(), limit, backward=backward, first=at is None
+    )
     indices = [row.id - first for row in rows]
     tokens = _tokens(s, first, indices)
     best = _best(s, part.id, indices, protocol, metric, sample)

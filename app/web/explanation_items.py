@@ -27,45 +27,38 @@ def main_sample(protocol: Protocol) -> Sample:
     return Sample.POPULATION if protocol is Protocol.POPULATION else Sample.TOP_AND_RANDOM
 
 
-def pick(scores: Iterable[ScoreRow], protocol: Protocol, sample: Sample) -> ScoreRow | None:
-    """The newest correlation of this protocol and sample, a defined one if there is any."""
-    mine = _correlations(scores, protocol, sample)
-    defined = [row for row in mine if row.value.state is State.OK]
-    return max(defined or mine, key=lambda row: row.id, default=None)
-
-
-def _newest(scores: Iterable[ScoreRow], protocol: Protocol, sample: Sample) -> ScoreRow | None:
-    return max(_correlations(scores, protocol, sample), key=lambda row: row.id, default=None)
-
-
-def _correlations(scores: Iterable[ScoreRow], protocol: Protocol, sample: Sample) -> list[ScoreRow]:
-    return [
+def _attempts(
+    scores: Iterable[ScoreRow], protocol: Protocol, sample: Sample
+) -> tuple[ScoreRow | None, ScoreRow | None]:
+    """Correlations of this protocol and sample: (the newest defined one if there is any, the newest)."""
+    mine = [
         row
         for row in scores
         if row.value.metric is Metric.CORRELATION
         and row.value.protocol is protocol
         and row.value.sample is sample
     ]
+    defined = [row for row in mine if row.value.state is State.OK]
+    newest = max(mine, key=lambda row: row.id, default=None)
+    return max(defined, key=lambda row: row.id, default=newest), newest
 
 
 def shown(scores: Sequence[ScoreRow], protocol: Protocol) -> tuple[Shown, ScoreRow | None]:
     """The score of one protocol as it is shown, and its row."""
-    row = pick(scores, protocol, main_sample(protocol))
-    if row is None:
+    row, newest = _attempts(scores, protocol, main_sample(protocol))
+    if row is None or newest is None:
         others = sorted({s.value.protocol.value for s in scores})
         words = "not scored yet" if not others else f"no {protocol} score; there is {', '.join(others)}"
         return Shown(None, Markup(""), words, "", False, ""), None
     score = row.value
     also = ""
     if protocol is not Protocol.POPULATION:
-        alone = pick([s for s in scores if s.simulator == row.simulator], protocol, Sample.RANDOM_ONLY)
+        same = [s for s in scores if s.simulator == row.simulator]
+        alone, _ = _attempts(same, protocol, Sample.RANDOM_ONLY)
         if alone is not None:
             value = alone.value.value
             also = f"random only: {number(value) if value is not None else 'undefined'}"
-    newest = _newest(scores, protocol, main_sample(protocol))
-    if (
-        newest is not None and newest.id > row.id
-    ):  # the last attempt came to nothing, and nobody is to take this for it
+    if newest is not row:  # the last attempt came to nothing, and nobody is to take this for it
         failed = f"newest, by {wording.name(newest.simulator)}: {wording.STATES[newest.value.state]}"
         also = f"{also}; {failed}" if also else failed
     if score.value is None:

@@ -3,57 +3,50 @@
 from collections.abc import Sequence
 
 from app.domain.explanations import PROMPTED_METHODS, ExplainOptions, ScoreOptions
-from app.domain.neurons import Polarity, Records, Statistics
+from app.domain.neurons import Polarity
 from app.domain.protocols import dev_records, explain_records, score_records
-from app.domain.vocabulary import Vocabulary
 from app.errors import AppError, BadInput
 from app.explain import build_prompt, preview
 from app.explain.previews import Preview
+from app.jobs.neuron import Neuron
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
 from app.simulate.estimates import LIKELY, Estimate, estimate
 from app.web.neuron_contexts import PreviewFragment, ScoringPrice
 
 
-def dry_run(
-    records: Records,
-    statistics: Statistics,
-    vocabulary: Vocabulary,
-    options: ExplainOptions,
-    endpoint: Endpoint,
-) -> Preview:
+def dry_run(neuron: Neuron, options: ExplainOptions, endpoint: Endpoint) -> Preview:
     """The request of a prompted method before it is sent. Raises BadInput where there is nothing to show."""
-    shown = explain_records(records, options.polarity)
+    shown = explain_records(neuron.records, options.polarity)
     if not len(shown):
         raise BadInput("This neuron has no records to explain it from.")
-    return preview(build_prompt(options.method, shown, statistics, vocabulary, options), endpoint)
+    prompt = build_prompt(options.method, shown, neuron.statistics, neuron.vocabulary, options)
+    return preview(prompt, endpoint)
 
 
 def scoring_estimate(
-    records: Records,
-    vocabulary: Vocabulary,
-    statistics: Statistics,
+    neuron: Neuron,
     polarity: Polarity,
     options: ScoreOptions,
     endpoint: Endpoint,
     explanation: str = LIKELY,
 ) -> Estimate:
     """About what simulating the records of a protocol takes, those it is calibrated on included."""
-    scored, _ = score_records(records, options.protocol, polarity, bands=statistics.band_excerpts)
-    dev = dev_records(records, polarity)
+    scored, _ = score_records(
+        neuron.records, options.protocol, polarity, bands=neuron.statistics.band_excerpts
+    )
+    dev = dev_records(neuron.records, polarity)
     rows = {
         excerpt: tokens
         for some in (scored, dev)
         for excerpt, tokens in zip(some.excerpts.tolist(), some.tokens.tolist(), strict=True)
     }
-    pieces = [[vocabulary.pieces[token] for token in tokens] for tokens in rows.values()]
+    pieces = [[neuron.vocabulary.pieces[token] for token in tokens] for tokens in rows.values()]
     return estimate(options.simulator, endpoint, explanation, pieces)
 
 
 def preview_of(
-    records: Records,
-    statistics: Statistics,
-    vocabulary: Vocabulary,
+    neuron: Neuron,
     options: ExplainOptions,
     endpoints: Sequence[Endpoint],
     scoring: ScoringPrice | None,
@@ -66,7 +59,7 @@ def preview_of(
         there = ", ".join(e.name for e in endpoints) or "none is configured"
         return _problem(f"There is no language model called “{options.explainer}”: {there}.")
     try:
-        seen = dry_run(records, statistics, vocabulary, options, endpoint)
+        seen = dry_run(neuron, options, endpoint)
     except AppError as error:
         return _problem(str(error))
     messages = tuple((message.role, message.content) for message in seen.messages)
@@ -75,9 +68,7 @@ def preview_of(
 
 
 def scoring_price(
-    records: Records,
-    vocabulary: Vocabulary,
-    statistics: Statistics,
+    neuron: Neuron,
     polarity: Polarity,
     options: ScoreOptions,
     endpoints: Sequence[Endpoint],
@@ -92,7 +83,7 @@ def scoring_price(
         return ScoringPrice(
             f"There is no language model called “{options.endpoint}”: {there}.", "", 0, 0, 0.0
         )
-    seen = scoring_estimate(records, vocabulary, statistics, polarity, options, endpoint, explanation)
+    seen = scoring_estimate(neuron, polarity, options, endpoint, explanation)
     name = f"{endpoint.name} ({endpoint.model})"
     return ScoringPrice("", name, seen.calls, seen.tokens_in + seen.tokens_out, seen.price_usd)
 

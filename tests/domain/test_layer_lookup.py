@@ -133,7 +133,7 @@ def test_agrees_with_the_single_neuron_path_in_every_state() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0, 9), st.floats(-3, 3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_ok_always_has_a_value(seed: int, smaller: float, shift: float) -> None:
     """However small the spread of some records beside that of others, and however far from zero."""
     rng = np.random.default_rng(seed)

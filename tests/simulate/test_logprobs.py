@@ -70,7 +70,7 @@ async def test_nasty_tokens_do_not_shift_the_slots(
     np.testing.assert_allclose(result.expected[0], [i % 11 for i in range(len(NASTY))], atol=1e-5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.sampled_from(NASTY) | st.binary(max_size=6) | st.text(max_size=4).map(str.encode), min_size=1

@@ -64,7 +64,7 @@ def result(
     wide=st.booleans(),
     filled=st.sampled_from([0.0, 0.5, 1.0]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_row_holds_all_records_and_particulars(seed: int, gated: bool, wide: bool, filled: float) -> None:
     made = result(seed, gated=gated, wide=wide, filled=filled)
     for i, data in enumerate(codec.encode_layer(made)):
@@ -98,7 +98,7 @@ def test_a_row_holds_all_records_and_particulars(seed: int, gated: bool, wide: b
         np.float32, (SLOTS, TOKENS), elements=st.floats(width=32, allow_nan=False, allow_infinity=False)
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_finite_values_keep_eleven_bits_beside_their_largest(values: np.ndarray) -> None:
     """Never worse than half a float16 step of the value, or 2**-21 of the neuron's largest."""
     made = result(0, gated=False, filled=1.0)
@@ -179,7 +179,6 @@ def test_vocabularies_keep_every_byte(pieces: list[bytes], special: set[int]) ->
 
 
 @given(n=st.integers(1, 20), largest=st.sampled_from([10, 65_535, 65_536, 300_000]), seed=st.integers(0, 100))
-@settings(deadline=None)
 def test_excerpts_come_back(n: int, largest: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     tokens = rng.integers(0, largest + 1, (n, TOKENS)).astype(np.int32)

@@ -156,7 +156,7 @@ def test_a_data_set_from_a_local_folder(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_json_lines_keep_every_character(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
     path = tmp_path_factory.mktemp("lines") / "x.jsonl"
     path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))

@@ -49,7 +49,7 @@ def test_no_bos_in_excerpts() -> None:
 
 
 @given(st.integers(1, 60), st.integers(0, 3))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_sample_is_seeded_and_free_of_order(n: int, seed: int) -> None:
     docs = corpus(9)
     documents, table = build_excerpts(docs, TOKENIZER, n, seed)

@@ -57,7 +57,7 @@ PROFILE = Profile(Quota(3, 2, 1, 2), Quota(1, 0, 0, 2), Quota(2, 1, 2, 1))
     st.lists(st.integers(1, 23), max_size=4, unique=True),
     st.integers(0, 2**32),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_cut_into_blocks_gives_the_same(values: np.ndarray, cuts: list[int], order: int) -> None:  # type: ignore[type-arg]
     """values: [low, high, edge] for 24 excerpts of 5 neurons, with many ties."""
     peaks, troughs = torch.from_numpy(values.max(0)), torch.from_numpy(values.min(0))

@@ -66,7 +66,7 @@ def test_seeds_differ_in_turning_points_alone(prompt: SimulationPrompt) -> None:
         st.one_of(st.binary(max_size=12), st.text(max_size=6).map(str.encode)), min_size=1, max_size=8
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @pytest.mark.parametrize("name", list(PROMPTS))
 def test_every_token_has_its_line_and_its_tab(name: str, pieces: list[bytes]) -> None:
     prompt = PROMPTS[name]
@@ -80,7 +80,7 @@ def test_every_token_has_its_line_and_its_tab(name: str, pieces: list[bytes]) ->
 
 
 @given(text=st.text(max_size=40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @pytest.mark.parametrize("name", list(PROMPTS))
 def test_ids_spell_exactly_the_text(name: str, text: str) -> None:
     tokens = PROMPTS[name].tokens

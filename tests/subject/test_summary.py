@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -23,7 +23,6 @@ def sample(x: np.ndarray, gates: np.ndarray | None = None) -> TokenSample:  # ty
 
 
 @given(hnp.arrays(np.float32, st.tuples(st.integers(2, 40), st.integers(1, 4)), elements=VALUES))
-@settings(deadline=None)
 def test_shape_of_anything(x: np.ndarray) -> None:  # type: ignore[type-arg]
     peak = x[: len(x) // 2].max(0)
     shape = shape_of(sample(x), torch.zeros(x.shape[1], dtype=torch.bool), torch.from_numpy(peak))
@@ -72,14 +71,12 @@ def test_outliers_lose_position_0_alone() -> None:
 
 
 @given(hnp.arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(1, 300)), elements=VALUES))
-@settings(deadline=None)
 def test_upper_quantile_is_numpys(rows: np.ndarray) -> None:  # type: ignore[type-arg]
     got = upper_quantile(torch.from_numpy(rows), 0.99)
     np.testing.assert_allclose(got, np.quantile(rows, 0.99, axis=1), rtol=1e-4, atol=1e-4)
 
 
 @given(hnp.arrays(np.float32, st.tuples(st.integers(1, 50), st.integers(1, 3)), elements=VALUES))
-@settings(deadline=None)
 def test_quantiles_are_numpys(values: np.ndarray) -> None:  # type: ignore[type-arg]
     at = (0.5, 0.9, 0.99, 0.999)
     np.testing.assert_allclose(

@@ -3,7 +3,7 @@
 from html.parser import HTMLParser
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.vocabulary import Vocabulary, visible
@@ -54,7 +54,6 @@ pieces = st.lists(st.one_of(st.binary(max_size=8), st.sampled_from(NASTY), st.te
                   min_size=1, max_size=8)  # fmt: skip
 
 
-@settings(deadline=None)  # a token may be long; time is not what is tested
 @given(pieces, st.randoms(use_true_random=False), st.booleans(), st.sampled_from([None, 0, 3]))
 def test_tokens_are_inert_and_nothing_is_lost(pieces, random, breaks, around):
     vocabulary = Vocabulary(tuple(pieces))

@@ -102,7 +102,7 @@ def preview_explanation(
     if query.method in PROMPTED_METHODS:
         asked = endpoint(jobs.settings, query.explainer)
         options = explain_options(query)
-        seen = dry_run(neuron.records, neuron.statistics, neuron.vocabulary, options, asked)
+        seen = dry_run(neuron, options, asked)
         explaining = _explaining(seen, asked)
     scoring = None
     if query.simulator is not None:
@@ -142,9 +142,7 @@ def _scoring(
         return None
     asked = endpoint(jobs.settings, wanted.endpoint)
     options = score_options(wanted)
-    seen = scoring_estimate(
-        neuron.records, neuron.vocabulary, neuron.statistics, polarity, options, asked, text
-    )
+    seen = scoring_estimate(neuron, polarity, options, asked, text)
     return ScoringOut(
         endpoint=asked.name,
         model=asked.model,

@@ -20,9 +20,10 @@ from app.domain.explanations import (
 )
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import AppError, NotFound
+from app.jobs.neuron import load_neuron
 from app.jobs.requests import protocol_of
 from app.jobs.service import ASKING_SIMULATORS, usual_protocol
-from app.store import explanations, jobs, neurons
+from app.store import explanations, jobs
 from app.store.rows import JobRow
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.explanation_items import path_of
@@ -77,17 +78,11 @@ def show_preview(
 ) -> HTMLResponse:
     """The dry run: the exact prompt, its tokens and price, and about what the score takes. Nothing is sent anywhere."""
     ref = NeuronRef(model, layer, index)
-    facts = facts_of.get(model)
-    with store.session() as session:
-        records = neurons.records(session, facts.excerpts, ref)
-        statistics = neurons.statistics(session, ref)
+    neuron = load_neuron(store, ref)
     there = jobs_.endpoints()
-    price = (
-        scoring_price(records, facts.vocabulary, statistics, options.polarity, scoring, there)
-        if scoring
-        else None
-    )
-    fragment = preview_of(records, statistics, facts.vocabulary, options, there, price)
+    price = scoring_price(neuron, options.polarity, scoring, there) if scoring else None
+    fragment = preview_of(neuron, options, there, price)
+    facts = facts_of.get(model)
     here = path_of(ref)
     name = f"{facts.layer(layer).ordinal}:{index} in {facts.card.name}"
     context = PreviewPage(chrome(request, f"Dry run for {name}", "browse"), here, name, fragment)
@@ -103,19 +98,12 @@ def show_score_preview(
     scoring: Annotated[ScoreOptions | None, Depends(scoring_options)],
     store: StoreDep,
     jobs_: JobsDep,
-    facts_of: FactsDep,
 ) -> HTMLResponse:
     """About what scoring an explanation again takes. Nothing is sent anywhere."""
-    ref = NeuronRef(model, layer, index)
-    facts = facts_of.get(model)
     with store.session() as session:
-        records = neurons.records(session, facts.excerpts, ref)
-        statistics = neurons.statistics(session, ref)
         row = explanations.get(session, explanation)
     price = scoring_price(
-        records,
-        facts.vocabulary,
-        statistics,
+        load_neuron(store, NeuronRef(model, layer, index)),
         row.polarity,
         scoring or score_options(SimulatorName.LOCAL, "", "", 0),
         jobs_.endpoints(),
