@@ -13,12 +13,11 @@ from app.errors import AppError, NotFound, Refused
 from app.jobs.service import Jobs
 from app.settings import Settings
 from app.store import Store
-from app.web import errors, login
+from app.web import errors, login, routes
 from app.web.counters import RunningJobs
 from app.web.middleware import ConditionalAnswers, Guard, HeadAnswers, SecurityHeaders, is_loopback
 from app.web.model_cache import ModelCache
 from app.web.rendering import STATIC, VENDOR_FILES, vendor_file
-from app.web.routes import ROUTERS
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -86,8 +85,7 @@ def create_app(settings: Settings, store: Store | None = None, jobs: Jobs | None
     app.state.running_jobs = RunningJobs(store)
     app.state.credentials = login.credentials(settings) if walled else None
     errors.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    routes.install(app)
     app.add_api_route("/static/vendor/{name}", vendor, include_in_schema=False)
     app.mount("/static", CachedStatic(directory=STATIC), name="static")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from jinja2 import Environment
-from markupsafe import Markup
 from starlette.responses import HTMLResponse
 from starlette.testclient import TestClient
 
@@ -101,11 +100,11 @@ class NaivePage:
             if order:
                 mine.sort(key=lambda r: order * r["activations"][r["peak"]])
             rows = ROWS.render(records=mine, maximum=maximum, here=here)
-            sections.append(Section(title, "", Markup(rows), "", len(mine)))  # noqa: S704
+            sections.append(Section(title, "", rows.encode(), "", len(mine)))
         facts = state.facts.get(self.slug)
         with state.store.session() as session:
             evidence = sheet(session, facts.excerpts, ref)
         main = Main(tuple(sections))
         seen = Seen(chrome(request, f"8:{index} in {facts.card.name}", "browse"), facts, evidence)
         context = neuron_page(ref, self.view, seen, main, state.jobs.endpoints())
-        return page("neuron.html", context)
+        return page("neuron.html", context, inserts=main.inserts)

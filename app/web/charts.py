@@ -1,6 +1,7 @@
 """Charts of a few bars as plain SVG; colours come from CSS classes, and each says in words what it shows."""
 
 import math
+from functools import lru_cache
 
 from markupsafe import Markup
 
@@ -21,11 +22,11 @@ def histogram(values: Histogram, description: str = "Distribution of activations
     step = (values.high - values.low) / len(counts)
     across = f"h{width - 0.7:.1f}"
     bars: dict[str, list[str]] = {"hn": [], "hp": []}
-    for i, n in enumerate(counts):
+    for i, (n, start) in enumerate(zip(counts, _starts(len(counts)), strict=True)):
         if n:
             high = f"{max(1.5, HEIGHT * math.log1p(n) / tallest):.1f}"
             sign = "hn" if values.low + (i + 0.5) * step < 0 else "hp"
-            bars[sign].append(f"M{i * width:.1f} {HEIGHT}v-{high}{across}v{high}z")
+            bars[sign].append(f"{start}{high}{across}v{high}z")
     label = (
         f"{description}: {count(total)} sampled tokens from {signed(values.low)} to {signed(values.high)}, "
         "heights on a logarithmic scale"
@@ -37,6 +38,12 @@ def histogram(values: Histogram, description: str = "Distribution of activations
         f'<svg class="hist" viewBox="0 0 {WIDTH} {HEIGHT + 6}" preserveAspectRatio="none" role="img" aria-label="{label}">'
         f"<title>{label}</title>{paths}{tick}</svg>"
     )
+
+
+@lru_cache(maxsize=8)
+def _starts(bins: int) -> tuple[str, ...]:
+    """Where each bar's path begins, up to its height."""
+    return tuple(f"M{i * WIDTH / bins:.1f} {HEIGHT}v-" for i in range(bins))
 
 
 INTERVAL_WIDTH, FROM = 84, -0.25

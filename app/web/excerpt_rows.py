@@ -4,43 +4,42 @@ from collections.abc import Iterable
 from functools import lru_cache
 from html import escape
 
-from markupsafe import Markup
-
 from app.web.formats import shown, signed
 from app.web.neuron_contexts import Excerpt
 
-CUT = "<s>…</s>"
+CUT = "<s>…</s>".encode()
 
 
-def rows(excerpts: Iterable[Excerpt], values: str) -> Markup:
+def rows(excerpts: Iterable[Excerpt], values: str) -> bytes:
     """List items; `values` is the address of an excerpt's values up to its number, from names that are safe there.
 
     An excerpt that is compared has two lines, the actual and the simulated one, and one number.
     """
     link = escape(values)
-    return Markup("".join([_row((i + 1) // 2 if e.label else i, e, link) for i, e in enumerate(excerpts, 1)]))  # noqa: S704
+    return b"".join([_row((i + 1) // 2 if e.label else i, e, link) for i, e in enumerate(excerpts, 1)])
 
 
-def _row(number: int, excerpt: Excerpt, link: str) -> str:
-    """Everything but `html` is a number, hex, a word of ours, or escaped."""
-    (
-        ordinal, html, values, wide, gates, first, cut_before, cut_after, indented, strongest, source, start,
-        used, alike, label,
-    ) = excerpt  # fmt: skip
+def _row(number: int, excerpt: Excerpt, link: str) -> bytes:
+    """Everything but what is painted is a number, hex, a word of ours, or escaped."""
+    ordinal, painted, gates, strongest, source, start, used, alike, label = excerpt
+    html, values, wide, first, cut_before, cut_after, indented = painted
     peak = signed(strongest)
     use = f" · {used}" if used else ""
     folded = f" · <b>+{alike} alike</b>" if alike else ""
     signs = f' data-g="{gates}"' if gates else ""
     small = f"<small>{label}</small>" if label else ""
-    return (
+    before = (
         f'<li class="rec {label}"><span class="val {"neg" if strongest < 0 else "pos"}">{peak}{small}</span>'
         f'<div class="txt{" sp" if indented else ""}" role="group" tabindex="0" '
         f'aria-label="Excerpt {number}, {label or "peak"} {peak}" data-v="{values}"{" data-w" if wide else ""}'
         f'{signs} data-o="{first}">'
-        f"{CUT if cut_before else ''}{html}{CUT if cut_after else ''}</div>"
-        f'<div class="src"><a href="{link}{ordinal}" title="Every value of this excerpt">'
+    )
+    after = (
+        f'</div><div class="src"><a href="{link}{ordinal}" title="Every value of this excerpt">'
         f"{_escaped(source)}</a><small>token {start:,}{use}{folded}</small></div></li>\n"
     )
+    cut, on = CUT if cut_before else b"", CUT if cut_after else b""
+    return b"".join((before.encode(), cut, html, on, after.encode()))
 
 
 @lru_cache(maxsize=4096)

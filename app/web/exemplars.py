@@ -128,10 +128,11 @@ class Exemplars:
 
     def _kept(self, kind: Kind, end: str) -> str:
         """What was kept: so many of each split. Together they are not the strongest of all text."""
-        splits, counts = np.unique(self.records.splits[self.records.kinds == int(kind)], return_counts=True)
+        counts = np.bincount(self.records.splits[self.records.kinds == int(kind)]).tolist()
         parts = [
             f"{n} {words}" if (words := _USE_OF[split]) else f"{n} as published"
-            for split, n in zip(splits.tolist(), counts.tolist(), strict=True)
+            for split, n in enumerate(counts)
+            if n
         ]
         return f"{end} {', '.join(parts)}" if parts else ""
 
@@ -258,7 +259,7 @@ class Exemplars:
         )
         ordinals = self.records.excerpts[rows]
         gates = self.records.gates
-        packed = None if gates is None else np.packbits(gates[rows], axis=1)
+        gates_hex = [""] * len(rows) if gates is None else heatmap.hex_rows(np.packbits(gates[rows], axis=1))
         peaks = values[np.arange(len(rows)), at].tolist()
         starts = self.facts.excerpts.starts[ordinals].tolist() if ordinals.min() >= 0 else [0] * len(rows)
         documents, names = self.records.documents[rows].tolist(), self.facts.documents
@@ -266,14 +267,8 @@ class Exemplars:
         return [
             Excerpt(
                 ordinal,
-                paint.html,
-                paint.values,
-                paint.wide,
-                "" if packed is None else packed[i].tobytes().hex(),
-                paint.first,
-                paint.cut_before,
-                paint.cut_after,
-                paint.indented,
+                paint,
+                gates_hex[i],
                 peaks[i],
                 names[documents[i]].name if documents[i] >= 0 else "imported",
                 starts[i],

@@ -3,13 +3,13 @@
 Every token is one `<bdi>`, so that the n-th `<bdi>` of an excerpt has the n-th value, and no right-to-left or
 unbalanced token disturbs its neighbours. The vocabulary is made visible and escaped once per model; nothing a
 token holds reaches the page in another way. Colours are classes `a-8 … a8`; all values travel exactly, as hex.
+Painted text is bytes, as it is sent: one wide character would make a string, and every copy of it, twice as large.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
@@ -23,13 +23,14 @@ STEPS = 2 * LEVELS + 1
 MAX_PIECES = 200_000  # painted tokens kept per palette, about 30 MB
 REACH = 10  # tokens that a window may grow by on either side to end at a word's boundary
 BEFORE_PEAK, AFTER_PEAK = 8, 3  # tokens around the peak that make two excerpts duplicates when equal
+BDI_END = b"</bdi>"
 NEWLINE, TAB = '<i class="nl">↵</i>', '<i class="nl">⇥</i>'
 
-Strings = NDArray[np.object_]
+Painting = NDArray[np.object_]  # of bytes
 Indices = NDArray[np.intp]
-_OPEN = {level: f'<bdi class="a{level}">' for level in range(-LEVELS, LEVELS + 1) if level}
-_OPEN[0] = "<bdi>"
-_OPEN_PEAK = {level: f'<bdi class="a{level} pk">' for level in range(-LEVELS, LEVELS + 1)}
+_OPEN = {level: b'<bdi class="a%d">' % level for level in range(-LEVELS, LEVELS + 1) if level}
+_OPEN[0] = b"<bdi>"
+_OPEN_PEAK = {level: b'<bdi class="a%d pk">' % level for level in range(-LEVELS, LEVELS + 1)}
 
 
 class _Made:
@@ -42,7 +43,7 @@ class _Made:
         self.html = np.empty(1024, object)
         self.count = 1
 
-    def add(self, keys: list[int], html: list[str]) -> None:
+    def add(self, keys: list[int], html: list[bytes]) -> None:
         end = self.count + len(keys)
         if end > len(self.html):
             larger = np.empty(max(end, 2 * len(self.html)), object)
@@ -56,12 +57,12 @@ class _Made:
 class Pieces:
     """Tokens as painted HTML, by token id * STEPS + step + LEVELS; made when first asked for, then gathered."""
 
-    def __init__(self, leads: Strings, bodies: Strings) -> None:
+    def __init__(self, leads: Painting, bodies: Painting) -> None:
         self._leads, self._bodies = leads, bodies
         self._lock = Lock()
         self._made = _Made(len(leads) * STEPS)
 
-    def take(self, keys: Indices) -> Strings:
+    def take(self, keys: Indices) -> Painting:
         """The painted tokens of keys [R, T] -> [R, T]."""
         made = self._made
         slots = made.slots[keys]
@@ -69,7 +70,7 @@ class Pieces:
             with self._lock:
                 made = self._make(keys)
             slots = made.slots[keys]
-        painted: Strings = made.html[slots]
+        painted: Painting = made.html[slots]
         return painted
 
     def _make(self, keys: Indices) -> _Made:
@@ -89,8 +90,8 @@ class Palette(NamedTuple):
     """A vocabulary as HTML, by token id. V tokens."""
 
     pieces: Pieces
-    leads: Strings  # [V] leading spaces, which are never painted
-    bodies: Strings  # [V] the rest with its closing tag
+    leads: Painting  # [V] leading spaces, which are never painted
+    bodies: Painting  # [V] the rest with its closing tag
     starts_word: Bool  # [V] the token begins with a blank, or is one
 
     def __len__(self) -> int:
@@ -111,16 +112,15 @@ def palette(vocabulary: Vocabulary, breaks: bool = False) -> Palette:
         if "\n" in html or "\t" in html:
             html = html.replace("\n", newline).replace("\t", TAB)
         starts_word[i] = shown[:1] in (" ", "\n", "\t")
-        leads[i] = lead
-        bodies[i] = f"{html}</bdi>"
+        leads[i] = lead.encode()
+        bodies[i] = html.encode() + BDI_END
     return Palette(Pieces(leads, bodies), leads, bodies, starts_word)
 
 
-@dataclass(frozen=True)
-class Painted:
-    """One excerpt, painted."""
+class Painted(NamedTuple):
+    """One excerpt, painted. No class of its own with fields set one by one: a page makes dozens."""
 
-    html: Markup
+    html: bytes
     values: str  # all T values as hex of big-endian floats, also those outside the window
     wide: bool  # those floats have 32 bits, not 16
     first: int  # index of the first token shown
@@ -143,16 +143,13 @@ def levels(activations: Float32, maxima: Float32) -> NDArray[np.int8]:
     return np.clip(np.rint(activations * (LEVELS / safe)), -LEVELS, LEVELS).astype(np.int8)
 
 
-def windows(starts: Bool, at: Indices, around: int | None) -> Indices:
+def windows(starts: Bool, at: Indices, around: int) -> Indices:
     """First and one past the last token to show. starts [R, T]: a word begins here; at [R] -> [R, 2].
 
     A window grows by at most REACH tokens to where a word begins and ends.
     """
     rows, width = starts.shape
     out = np.empty((rows, 2), np.intp)
-    if around is None:
-        out[:] = 0, width
-        return out
     for r in range(rows):
         low, high = max(0, int(at[r]) - around), min(width, int(at[r]) + around + 1)
         edges = np.flatnonzero(starts[r])
@@ -179,26 +176,29 @@ def paint(
     `around` limits what is shown to that many tokens either side of the peak; all values are kept either way.
     """
     steps = levels(activations, maxima)  # [R, T]
-    rows: list[list[str]] = colours.pieces.take(
+    rows: list[list[bytes]] = colours.pieces.take(
         tokens.astype(np.intp) * STEPS + (steps + LEVELS)
     ).tolist()  # [R][T]
-    shown = windows(colours.starts_word[tokens], at, around)
+    if around is None:
+        edges = [[0, tokens.shape[1]]] * len(tokens)
+    else:
+        edges = windows(colours.starts_word[tokens], at, around).tolist()
     values, wide = _hex(activations)
     out: list[Painted] = []
-    edges, r_ = shown.tolist(), np.arange(len(at))
+    r_ = np.arange(len(at))
     strongest = zip(at.tolist(), tokens[r_, at].tolist(), steps[r_, at].tolist(), strict=True)
     for r, (row, (peak, token, step)) in enumerate(zip(rows, strongest, strict=True)):
         low, high = edges[r]
         row[peak] = colours.leads[token] + _OPEN_PEAK[step] + colours.bodies[token]
         out.append(
             Painted(
-                Markup("".join(row[low:high])),  # noqa: S704
+                b"".join(row if low == 0 and high == len(row) else row[low:high]),
                 values[r],
                 wide,
                 low,
                 low > 0,
                 high < len(row),
-                low == 0 and row[0][:1] == " ",
+                low == 0 and row[0][:1] == b" ",
             )
         )
     return out
@@ -210,7 +210,13 @@ def _hex(activations: Float32) -> tuple[list[str], bool]:
         half = activations.astype(">f2")
     wide = not np.array_equal(half.astype(np.float32), activations)
     exact = activations.astype(">f4") if wide else half
-    return [row.tobytes().hex() for row in exact], wide
+    return hex_rows(exact), wide
+
+
+def hex_rows(values: NDArray[Any]) -> list[str]:
+    """The bytes of each row as hex. values [R, ...]."""
+    whole, n = values.tobytes().hex(), 2 * (values.nbytes // max(1, len(values)))
+    return [whole[at : at + n] for at in range(0, n * len(values), n)] if n else [""] * len(values)
 
 
 def fold(tokens: Int32, at: Indices) -> list[list[int]]:
@@ -226,4 +232,5 @@ def token_chip(colours: Palette, token: int) -> Markup:
     """One token alone, for lists: its leading blank shown as an open box."""
     lead = "␣" * len(colours.leads[token])
     mark = f'<i class="nl">{lead}</i>' if lead else ""
-    return Markup(f"{mark}<bdi>{colours.bodies[token].replace(chr(10), '')}")  # noqa: S704
+    body = colours.bodies[token].decode().replace("\n", "")
+    return Markup(f"{mark}<bdi>{body}")  # noqa: S704

@@ -8,20 +8,15 @@ from markupsafe import Markup
 from app.domain.neurons import Statistics
 from app.store.rows import JobRow
 from app.web.contexts import Chrome
+from app.web.heatmap import Painted
 
 
 class Excerpt(NamedTuple):
     """One exemplar."""
 
     ordinal: int
-    html: Markup
-    values: str  # hex
-    wide: bool
+    painted: Painted
     gates: str  # hex of packed bits, empty where the model is not gated
-    first: int
-    cut_before: bool
-    cut_after: bool
-    indented: bool  # begins with a blank that would look like an indent
     peak: float
     source: str  # the document's name
     start: int  # index of the first token within its document
@@ -35,7 +30,7 @@ class Section(NamedTuple):
 
     title: str
     note: str
-    rows: Markup  # list items, see excerpt_rows
+    rows: bytes  # list items, see excerpt_rows
     more: str  # address that shows all of them, or empty
     available: int
 
@@ -145,6 +140,17 @@ class ExplainForm:
 
 
 @dataclass(frozen=True)
+class ExemplarBar:
+    """`_exemplar_bar.html`: which exemplars, and how they are shown."""
+
+    tabs: tuple[Choice, ...]
+    scales: tuple[Choice, ...]
+    contexts: tuple[Choice, ...]
+    breaks: Choice
+    duplicates: Choice
+
+
+@dataclass(frozen=True)
 class Live:
     """`_live.html`: a job under way or ended, followed by server-sent events."""
 
@@ -216,11 +222,7 @@ class NeuronPage:
     histogram: Markup
     position0: bool
     shares: tuple[Share, ...]
-    tabs: tuple[Choice, ...]
-    scales: tuple[Choice, ...]
-    contexts: tuple[Choice, ...]
-    breaks: Choice
-    duplicates: Choice
+    bar: Markup  # `_exemplar_bar.html`, the same for every neuron that is looked at in this way but for its address
     sections: tuple[Section, ...]
     values: tuple[Value, ...]
     values_note: str

@@ -1,4 +1,6 @@
-"""Every router of the web, in the order in which addresses are matched."""
+"""Every route of the web, in the order in which addresses are matched."""
+
+from fastapi import FastAPI
 
 from app.web import login, preferences
 from app.web.api import router as api
@@ -6,7 +8,6 @@ from app.web.pages import api_reference, explanation, go, home, jobs, layer, mod
 from app.web.pages import help as help_page
 
 ROUTERS = (
-    neuron.router,  # first: it is asked for most, and every address before it is tried
     preferences.router,
     login.router,
     help_page.router,
@@ -20,3 +21,10 @@ ROUTERS = (
     layer.router,
     model.router,
 )
+
+
+def install(app: FastAPI) -> None:
+    """Adds them. The neuron page is first: it is asked for most, and every address before it is tried."""
+    app.add_route(neuron.PATH, neuron.show_neuron)
+    for router in ROUTERS:
+        app.include_router(router)

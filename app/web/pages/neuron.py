@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from markupsafe import Markup, escape
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.domain.explanations import Method, Protocol, State
@@ -30,16 +30,23 @@ from app.store.rows import ExplanationRow, SimulationRow, StoredTokens
 from app.store.sheets import Sheet, sheet
 from app.web import charts, heatmap, wording
 from app.web.contexts import Chrome
-from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.exemplars import Exemplars, shares
 from app.web.explanation_items import explain_form, explanation_list, path_of
 from app.web.live import NO_JOB, live
 from app.web.model_cache import ModelCache, ModelFacts
-from app.web.neuron_contexts import Choice, ExplainFragment, Live, NeuronPage, Section, Share, TopToken, Value
-from app.web.neuron_view import Context, Scale, Show, View, ViewDep
+from app.web.neuron_contexts import (
+    Choice,
+    ExemplarBar,
+    ExplainFragment,
+    Live,
+    NeuronPage,
+    Section,
+    Share,
+    TopToken,
+    Value,
+)
+from app.web.neuron_view import Context, Scale, Show, View, parse
 from app.web.rendering import chrome, page, render
-
-router = APIRouter(include_in_schema=False)
 
 TABS = {
     Show.TOP: "Strongest",
@@ -53,24 +60,23 @@ SCALES = {Scale.SHARED: "one scale", Scale.OWN: "own scale"}
 CONTEXTS = {Context.NARROW: "±8", Context.AROUND: "±18", Context.WHOLE: "whole"}
 
 
-@router.get("/m/{model}/{layer}/{index:index}")
-async def show_neuron(
-    request: Request,
-    model: str,
-    layer: str,
-    index: int,
-    view: ViewDep,
-    store: StoreDep,
-    jobs_: JobsDep,
-    facts_of: FactsDep,
-) -> HTMLResponse:
-    """Everything about one neuron."""
-    ref = NeuronRef(model, layer, index)
-    seen = await run_in_threadpool(_see, request, store, facts_of, ref, view)
+PATH = "/m/{model}/{layer}/{index:index}"
+
+
+async def show_neuron(request: Request) -> HTMLResponse:
+    """Everything about one neuron.
+
+    A plain route: to have FastAPI look for what a handler asks for costs more than the frame around the page.
+    """
+    state = request.app.state
+    ref = NeuronRef(**request.path_params)
+    view = parse(request.query_params)
+    seen = await run_in_threadpool(_see, request, state.store, state.facts, ref, view)
     statistics = seen.evidence.statistics
     exemplars = Exemplars(seen.facts, ref, seen.evidence.records, view)
     main = _main(exemplars, seen.compared, shares(statistics.sign_shares), statistics.position0)
-    return page("neuron.html", neuron_page(ref, view, seen, main, jobs_.endpoints()))
+    context = neuron_page(ref, view, seen, main, state.jobs.endpoints())
+    return page("neuron.html", context, inserts=main.inserts)
 
 
 class Seen(NamedTuple):
@@ -114,6 +120,11 @@ class Main(NamedTuple):
     values: tuple[Value, ...] = ()
     note: str = ""
 
+    @property
+    def inserts(self) -> list[bytes]:
+        """What the template leaves room for."""
+        return [section.rows for section in self.sections if section.rows]
+
 
 def neuron_page(
     ref: NeuronRef, view: View, seen: Seen, main: Main, endpoints: Sequence[Endpoint]
@@ -143,18 +154,14 @@ def neuron_page(
         charts.histogram(evidence.histogram),
         statistics.position0,
         combinations,
-        _tabs(here, view, gated=bool(combinations)),
-        tuple(Choice(w, here + view.query(scale=s), s is view.scale) for s, w in SCALES.items()),
-        tuple(Choice(w, here + view.query(context=c), c is view.context) for c, w in CONTEXTS.items()),
-        Choice("line breaks", here + view.query(breaks=not view.breaks), view.breaks),
-        Choice("duplicates", here + view.query(duplicates=not view.duplicates), view.duplicates),
+        _placed(_rendered_bar(view, bool(combinations)), here),
         main.sections,
         main.values,
         main.note,
         _top_tokens(facts, evidence.top_tokens),
         explanation_list(ref, evidence.explanations, view, endpoints, imported),
         view.explanation,
-        _form(here, view.protocol, tuple((e.name, e.model) for e in endpoints), imported),
+        _placed(_rendered_form(view.protocol, tuple((e.name, e.model) for e in endpoints), imported), here),
         seen.live,
         view.carried(),
         here + view.query(job=""),
@@ -170,9 +177,21 @@ def _rendered_form(protocol: Protocol, endpoints: tuple[tuple[str, str], ...], i
     return render("_explain_form.html", ExplainFragment(explain_form(HERE, protocol, endpoints, imported)))
 
 
-def _form(here: str, protocol: Protocol, endpoints: tuple[tuple[str, str], ...], imported: bool) -> Markup:
-    """The form of one neuron: rendered once, then only its address is put in."""
-    return Markup(_rendered_form(protocol, endpoints, imported).replace(HERE, str(escape(here))))  # noqa: S704
+@lru_cache(maxsize=256)
+def _rendered_bar(view: View, gated: bool) -> str:
+    bar = ExemplarBar(
+        _tabs(HERE, view, gated),
+        tuple(Choice(w, HERE + view.query(scale=s), s is view.scale) for s, w in SCALES.items()),
+        tuple(Choice(w, HERE + view.query(context=c), c is view.context) for c, w in CONTEXTS.items()),
+        Choice("line breaks", HERE + view.query(breaks=not view.breaks), view.breaks),
+        Choice("duplicates", HERE + view.query(duplicates=not view.duplicates), view.duplicates),
+    )
+    return render("_exemplar_bar.html", bar)
+
+
+def _placed(rendered: str, here: str) -> Markup:
+    """A part of one neuron's page: rendered once for many, then only its address is put in."""
+    return Markup(rendered.replace(HERE, str(escape(here))))  # noqa: S704
 
 
 def _beside(facts: ModelFacts, position: int, index: int) -> str:
