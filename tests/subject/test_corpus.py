@@ -44,7 +44,7 @@ def test_a_folder_of_everything(tmp_path: Path) -> None:
 
 
 # A gzip header, then a stored block whose length contradicts itself.
-DAMAGED = gzip.compress(b"")[:10] + b"\x01\x05\x00\x05\x00hello"
+DAMAGED = gzip.compress(b"", mtime=0)[:10] + b"\x01\x05\x00\x05\x00hello"
 SOTU = "Fellow citizens of the Senate and House of Representatives, since your last annual assembling another year"
 WHALE = (
     "Call me Ishmael. Some years ago, never mind how long precisely, having little or no money in my purse"
@@ -175,7 +175,11 @@ def test_json_lines_keep_every_character(tmp_path_factory: pytest.TempPathFactor
         ("x.jsonl", b'{"words": "a"}\n', "Line 1 of .* has no text field “text” or"),
         ("x.json", b"{", "Cannot read the corpus file"),
         ("x.jsonl.gz", b"not gzip", "Cannot read the corpus file"),
-        ("x.jsonl.gz", gzip.compress(b'{"text": "a"}' * 999)[:-20], "Cannot read the corpus file .*end"),
+        (
+            "x.jsonl.gz",
+            gzip.compress(b'{"text": "a"}' * 999, mtime=0)[:-20],
+            "Cannot read the corpus file .*end",
+        ),
         ("x.jsonl.gz", DAMAGED, "Cannot read the corpus file .* decompressing"),
         ("x.json", b"[" * 200_000, "nested too deeply"),
         ("x.jsonl", b"[" * 200_000, "nested too deeply"),
