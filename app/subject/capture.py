@@ -96,10 +96,9 @@ def pack_signs(gate: Tensor) -> Tensor:
     if gate.shape[1] % 8:
         positive = F.pad(positive, (0, 0, 0, -gate.shape[1] % 8))
     eights = positive.unflatten(1, (-1, 8))  # type: ignore[no-untyped-call]  # [B, T/8, 8, N]
-    packed: Tensor = eights[:, :, 0].clone()  # [B, T/8, N]
-    for bit in range(1, 8):
-        packed.mul_(2).add_(eights[:, :, bit])
-    return packed
+    pairs = torch.add(eights[:, :, 1::2], eights[:, :, 0::2], alpha=2)  # [B, T/8, 4, N]
+    fours = torch.add(pairs[:, :, 1::2], pairs[:, :, 0::2], alpha=4)  # [B, T/8, 2, N]
+    return torch.add(fours[:, :, 1], fours[:, :, 0], alpha=16)  # [B, T/8, N]
 
 
 class Capture:

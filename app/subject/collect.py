@@ -1,13 +1,14 @@
 """Collection: one pass over the excerpts, shard by shard, each leaving a partial that merges with the others.
 
-Excerpts are dealt to shards by hash, so every shard is a sample of the corpus. Shard 0 is also the pilot, which
-decides per neuron whether position 0 counts and where the bands lie (`pilot`). Shards may be run in any order, by
-several processes, and again after a kill: what is merged is the same.
+Excerpts are dealt to shards by hash, so every shard is a sample of the corpus. A shard is read run by run; the first
+one's first run is also the pilot, which decides per neuron whether position 0 counts and where the bands lie (`pilot`).
+Shards may be run in any order, by several processes, and again after a kill: what is merged is the same.
 """
 
 import gc
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import astuple
 from pathlib import Path
@@ -26,12 +27,16 @@ from app.subject.capture import Capture
 from app.subject.layer_shard import LayerShard, Sampled
 from app.subject.load import Subject
 from app.subject.merging import merge_layer
-from app.subject.partials import LayerPilot, shard_path
+from app.subject.partials import LayerPart, LayerPilot, PartialFile, shard_path
 from app.subject.pilot import Pilot, pilot_of
 from app.subject.selection import Selection
 
-VERSION = 2  # raised when partials of an older version must not be merged with new ones
-SHARD = 256  # excerpts
+VERSION = 3  # raised when partials of an older version must not be merged with new ones
+RUN = 256  # excerpts that are held in memory at once, if they fit
+SHARDS = (
+    16  # into about so many a collection is cut, by whole runs: each writes what a later one may push out
+)
+RUNS = 4  # of a shard, at most: a shard is what a kill may cost
 SAMPLED_TOKENS = 4096  # at most; and at most 1 in SAMPLED_SHARE, once there are SAMPLED_LEAST
 SAMPLED_SHARE = 32
 SAMPLED_LEAST = 2048
@@ -73,10 +78,14 @@ class Collector:
         self.layers = sorted(set(layers))
         count, tokens = excerpts.tokens.shape
         order = np.argsort(priority(seed, np.arange(count), np.array(1)), kind="stable").astype(np.int32)
-        self._parts: list[Int32] = []  # excerpts of each shard, by split
-        for first in range(0, count, SHARD):
-            part = np.sort(order[first : first + SHARD])
-            self._parts.append(part[np.argsort(excerpts.splits[part], kind="stable")])
+        runs: list[Int32] = []  # excerpts, by split
+        for first in range(0, count, RUN):
+            run = np.sort(order[first : first + RUN])
+            runs.append(run[np.argsort(excerpts.splits[run], kind="stable")])
+        each = min(max(round(len(runs) / SHARDS), 1), RUNS)
+        self._parts = [
+            runs[first : first + each] for first in range(0, len(runs), each)
+        ]  # runs of each shard
         wanted = min(max(count * tokens // SAMPLED_SHARE, SAMPLED_LEAST), SAMPLED_TOKENS)
         positions = _smallest(seed + 2, np.arange(count * tokens), wanted)
         explain = np.flatnonzero(excerpts.splits == Split.EXPLAIN)
@@ -104,11 +113,12 @@ class Collector:
 
     def shard_size(self, shard: int) -> int:
         """Excerpts in a shard."""
-        return len(self._parts[shard])
+        return sum(map(len, self._parts[shard]))
 
     def batches(self) -> list[Int32]:
         """The excerpts of every batch, in the order in which they are read."""
-        return [batch for part in self._parts for block in self._blocks(part, SHARD) for batch in block]
+        runs = [run for part in self._parts for run in part]
+        return [batch for run in runs for block in self._blocks(run, RUN) for batch in block]
 
     def done(self, folder: Path) -> list[int]:
         """The shards whose partials are there."""
@@ -131,25 +141,29 @@ class Collector:
         pilot_path = folder / "pilot.npz"
         if shard and not pilot_path.exists() and not self._run_pilot(pilot_path, fingerprint, cancelled):
             return False
-        part = self._parts[shard]
         shards = {layer: self._layer_shard(layer) for layer in self.layers}
         pilots = self._read_pilot(pilot_path, fingerprint) if pilot_path.exists() else {}
-        capacity = self._allocate(len(part))
-        if not pilots and capacity < len(part):
-            if not self._run_pilot(pilot_path, fingerprint, cancelled):
-                return False
-            pilots = self._read_pilot(pilot_path, fingerprint)
-        for batches in self._blocks(part, capacity):
-            rows = np.concatenate(batches)
-            first = int(np.flatnonzero(part == rows[0])[0])
-            if not self._read(batches, _after(first, progress), cancelled):
-                return False
-            if not pilots:
-                pilots = self._write_pilot(pilot_path, fingerprint, len(rows))
-            splits = self.excerpts.splits[rows]
-            for layer, shard_of_layer in shards.items():
-                block = self._capture.blocks[layer]
-                shard_of_layer.take(block, rows, splits, pilots[layer], self._sampled)
+        done = 0
+        for run in self._parts[shard]:
+            capacity = self._allocate(len(run))
+            if not pilots and capacity < len(run):
+                if not self._run_pilot(pilot_path, fingerprint, cancelled):
+                    return False
+                pilots = self._read_pilot(pilot_path, fingerprint)
+            for batches in self._blocks(run, capacity):
+                rows = np.concatenate(batches)
+                if not self._read(batches, _after(done, progress), cancelled):
+                    return False
+                done += len(rows)
+                if not pilots:
+                    pilots = self._write_pilot(pilot_path, fingerprint, len(rows))
+                splits = self.excerpts.splits[rows]
+                sampled = self._sampled.among(rows, self.excerpts.tokens.shape[1])
+                for layer, shard_of_layer in shards.items():
+                    block = self._capture.blocks[layer]
+                    shard_of_layer.take(block, rows, splits, pilots[layer], sampled)
+            for shard_of_layer in shards.values():
+                shard_of_layer.end_run()
         layers = {layer: shard_of_layer.part() for layer, shard_of_layer in shards.items()}
         partials.write(path, fingerprint, layers)
         self._selections = {layer: shard_of_layer.selection for layer, shard_of_layer in shards.items()}
@@ -180,8 +194,14 @@ class Collector:
         with ExitStack() as stack:
             paths = [shard_path(folder, shard) for shard in range(self.shards())]
             files = [stack.enter_context(partials.opened(path, fingerprint)) for path in paths]
-            for layer in self.layers:
-                parts = [file.part(layer) for file in files]
+            reader = stack.enter_context(
+                ThreadPoolExecutor(1)
+            )  # reads a layer while the one before is merged
+            ahead = reader.submit(_parts, files, self.layers[0])
+            for i, layer in enumerate(self.layers):
+                parts = ahead.result()
+                if i + 1 < len(self.layers):
+                    ahead = reader.submit(_parts, files, self.layers[i + 1])
                 yield merge_layer(layer, parts, pilots[layer], self.excerpts, self.profile, gated=gated)
 
     def release(self) -> None:
@@ -201,9 +221,9 @@ class Collector:
 
     def _run_pilot(self, path: Path, fingerprint: str, cancelled: Cancelled) -> bool:
         """The pilot alone, when another shard comes first or its block does not fit in memory."""
-        part = self._parts[0]
+        run = self._parts[0][0]
         found: dict[int, list[tuple[torch.Tensor, ...]]] = {layer: [] for layer in self.layers}
-        for batches in self._blocks(part, self._allocate(len(part))):
+        for batches in self._blocks(run, self._allocate(len(run))):
             if not self._read(batches, lambda _: None, cancelled):
                 return False
             count = sum(map(len, batches))
@@ -216,7 +236,7 @@ class Collector:
         return True
 
     def _write_pilot(self, path: Path, fingerprint: str, count: int) -> dict[int, Pilot]:
-        """The pilot from the blocks that hold all of shard 0."""
+        """The pilot from the blocks that hold all of the first run."""
         pilots = {
             layer: pilot_of(b.peak[:count], b.trough[:count], b.first[:count])
             for layer, b in self._capture.blocks.items()
@@ -241,14 +261,14 @@ class Collector:
         self._capture.allocate(capacity)
         return capacity
 
-    def _blocks(self, part: Int32, capacity: int) -> list[list[Int32]]:
-        """A shard's excerpts as blocks of batches, one split a batch.
+    def _blocks(self, run: Int32, capacity: int) -> list[list[Int32]]:
+        """A run's excerpts as blocks of batches, one split a batch.
 
         Batches do not depend on the memory there is: a batch's size decides how sums inside the model round.
         """
         blocks: list[list[Int32]] = [[]]
-        for split in np.unique(self.excerpts.splits[part]):
-            same = part[self.excerpts.splits[part] == split]
+        for split in np.unique(self.excerpts.splits[run]):
+            same = run[self.excerpts.splits[run] == split]
             for first in range(0, len(same), self._batch):
                 batch = same[first : first + self._batch]
                 if sum(map(len, blocks[-1])) + len(batch) > capacity:
@@ -265,7 +285,7 @@ class Collector:
         free = (
             torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
         )
-        return max(self._batch, min(SHARD, int(free * MEMORY_SHARE / one)))
+        return max(self._batch, min(RUN, int(free * MEMORY_SHARE / one)))
 
     def _read(self, batches: list[Int32], progress: Progress, cancelled: Cancelled) -> bool:
         """Read batches of excerpts into the blocks; False when cancelled. Batches halve when memory runs out."""
@@ -298,6 +318,10 @@ class Collector:
         self._batch //= 2
         if self._capture.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _parts(files: Sequence[PartialFile], layer: int) -> list[LayerPart]:
+    return [file.part(layer) for file in files]
 
 
 def _after(before: int, progress: Progress) -> Progress:

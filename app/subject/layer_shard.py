@@ -19,6 +19,29 @@ class Sampled(NamedTuple):
     tokens: Int64  # [S] excerpt * T + token
     excerpts: Int64  # [P] of the explain split
 
+    def among(self, excerpts: Int32, tokens: int) -> "Here":
+        """What of it is in a block of these excerpts [C], of so many tokens each."""
+        ids = (excerpts.astype(np.int64)[:, None] * tokens + np.arange(tokens)).reshape(-1)
+        mine = np.flatnonzero(np.isin(ids, self.tokens))
+        columns = np.flatnonzero(np.isin(excerpts, self.excerpts))
+        return Here(
+            torch.from_numpy(mine // tokens),
+            torch.from_numpy(mine % tokens),
+            ids[mine],
+            torch.from_numpy(columns),
+            excerpts[columns].astype(np.int64),
+        )
+
+
+class Here(NamedTuple):
+    """What is sampled of a block."""
+
+    columns: Tensor  # int64 [S] the block's row of each sampled token
+    places: Tensor  # int64 [S] its place in the excerpt
+    ids: Int64  # [S] excerpt * T + token
+    excerpt_columns: Tensor  # int64 [P] rows of the block
+    excerpts: Int64  # [P]
+
 
 class _Rows(NamedTuple):
     """Records that entered with a block."""
@@ -36,15 +59,14 @@ class LayerShard:
         self.selection = selection
         neurons = len(selection.keys)
         self._rows: list[_Rows] = []
-        self._totals: list[
-            tuple[Tensor, Tensor]
-        ] = []  # summed at the end, so that blocks' sizes do not matter
+        self._totals: list[tuple[Tensor, Tensor]] = []  # [C, N] of the run's blocks
+        self._sums = torch.zeros(2, neurons, dtype=torch.float64)  # of the runs before
         self._extremes = torch.tensor([[-torch.inf], [torch.inf]] * 2).repeat(1, neurons)  # [4, N]
         self._bands = torch.zeros(len(BANDS), neurons, dtype=torch.int64)  # [4, N]
         self._sample: list[tuple[Tensor, Tensor | None, Int64]] = []
         self._peaks: list[tuple[Tensor, Int64]] = []
 
-    def take(self, block: LayerBlock, excerpts: Int32, splits: UInt8, pilot: Pilot, sampled: Sampled) -> None:
+    def take(self, block: LayerBlock, excerpts: Int32, splits: UInt8, pilot: Pilot, sampled: Here) -> None:
         """Take in a block: excerpts [C] in its rows, sorted by split [C]."""
         peaks, troughs, totals, squares = effective(block, len(excerpts), pilot.outlier)  # [C, N]
         self._totals.append((totals, squares))
@@ -56,7 +78,10 @@ class LayerShard:
         self._count(peaks[first:last], pilot.edges)
         chosen = self.selection.update(peaks, troughs, pilot.edges, excerpts, splits)
         self._rows.append(_Rows(chosen, *block.rows(chosen.columns, chosen.neurons)))
-        self._take_samples(block, excerpts, peaks, sampled)
+        values, gates = block.positions(sampled.columns, sampled.places)
+        bits = None if gates is None else torch.from_numpy(np.packbits(gates.numpy(), axis=1))  # [S, N/8]
+        self._sample.append((values, bits, sampled.ids))
+        self._peaks.append((peaks[sampled.excerpt_columns], sampled.excerpts))
 
     def _extend(self, at: int, peaks: Tensor, troughs: Tensor) -> None:
         self._extremes[at] = torch.maximum(self._extremes[at], peaks.amax(0))
@@ -69,18 +94,10 @@ class LayerShard:
         self._bands[1:-1] += above[:-1] - above[1:]
         self._bands[-1] += above[-1]
 
-    def _take_samples(self, block: LayerBlock, excerpts: Int32, peaks: Tensor, sampled: Sampled) -> None:
-        tokens = block.values.shape[1]
-        ids = (excerpts.astype(np.int64)[:, None] * tokens + np.arange(tokens)).reshape(-1)
-        mine = np.flatnonzero(np.isin(ids, sampled.tokens))
-        values, gates = block.positions(torch.from_numpy(mine // tokens), torch.from_numpy(mine % tokens))
-        bits = None if gates is None else torch.from_numpy(np.packbits(gates.numpy(), axis=1))  # [S, N/8]
-        self._sample.append((values, bits, ids[mine]))
-        columns = np.flatnonzero(np.isin(excerpts, sampled.excerpts))
-        self._peaks.append((peaks[torch.from_numpy(columns)], excerpts[columns].astype(np.int64)))
-
-    def part(self) -> LayerPart:
-        """The shard's part, without the records that later blocks pushed out."""
+    def end_run(self) -> None:
+        """To be called after the blocks of a run: its sums, whatever its blocks' sizes, and what is left of the records."""
+        self._sums += torch.stack([torch.cat(x).double().sum(0) for x in zip(*self._totals, strict=True)])
+        self._totals = []
         kept: list[_Rows] = []
         for row in self._rows:
             keep = self.selection.still_in(row.chosen)
@@ -88,6 +105,11 @@ class LayerShard:
                 chosen = Chosen(*(field[keep] for field in row.chosen))
                 row = _Rows(chosen, row.values[keep], None if row.gates is None else row.gates[keep])
             kept.append(row)
+        self._rows = kept
+
+    def part(self) -> LayerPart:
+        """The shard's part, after its last run."""
+        kept = self._rows
         values = _joined([row.values for row in kept])
         gates = [row.gates for row in kept if row.gates is not None]
         sample_gates = [gates for _, gates, _ in self._sample if gates is not None]
@@ -99,7 +121,7 @@ class LayerShard:
             keys=torch.cat([row.chosen.keys for row in kept]).numpy(),
             values=values.numpy(),
             gates=_joined(gates).numpy() if gates else none,
-            sums=np.stack([torch.cat(x).double().sum(0).numpy() for x in zip(*self._totals, strict=True)]),
+            sums=self._sums.numpy(),
             extremes=self._extremes.numpy(),
             bands=self._bands.numpy(),
             sample=sample.numpy(),

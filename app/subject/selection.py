@@ -68,9 +68,9 @@ def spans_of(groups: list[Group]) -> list[slice]:
 
 
 def ordered(values: Tensor) -> Tensor:
-    """float32 as int64 of the same order (equal values equal; -0.0 is 0.0), within 32 bits. Any shape."""
+    """float32 as int32 of the same order (equal values equal; -0.0 is 0.0). Any shape."""
     bits = (values + 0.0).view(torch.int32)
-    return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).to(torch.int64)
+    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
 def low_half(excerpts: Tensor) -> Tensor:
@@ -84,12 +84,17 @@ def excerpt_of(keys: Tensor) -> Tensor:
 
 
 def random_ranks(seed: int, neurons: Int32, excerpts: Int32) -> tuple[Tensor, Tensor]:
-    """Two independent ranks int64 [N, C] in 32 bits, the larger the smaller the halves of the pair's hash.
+    """Two independent ranks int32 [N, C], the larger the smaller the upper and the lower half of the pair's hash.
 
     `neurons` are numbers unique within the model.
     """
     table = torch.from_numpy(priority(seed, neurons[:, None], excerpts[None, :]).view(np.int64))  # [N, C]
-    return 0x7FFFFFFF - ((table >> 32) & _LOW), 0x7FFFFFFF - (table & _LOW)
+    return _descending((table >> 32) & _LOW), _descending(table & _LOW)
+
+
+def _descending(unsigned: Tensor) -> Tensor:
+    """32 bits in int64, as int32 of the opposite order. Any shape."""
+    return (0x7FFFFFFF - unsigned).to(torch.int32)
 
 
 class Chosen(NamedTuple):
@@ -119,12 +124,10 @@ class Selection:
         """
         low = low_half(torch.from_numpy(excerpts.astype(np.int64)))  # [C]
         bands = sum((peaks > edge).view(torch.uint8) for edge in edges).T.contiguous()  # [N, C]
-        random, banded = (
-            (ranks << 32) | low for ranks in random_ranks(self.seed, self.numbers, excerpts)
-        )  # [N, C]
-        tables = {
-            Kind.TOP: (ordered(peaks).T << 32) | low,  # [N, C]
-            Kind.BOTTOM: (ordered(-troughs).T << 32) | low,  # [N, C]
+        random, banded = random_ranks(self.seed, self.numbers, excerpts)  # [N, C]
+        ranks = {
+            Kind.TOP: ordered(peaks).T.contiguous(),  # int32 [N, C]
+            Kind.BOTTOM: ordered(-troughs).T.contiguous(),  # int32 [N, C]
             Kind.RANDOM: random,
         }
         found: list[Chosen] = []
@@ -132,22 +135,31 @@ class Selection:
             first, last = np.searchsorted(splits, [group.split, group.split + 1]).tolist()
             if first == last:
                 continue
-            if group.kind in tables:
-                candidates = tables[group.kind][:, first:last]  # [N, C']
+            some = slice(first, last)
+            if group.kind in ranks:
+                found.append(self._merge(position, ranks[group.kind][:, some], None, low, first))
             else:
-                inside = bands[:, first:last] == BANDS.index(group.kind)
-                candidates = torch.where(inside, banded[:, first:last], UNFILLED)  # [N, C']
-            found.append(self._merge(position, candidates, first))
+                inside = bands[:, some] == BANDS.index(group.kind)  # [N, C']
+                found.append(self._merge(position, banded[:, some], inside, low, first))
         return Chosen(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
-    def _merge(self, position: int, candidates: Tensor, first: int) -> Chosen:
+    def _merge(self, position: int, ranks: Tensor, inside: Tensor | None, low: Tensor, first: int) -> Chosen:
+        """Take the largest keys of a group: ranks int32 [N, C'], those `inside` [N, C'] or all; low [C] of all excerpts."""
         span, size = self.spans[position], self.groups[position].held
         held = self.keys[:, span]  # [N, k]
-        better = candidates > held[:, -1:]  # [N, C']
+        low = low[first : first + ranks.shape[1]]  # [C']
+        better = ranks >= (held[:, -1:] >> 32).to(
+            torch.int32
+        )  # [N, C'] that can enter; of equal rank, not all do
+        if inside is not None:
+            better &= inside
         if int(better.sum()) * DENSE > better.numel():
             found = torch.arange(len(held))
-            columns = torch.arange(candidates.shape[1]).expand_as(candidates)  # [N, C']
-        else:  # the few that can enter, side by side
+            columns = torch.arange(ranks.shape[1]).expand_as(ranks)  # [N, C']
+            candidates = (ranks.long() << 32) | low  # [N, C']
+            if inside is not None:
+                candidates = torch.where(inside, candidates, UNFILLED)
+        else:  # the few, side by side
             rows, places = better.nonzero(as_tuple=True)  # [m], rows sorted
             found, runs = torch.unique_consecutive(rows, return_inverse=True)
             rank = torch.from_numpy(within(rows.numpy()))
@@ -155,7 +167,7 @@ class Selection:
             columns = torch.zeros(len(found), width, dtype=torch.int64)  # [n, w]
             columns[runs, rank] = places
             kept = torch.full((len(found), width), UNFILLED)
-            kept[runs, rank] = candidates[rows, places]
+            kept[runs, rank] = (ranks[rows, places].long() << 32) | low[places]
             candidates = kept
         both = torch.cat([held[found], candidates], 1)  # [n, k + w]
         keys, chosen = both.topk(size, 1)  # [n, k]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from app.domain.hashing import priority
 from app.domain.neurons import BAND_EDGES, BANDS, Kind, Split
-from app.subject.collect import SHARD, Collector
+from app.subject.collect import RUN, Collector
 from app.subject.families import decoder
 
 
@@ -66,7 +66,7 @@ def expect(collector: Collector, layer: int, everything: Everything) -> Expected
     table, profile, seed = collector.excerpts, collector.profile, collector.seed
     values = everything.values
     count, _, neurons = values.shape
-    pilot = np.argsort(priority(seed, np.arange(count), np.array(1)), kind="stable")[:SHARD]
+    pilot = np.argsort(priority(seed, np.arange(count), np.array(1)), kind="stable")[:RUN]
     magnitude = np.abs(values[pilot])
     position0 = (magnitude[:, 0] > magnitude[:, 1:].max(1)).sum(0) * 2 > len(pilot)
     counted = values.astype(np.float64)

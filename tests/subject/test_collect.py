@@ -376,3 +376,26 @@ def test_bad_requests() -> None:
             starts=table.starts[:0],
         )
         Collector(subject, empty, Profile(), [0], 0)
+
+
+def test_shards_of_several_runs_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.subject import collect
+
+    monkeypatch.setattr(collect, "RUN", 48)
+    table = tiny.table(48 * 9 + 5)
+
+    def collector() -> Collector:
+        return Collector(tiny.subject("llama"), table, Profile(), range(2), 7)
+
+    plain = collector()
+    assert plain.shards() == 10
+    one = gathered(plain, tmp_path / "one")
+    monkeypatch.setattr(collect, "SHARDS", 3)
+    joined = collector()
+    assert [joined.shard_size(i) for i in range(joined.shards())] == [144, 144, 144, 5]
+    seen: list[int] = []
+    joined.run_shard(1, tmp_path / "joined", seen.append, never)
+    assert seen == sorted(set(seen)) and seen[-1] == 144
+    assert same(one, gathered(joined, tmp_path / "joined"))
+    monkeypatch.setattr(Collector, "_fitting", lambda self: 20)  # blocks smaller than a run
+    assert same(one, gathered(collector(), tmp_path / "little"))
