@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,13 +22,18 @@ from app.domain.explanations import (
     SimulatorName,
     State,
 )
-from app.domain.neurons import NeuronRef, Polarity
+from app.domain.neurons import Polarity
 from app.errors import BadInput
 from app.jobs.endpoints import DEMO
 from app.jobs.service import ASKING_SIMULATORS, Jobs, usual_protocol
 from app.settings import Settings
 from app.store.rows import ExplanationRow
+from app.web.formats import plural
 
+if TYPE_CHECKING:
+    from app.jobs.neuron import Neuron
+
+NOTHING_SENT = "--- Nothing was sent."
 DataDir = Annotated[Path | None, typer.Option(help="Folder of the store.")]
 Simulator = Annotated[
     SimulatorName | None, typer.Option("--score", help="Simulate and score with this simulator.")
@@ -61,7 +66,10 @@ def explain(
     protocol: ProtocolOption = None,
     seed: Seed = 0,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the prompt and its price; send nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the prompt and its price, with --score the score's too; send nothing."
+        ),
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -72,10 +80,16 @@ def explain(
         if method in PROMPTED_METHODS:
             explainer = explainer or _only_endpoint(jobs, "--explainer")
         options = ExplainOptions(method, polarity, explainer, cut_off, scale_maximum, seed)
-        if dry_run:
-            _preview(jobs, ref, options)
-            return
         scoring = None if score is None else score_options(jobs, score, endpoint or explainer, protocol, seed)
+        if dry_run:
+            from app.jobs.neuron import load_neuron
+
+            shown = load_neuron(jobs.store, ref)
+            _preview_explaining(jobs, shown, options)
+            if scoring is not None:
+                _preview_scoring(jobs, shown, polarity, scoring)
+            typer.echo(NOTHING_SENT)
+            return
         finish(jobs, jobs.enqueue_explain(ref, options, scoring, author="cli"))
 
 
@@ -88,12 +102,26 @@ def score(
     endpoint: Endpoint = "",
     protocol: ProtocolOption = None,
     seed: Seed = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what it would take, and the price; send nothing.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Simulate a neuron from a stored explanation and score that."""
     logs.configure()
     with open_jobs(_settings(data_dir, endpoint)) as jobs:
         options = score_options(jobs, simulator, endpoint, protocol, seed)
+        if dry_run:
+            from app.jobs.neuron import load_neuron
+            from app.store import explanations
+
+            with jobs.store.session() as session:
+                row = explanations.get(session, explanation)
+            if not row.text:
+                raise BadInput(f"Explanation {explanation} failed: there is no statement to score.")
+            _preview_scoring(jobs, load_neuron(jobs.store, row.ref), row.polarity, options, row.text)
+            typer.echo(NOTHING_SENT)
+            return
         finish(jobs, jobs.enqueue_score(explanation, options, author="cli"))
 
 
@@ -122,25 +150,44 @@ def _only_endpoint(jobs: Jobs, option: str) -> str:
     raise BadInput(f"Which language model? Say {option} with one of {', '.join(e.name for e in there)}.")
 
 
-def _preview(jobs: Jobs, ref: NeuronRef, options: ExplainOptions) -> None:
-    from app.domain.protocols import explain_records
-    from app.explain import build_prompt, preview
+def _preview_explaining(jobs: Jobs, neuron: "Neuron", options: ExplainOptions) -> None:
+    from app.jobs import previews
     from app.jobs.endpoints import endpoint as find
-    from app.jobs.neuron import load_neuron
 
     if options.method not in PROMPTED_METHODS:
-        typer.echo(f"{options.method} asks no language model: nothing is sent, and it costs nothing.")
+        typer.echo(
+            f"--- {options.method} asks no language model: explaining sends nothing and costs nothing."
+        )
         return
     asked = find(jobs.settings, options.explainer)
-    neuron = load_neuron(jobs.store, ref)
-    shown = explain_records(neuron.records, options.polarity)
-    prompt = build_prompt(options.method, shown, neuron.statistics, neuron.vocabulary, options)
-    seen = preview(prompt, asked)
+    seen = previews.explaining(neuron, options, asked)
     for message in seen.messages:
         typer.echo(f"--- {message.role}\n{message.content}")
     about = "" if seen.exact else "about "
     typer.echo(
-        f"--- {about}{seen.tokens} tokens to {asked.name} ({asked.model}), {about}${seen.price_usd:.6f}. Nothing was sent."
+        f"--- Explaining: {about}{plural(seen.tokens, 'token')} to {asked.name} ({asked.model}), "
+        f"{about}${seen.price_usd:.6f}."
+    )
+
+
+def _preview_scoring(
+    jobs: Jobs, neuron: "Neuron", polarity: Polarity, options: ScoreOptions, explanation: str | None = None
+) -> None:
+    from app.jobs import previews
+    from app.jobs.endpoints import endpoint as find
+    from app.simulate.estimates import LIKELY
+
+    if options.simulator not in ASKING_SIMULATORS:
+        typer.echo(
+            f"--- {options.simulator} asks no language model: scoring sends nothing and costs nothing."
+        )
+        return
+    asked = find(jobs.settings, options.endpoint)
+    seen = previews.scoring(neuron, polarity, options, asked, explanation or LIKELY)
+    typer.echo(
+        f"--- Scoring by {options.simulator} on {options.protocol}: {plural(seen.calls, 'call')}, about "
+        f"{plural(seen.tokens_in + seen.tokens_out, 'token')} to {asked.name} ({asked.model}), "
+        f"about ${seen.price_usd:.6f} at most."
     )
 
 

@@ -1,48 +1,16 @@
-"""The dry run: what explaining and scoring would send, and for how much."""
+"""The dry run in the page's words."""
 
 from collections.abc import Sequence
 
 from app.domain.explanations import PROMPTED_METHODS, ExplainOptions, ScoreOptions
 from app.domain.neurons import Polarity
-from app.domain.protocols import dev_records, explain_records, score_records
-from app.errors import AppError, BadInput
-from app.explain import build_prompt, preview
-from app.explain.previews import Preview
+from app.errors import AppError
+from app.jobs import previews
 from app.jobs.neuron import Neuron
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
-from app.simulate.estimates import LIKELY, Estimate, estimate
+from app.simulate.estimates import LIKELY
 from app.web.neuron_contexts import PreviewFragment, ScoringPrice
-
-
-def dry_run(neuron: Neuron, options: ExplainOptions, endpoint: Endpoint) -> Preview:
-    """The request of a prompted method before it is sent. Raises BadInput where there is nothing to show."""
-    shown = explain_records(neuron.records, options.polarity)
-    if not len(shown):
-        raise BadInput("This neuron has no records to explain it from.")
-    prompt = build_prompt(options.method, shown, neuron.statistics, neuron.vocabulary, options)
-    return preview(prompt, endpoint)
-
-
-def scoring_estimate(
-    neuron: Neuron,
-    polarity: Polarity,
-    options: ScoreOptions,
-    endpoint: Endpoint,
-    explanation: str = LIKELY,
-) -> Estimate:
-    """About what simulating the records of a protocol takes, those it is calibrated on included."""
-    scored, _ = score_records(
-        neuron.records, options.protocol, polarity, bands=neuron.statistics.band_excerpts
-    )
-    dev = dev_records(neuron.records, polarity)
-    rows = {
-        excerpt: tokens
-        for some in (scored, dev)
-        for excerpt, tokens in zip(some.excerpts.tolist(), some.tokens.tolist(), strict=True)
-    }
-    pieces = [[neuron.vocabulary.pieces[token] for token in tokens] for tokens in rows.values()]
-    return estimate(options.simulator, endpoint, explanation, pieces)
 
 
 def preview_of(
@@ -59,7 +27,7 @@ def preview_of(
         there = ", ".join(e.name for e in endpoints) or "none is configured"
         return _problem(f"There is no language model called “{options.explainer}”: {there}.")
     try:
-        seen = dry_run(neuron, options, endpoint)
+        seen = previews.explaining(neuron, options, endpoint)
     except AppError as error:
         return _problem(str(error))
     messages = tuple((message.role, message.content) for message in seen.messages)
@@ -83,7 +51,7 @@ def scoring_price(
         return ScoringPrice(
             f"There is no language model called “{options.endpoint}”: {there}.", "", 0, 0, 0.0
         )
-    seen = scoring_estimate(neuron, polarity, options, endpoint, explanation)
+    seen = previews.scoring(neuron, polarity, options, endpoint, explanation)
     name = f"{endpoint.name} ({endpoint.model})"
     return ScoringPrice("", name, seen.calls, seen.tokens_in + seen.tokens_out, seen.price_usd)
 

@@ -59,6 +59,30 @@ def test_a_dry_run_shows_the_prompt_and_sends_nothing(world: Make, collected: Pa
         assert server.calls == 0
     assert "--- system" in done.stdout and "--- user" in done.stdout
     assert "Nothing was sent" in done.stdout and "$0.0" in done.stdout and "tokens to scripted" in done.stdout
+    assert "Scoring" not in done.stdout
+    assert made(here) == []
+
+
+def test_a_dry_run_says_what_scoring_takes(world: Make, collected: Path) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(data=collected, endpoints=[server.endpoint(price_in=2.5, price_out=10.0)])
+        done = here.run("explain", NEURON, "--score", "chat_json", "--dry-run")
+        with here.store.session() as session:
+            known = explanations.of_neuron(session, NeuronRef("tiny-gpt2", "1-mlp", 3))[0]
+        score = "score", str(known.id), "--dry-run"
+        again = here.run(*score, "--simulator", "chat_json")
+        free = here.run(*score, "--simulator", "local")
+        assert server.calls == 0
+    for seen in (done, again, free):
+        assert seen.returncode == 0, seen.stderr
+        assert seen.stdout.endswith("--- Nothing was sent.\n")
+    for seen in (done, again):
+        line = next(line for line in seen.stdout.splitlines() if line.startswith("--- Scoring"))
+        assert (
+            "chat_json on heldout-5+5" in line and " calls, about " in line and "tokens to scripted" in line
+        )
+        assert float(line.partition("$")[2].partition(" ")[0]) > 0
+    assert "local asks no language model" in free.stdout
     assert made(here) == []
 
 

@@ -9,6 +9,7 @@ from app.domain.explanations import PROMPTED_METHODS, Protocol, SimulatorName
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput
 from app.explain.previews import Preview
+from app.jobs import previews
 from app.jobs.endpoints import endpoint
 from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.service import ASKING_SIMULATORS, Jobs
@@ -19,7 +20,6 @@ from app.web.api.asking import ExplainQuery, ScoreIn, explain_options, score_opt
 from app.web.api.parameters import ExplanationId, Layer, Model, NeuronIndex
 from app.web.api.schemas import Schema
 from app.web.dependencies import JobsDep, StoreDep
-from app.web.previews import dry_run, scoring_estimate
 
 router = APIRouter()
 
@@ -102,7 +102,7 @@ def preview_explanation(
     if query.method in PROMPTED_METHODS:
         asked = endpoint(jobs.settings, query.explainer)
         options = explain_options(query)
-        seen = dry_run(neuron, options, asked)
+        seen = previews.explaining(neuron, options, asked)
         explaining = _explaining(seen, asked)
     scoring = None
     if query.simulator is not None:
@@ -142,7 +142,7 @@ def _scoring(
         return None
     asked = endpoint(jobs.settings, wanted.endpoint)
     options = score_options(wanted)
-    seen = scoring_estimate(neuron, polarity, options, asked, text)
+    seen = previews.scoring(neuron, polarity, options, asked, text)
     return ScoringOut(
         endpoint=asked.name,
         model=asked.model,
