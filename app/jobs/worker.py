@@ -23,6 +23,7 @@ BEAT_SECONDS = 2.0
 MAX_RESUMPTIONS = 3  # a job that takes more workers down than this without getting further is given up
 MAX_STORE_FAILURES = 60  # seconds, roughly, that the store may be out of reach
 IDLE_SECONDS = 2.0
+AT_ONCE = 1000  # jobs that are looked at; those that wait behind them have their turn later
 
 
 class Worker:
@@ -92,10 +93,8 @@ class Worker:
 
     async def _tick(self) -> bool:
         """Hand queued jobs to the engine and stop cancelled ones; whether there is anything to do at all."""
-        unended = await self.runtime.db(
-            lambda s: jobs.list_jobs(s, JobState.QUEUED, JobState.RUNNING, limit=1000)
-        )
-        for row in reversed(unended):  # oldest first
+        unended = (await self.runtime.db(lambda s: jobs.active(s, AT_ONCE))).rows
+        for row in unended:
             if row.state is JobState.QUEUED and row.id not in self._handed_over:
                 await self._hand_over(row)
         here = {row.id for row in unended}
@@ -165,9 +164,7 @@ class Worker:
 
         It takes two looks, since a job may start or end between reading one database and the other.
         """
-        rows = await self.runtime.db(
-            lambda s: jobs.list_jobs(s, JobState.QUEUED, JobState.RUNNING, limit=1000)
-        )
+        rows = (await self.runtime.db(lambda s: jobs.active(s, AT_ONCE))).rows
         lost = {
             row.id
             for row in rows
