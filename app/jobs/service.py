@@ -6,7 +6,6 @@ engine, by id, so that a process that dies in between loses nothing, and `serve`
 
 import re
 import secrets
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from app.domain.neurons import NeuronRef
 from app.errors import BadInput, Conflict, Refused
 from app.jobs import endpoints
 from app.jobs.requests import TYPES, CollectRequest, ExplainRequest, Kind, Request, ScoreRequest, dumps, loads
-from app.jobs.watch import watch
 from app.settings import Endpoint, Settings
 from app.store import Session, Store, collections, explanations, jobs, ledger, models, neurons
 from app.store.rows import JobRow, JobState
@@ -141,10 +139,6 @@ class Jobs:
                 explanation = explanations.get(session, request.explanation_id)
                 self._check_score(session, explanation.ref.model, explanation.method, request.score)
             return self._add(session, kind, row.title, request, unit=row.unit, model=row.model)
-
-    def watch(self, job_id: str) -> AsyncIterator[JobRow]:
-        """The job's row now and at every change, until it has ended."""
-        return watch(self.store, job_id)
 
     def _add(
         self,

@@ -1,11 +1,12 @@
-"""Following a job: its row whenever it changed, and the rate and time left that follow from the rows."""
+"""Following a job: how it is whenever that changed, and the rate and time left that follow from the rows."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from time import monotonic
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from app.jobs.alive import left_alone
 from app.store import Store, jobs
 from app.store.rows import JobRow
 
@@ -30,14 +31,23 @@ async def changes(
         await asyncio.sleep(poll_seconds)
 
 
-def watch(store: Store, job_id: str, poll_seconds: float = POLL_SECONDS) -> AsyncIterator[JobRow]:
-    """The job's row now and after every change, ending with the row of its end. Raises NotFound."""
+class Followed(NamedTuple):
+    """A job as it is."""
 
-    def read() -> JobRow:
-        with store.session() as session:
-            return jobs.get(session, job_id)
+    row: JobRow
+    nobody: bool  # it has not ended, and no worker is alive to see to that
 
-    return changes(read, lambda row: row.state.ended, poll_seconds)
+
+def look(store: Store, job_id: str) -> Followed:
+    """The job now. Raises NotFound."""
+    with store.session() as session:
+        row = jobs.get(session, job_id)
+    return Followed(row, not row.state.ended and left_alone(store, [row]))
+
+
+def watch(store: Store, job_id: str, poll_seconds: float = POLL_SECONDS) -> AsyncIterator[Followed]:
+    """The job now and after every change, of it or of who is there to do it, ending with its end. Raises NotFound."""
+    return changes(lambda: look(store, job_id), lambda seen: seen.row.state.ended, poll_seconds)
 
 
 class Rate:

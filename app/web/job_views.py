@@ -8,6 +8,7 @@ from app.store.jobs import Active
 from app.store.rows import JobRow, JobState
 from app.web.formats import count
 
+LISTED, MOST_LISTED = 20, 200  # unfinished jobs that the jobs page shows, and shows when asked for more
 STATE_WORDS = {
     JobState.QUEUED: "waiting",
     JobState.RUNNING: "running",
@@ -54,12 +55,13 @@ class Unfinished:
 
     jobs: tuple[JobView, ...]
     more: str  # what is not shown, in words; empty where everything is
-    address: str  # where all is shown; empty where that is this page
+    address: str  # where more is shown; empty where this page shows as much as any
 
 
-def unfinished(active: Active, address: str = "", rates: dict[str, Rate] | None = None) -> Unfinished:
-    """What has not ended as a list shows it, with the rates that were watched."""
+def unfinished(active: Active, shown: int, rates: dict[str, Rate] | None = None) -> Unfinished:
+    """What has not ended as a list of so many shows it, with the rates that were watched."""
     counts = ((active.more_running, "running"), (active.more_waiting, "waiting"))
     more = " and ".join(f"{count(n)} more {state}" for n, state in counts if n)
     rates = rates or {}
+    address = "/jobs" if shown < LISTED else f"/jobs?shown={MOST_LISTED}" if shown < MOST_LISTED else ""
     return Unfinished(tuple(view(row, rates.get(row.id)) for row in active.rows), more, address)

@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator
 
-from app.jobs.alive import left_alone
-from app.jobs.watch import changes
-from app.store import Store, jobs
+from app.jobs.watch import changes, look
+from app.store import Store
 from app.web.neuron_contexts import Live
 
 NO_JOB = Live(None, "", "", False)
@@ -12,11 +11,8 @@ NO_JOB = Live(None, "", "", False)
 
 def live(store: Store, job_id: str, here: str) -> Live:
     """The panel of a job; followed by server-sent events until it has ended. Raises NotFound."""
-    with store.session() as session:
-        job = jobs.get(session, job_id)
-    if job.state.ended:
-        return Live(job, "", here, False)
-    return Live(job, f"{here}/live/{job.id}", here, left_alone(store, [job]))
+    job, nobody = look(store, job_id)
+    return Live(job, "" if job.state.ended else f"{here}/live/{job.id}", here, nobody)
 
 
 def panels(store: Store, job_id: str, here: str) -> AsyncIterator[Live]:

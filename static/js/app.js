@@ -96,7 +96,8 @@
     place.focus({ preventScroll: true });
   });
 
-  // A request that fails changes nothing; one sentence where its answer would have been says so.
+  // A request that fails changes nothing; one sentence where its answer would have been says so. A price alone is taken
+  // away: it was that of another choice.
   const NO_ANSWER = "The server did not answer; nothing was changed. Try again.";
   const UNSURE = "The server did not answer. Look at the jobs page whether it has begun; if not, try again.";
   const NOT_FOLLOWED = "The server did not answer, so this is not followed: reload the page to see how it is.";
@@ -112,6 +113,7 @@
     said.className = "state failed notice";
     said.setAttribute("role", "alert");
     said.textContent = words;
+    for (const price of place.querySelectorAll(":scope > .price")) price.remove();
     place.prepend(said);
     if (seen) said.scrollIntoView({ block: "nearest" });
   }

@@ -72,6 +72,7 @@ def test_a_dry_run_that_is_not_answered_says_so(page: Page, served: Served) -> N
     page.route("**/preview*", lambda route: route.abort())
     page.get_by_label("Method").select_option("original")
     expect(page.locator("#dry").get_by_role("alert")).to_have_text(NOTHING)
+    expect(page.locator("#dry .price")).to_have_count(0)  # it was that of another method
 
 
 HTMX_HAS_BEGUN = """() => new Promise((done) => {

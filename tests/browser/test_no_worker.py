@@ -11,10 +11,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 NEURON = "/m/tiny-random/0-mlp/5"
 
 
-@pytest.mark.parametrize("name", ["/", "/jobs", "neuron"])
+@pytest.mark.parametrize("name", ["/", "/jobs", "neuron", "job"])
 def test_a_job_that_nobody_will_do_says_so_until_somebody_is_there(page: Page, idle: Idle, name: str) -> None:
     job = idle.job()
-    page.goto(idle.url + (f"{NEURON}?job={job}" if name == "neuron" else name))
+    page.goto(idle.url + {"neuron": f"{NEURON}?job={job}", "job": f"/jobs/{job}"}.get(name, name))
     main = page.locator("main")
     words = "No worker is alive, so nothing moves: start one with neuronarium worker."
     expect(main).to_contain_text(words, timeout=20_000)  # a job that is new may have its worker on the way

@@ -108,7 +108,7 @@ async def test_watching_gives_every_change_and_ends_with_the_job(tmp_path: Path)
     with store.session() as session:
         jobs.add(session, "j", Kind.SCORE, "t", "{}")
     seen = []
-    async for found in watch(store, "j", poll_seconds=0.01):
+    async for found, _ in watch(store, "j", poll_seconds=0.01):
         seen.append((found.state, found.done))
         with store.session() as session:
             if found.state is JobState.QUEUED:

@@ -85,7 +85,7 @@ def show(request: Request, store: StoreDep, settings: SettingsDep) -> HTMLRespon
     context = HomePage(
         chrome=chrome(request, "Neurons of language models", "browse"),
         models=tuple(models),
-        running=unfinished(active, "/jobs"),
+        running=unfinished(active, UNFINISHED_SHOWN),
         running_shown=UNFINISHED_SHOWN,
         nobody=left_alone(store, active.rows),
         failed=tuple(job for job in failed if not models or job.kind == "collect"),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.domain.ledger import LedgerEntry
 from app.jobs.alive import left_alone
-from app.jobs.watch import Rate
+from app.jobs.watch import Rate, look, watch
 from app.store import Store
 from app.store import jobs as stored_jobs
 from app.store import ledger as stored_ledger
@@ -20,7 +20,7 @@ from app.store import workers as stored_workers
 from app.store.rows import JobRow, JobState, WorkerRow
 from app.web.contexts import Chrome
 from app.web.dependencies import JobsDep, StoreDep
-from app.web.job_views import JobView, Unfinished, unfinished, view
+from app.web.job_views import LISTED, MOST_LISTED, JobView, Unfinished, unfinished, view
 from app.web.measures import address
 from app.web.rendering import chrome, page, render
 
@@ -28,15 +28,16 @@ router = APIRouter(include_in_schema=False)
 
 POLL_S = 0.5
 ENDED_SHOWN = 50
-UNFINISHED_SHOWN = 20
 ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+Shown = Annotated[int, Query(ge=1, le=MOST_LISTED)]  # so many of those that have not ended
 
 
 @dataclass(frozen=True)
 class JobPart:
-    """`_job.html`: one job as a list shows it."""
+    """`_followed.html`: one job while it is under way."""
 
     job: JobView
+    nobody: bool  # it has not ended, and no worker is alive to see to that
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class JobsPage:
 
     chrome: Chrome
     running: Unfinished
+    running_shown: int
     nobody: bool
     ended: tuple[JobView, ...]
     ended_in_all: int
@@ -68,6 +70,7 @@ class JobPage:
 
     chrome: Chrome
     job: JobView
+    nobody: bool
     calls: tuple[LedgerEntry, ...]
     parameters: str
     neuron: str | None  # address of the neuron that the job is about
@@ -98,17 +101,21 @@ def parameter(row: JobRow, name: str) -> str:
 
 @router.get("/jobs")
 def show_all(
-    request: Request, store: StoreDep, before: Annotated[str, Query(max_length=100)] = ""
+    request: Request,
+    store: StoreDep,
+    before: Annotated[str, Query(max_length=100)] = "",
+    shown: Shown = LISTED,
 ) -> HTMLResponse:
-    """The queue and what has ended; `before` is the job after which older ones are listed."""
+    """The queue, so much of it, and what has ended; `before` is the job after which older ones are listed."""
     with store.session() as session:
-        active = stored_jobs.active(session, UNFINISHED_SHOWN)
+        active = stored_jobs.active(session, shown)
         ended = stored_jobs.page(session, *ENDED, cursor=before or None, limit=ENDED_SHOWN)
         workers = stored_workers.alive(session)
         spent = stored_ledger.spent(session)
     context = JobsPage(
         chrome=chrome(request, "Jobs", "jobs"),
-        running=unfinished(active),
+        running=unfinished(active, shown),
+        running_shown=shown,
         nobody=left_alone(store, active.rows),
         ended=tuple(view(row) for row in ended.items),
         ended_in_all=ended.total,
@@ -123,13 +130,9 @@ def show_all(
 @router.get("/jobs/events", response_class=EventSourceResponse)
 async def follow_all(
     store: StoreDep,
-    shown: Annotated[int, Query(ge=1, le=UNFINISHED_SHOWN)] = UNFINISHED_SHOWN,
-    all: Literal["", "/jobs"] = "",
+    shown: Shown = LISTED,
 ) -> AsyncIterable[ServerSentEvent]:
-    """The first jobs that have not ended as HTML whenever something changes; a close event when one has or none is left.
-
-    `all` is the address of the whole list, for a page that shows less.
-    """
+    """The first jobs that have not ended as HTML whenever something changes; a close event when one has or none is left."""
     rates: dict[str, Rate] = {}
     before: stored_jobs.Active | None = None
     nobody_before = False
@@ -141,7 +144,7 @@ async def follow_all(
         if now != before or nobody != nobody_before:
             for row in now.rows:
                 rates.setdefault(row.id, Rate()).update(row)
-            part = RunningPart(unfinished(now, all, rates), nobody)
+            part = RunningPart(unfinished(now, shown, rates), nobody)
             yield ServerSentEvent(raw_data=render("_running.html", part))
             before, nobody_before = now, nobody
         if not now.rows:
@@ -167,13 +170,14 @@ def _any_ended(store: Store, before: stored_jobs.Active, now: stored_jobs.Active
 @router.get("/jobs/{job_id}")
 def show(request: Request, store: StoreDep, job_id: str) -> HTMLResponse:
     """One job: what was asked, how far it is, what it called, and why it failed if it did."""
+    row, nobody = look(store, job_id)
     with store.session() as session:
-        row = stored_jobs.get(session, job_id)
         calls = stored_ledger.of_job(session, job_id)
     text = orjson.dumps(orjson.loads(row.parameters_json or "{}"), option=orjson.OPT_INDENT_2).decode()
     context = JobPage(
         chrome=chrome(request, row.title, "jobs"),
         job=view(row),
+        nobody=nobody,
         calls=tuple(calls),
         parameters=text,
         neuron=neuron_address(row),
@@ -189,12 +193,12 @@ def existing(store: StoreDep, job_id: str) -> str:
 
 
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
-async def follow(jobs: JobsDep, job_id: str = Depends(existing)) -> AsyncIterable[ServerSentEvent]:
-    """One job as HTML at every change; a close event at its end."""
+async def follow(store: StoreDep, job_id: str = Depends(existing)) -> AsyncIterable[ServerSentEvent]:
+    """One job as HTML at every change, of the job or of who is there to do it; a close event at its end."""
     rate = Rate()
-    async for row in jobs.watch(job_id):
+    async for row, nobody in watch(store, job_id):
         rate.update(row)
-        yield ServerSentEvent(raw_data=render("_job.html", JobPart(view(row, rate))))
+        yield ServerSentEvent(raw_data=render("_followed.html", JobPart(view(row, rate), nobody)))
     yield ServerSentEvent(raw_data="ended", event="close")
 
 
