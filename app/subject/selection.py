@@ -88,13 +88,10 @@ def random_ranks(seed: int, neurons: Int32, excerpts: Int32) -> tuple[Tensor, Te
 
     `neurons` are numbers unique within the model.
     """
-    table = torch.from_numpy(priority(seed, neurons[:, None], excerpts[None, :]).view(np.int64))  # [N, C]
-    return _descending((table >> 32) & _LOW), _descending(table & _LOW)
-
-
-def _descending(unsigned: Tensor) -> Tensor:
-    """32 bits in int64, as int32 of the opposite order. Any shape."""
-    return (0x7FFFFFFF - unsigned).to(torch.int32)
+    table = priority(seed, neurons[:, None], excerpts[None, :])  # uint64 [N, C]
+    halves = torch.from_numpy(table.astype("<u8", copy=False).view("<i4")).unflatten(1, (-1, 2))  # type: ignore[no-untyped-call]  # [N, C, 2]
+    # As unsigned numbers in the opposite order, as signed ones in that of 0x7FFFFFFF - u.
+    return halves[..., 1] ^ 0x7FFFFFFF, halves[..., 0] ^ 0x7FFFFFFF
 
 
 class Chosen(NamedTuple):

@@ -362,7 +362,7 @@ def test_a_long_queue_shows_what_runs_first_and_how_much_more_waits(client: Test
     all_jobs = client.get("/jobs").text
     assert listed(all_jobs)[:20] == [ids[2], *rest[:19]]
     [longer] = [a for a in read(all_jobs).find("a") if a.text == "5 more waiting"]
-    whole = client.get(longer.attrs["href"]).text
+    whole = client.get(longer.attributes["href"]).text
     assert listed(whole)[:25] == [ids[2], *rest] and "more waiting" not in whole
     home = client.get("/").text
     assert listed(home)[:8] == [ids[2], *rest[:7]]
