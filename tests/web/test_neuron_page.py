@@ -140,6 +140,8 @@ def test_each_explanation_has_a_page_with_the_exact_prompt(client: TestClient, t
     assert client.get("/explanations/999999").status_code == 404
     failed = read(client.get(f"/explanations/{tiny.failed_explanation}").text)
     assert failed.find("p", cls="failed")
+    undefined = read(client.get(f"/explanations/{tiny.failed_explanation + 1}").text)
+    assert "could not be computed. The simulator answered 63 values" in undefined.one("td", colspan="2").text
 
 
 @pytest.mark.parametrize("method", ["original", "summary", "highlight", "hs", "avhs"])

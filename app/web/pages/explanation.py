@@ -107,7 +107,7 @@ def _line(row: ScoreRow) -> ScoreLine:
         if defined and score.value is not None
         else Markup(""),
         score.low is not None and score.high is not None,
-        "" if defined else " ".join(filter(None, (wording.STATES[score.state], score.reason))),
+        "" if defined else ". ".join(filter(None, (wording.STATES[score.state], score.reason))),
         score.n_records,
         score.n_documents,
         score.indicative,
