@@ -28,7 +28,7 @@ from app.jobs.endpoints import DEMO
 from app.jobs.service import ASKING_SIMULATORS, Jobs, usual_protocol
 from app.settings import Settings
 from app.store.rows import ExplanationRow
-from app.web.formats import plural
+from app.web.formats import plural, usd
 
 if TYPE_CHECKING:
     from app.jobs.neuron import Neuron
@@ -166,7 +166,7 @@ def _preview_explaining(jobs: Jobs, neuron: "Neuron", options: ExplainOptions) -
     about = "" if seen.exact else "about "
     typer.echo(
         f"--- Explaining: {about}{plural(seen.tokens, 'token')} to {asked.name} ({asked.model}), "
-        f"{about}${seen.price_usd:.6f}."
+        f"{about if seen.price_usd else ''}{usd(seen.price_usd)}."
     )
 
 
@@ -187,7 +187,7 @@ def _preview_scoring(
     typer.echo(
         f"--- Scoring by {options.simulator} on {options.protocol}: {plural(seen.calls, 'call')}, about "
         f"{plural(seen.tokens_in + seen.tokens_out, 'token')} to {asked.name} ({asked.model}), "
-        f"about ${seen.price_usd:.6f} at most."
+        f"{'about ' if seen.price_usd else ''}{usd(seen.price_usd)} at most."
     )
 
 
