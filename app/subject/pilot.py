@@ -1,4 +1,4 @@
-"""What must be known of a layer before records are chosen, from the first shard's excerpts (a hash-chosen part).
+"""What must be known of a layer before records are chosen, from the first run's excerpts (a hash-chosen part).
 
 * A neuron's **position 0 is an outlier** when in more than half of the pilot's excerpts its magnitude there exceeds
   that at every other position. The first token of a text without BOS draws such values in Llama-like models
