@@ -33,9 +33,8 @@ from app.subject.selection import Selection
 
 VERSION = 3  # raised when partials of an older version must not be merged with new ones
 RUN = 256  # excerpts that are held in memory at once, if they fit
-SHARDS = (
-    16  # into about so many a collection is cut, by whole runs: each writes what a later one may push out
-)
+# A collection is cut into about so many shards, of whole runs: each writes records that a later one may push out.
+SHARDS = 16
 RUNS = 4  # of a shard, at most: a shard is what a kill may cost
 SAMPLED_TOKENS = 4096  # at most; and at most 1 in SAMPLED_SHARE, once there are SAMPLED_LEAST
 SAMPLED_SHARE = 32
@@ -83,9 +82,7 @@ class Collector:
             run = np.sort(order[first : first + RUN])
             runs.append(run[np.argsort(excerpts.splits[run], kind="stable")])
         each = min(max(round(len(runs) / SHARDS), 1), RUNS)
-        self._parts = [
-            runs[first : first + each] for first in range(0, len(runs), each)
-        ]  # runs of each shard
+        self._shards = [runs[first : first + each] for first in range(0, len(runs), each)]
         wanted = min(max(count * tokens // SAMPLED_SHARE, SAMPLED_LEAST), SAMPLED_TOKENS)
         positions = _smallest(seed + 2, np.arange(count * tokens), wanted)
         explain = np.flatnonzero(excerpts.splits == Split.EXPLAIN)
@@ -109,15 +106,15 @@ class Collector:
 
     def shards(self) -> int:
         """How many shards there are; each may be run by any process."""
-        return len(self._parts)
+        return len(self._shards)
 
     def shard_size(self, shard: int) -> int:
         """Excerpts in a shard."""
-        return sum(map(len, self._parts[shard]))
+        return sum(map(len, self._shards[shard]))
 
     def batches(self) -> list[Int32]:
         """The excerpts of every batch, in the order in which they are read."""
-        runs = [run for part in self._parts for run in part]
+        runs = [run for shard in self._shards for run in shard]
         return [batch for run in runs for block in self._blocks(run, RUN) for batch in block]
 
     def done(self, folder: Path) -> list[int]:
@@ -144,7 +141,7 @@ class Collector:
         shards = {layer: self._layer_shard(layer) for layer in self.layers}
         pilots = self._read_pilot(pilot_path, fingerprint) if pilot_path.exists() else {}
         done = 0
-        for run in self._parts[shard]:
+        for run in self._shards[shard]:
             capacity = self._allocate(len(run))
             if not pilots and capacity < len(run):
                 if not self._run_pilot(pilot_path, fingerprint, cancelled):
@@ -221,7 +218,7 @@ class Collector:
 
     def _run_pilot(self, path: Path, fingerprint: str, cancelled: Cancelled) -> bool:
         """The pilot alone, when another shard comes first or its block does not fit in memory."""
-        run = self._parts[0][0]
+        run = self._shards[0][0]
         found: dict[int, list[tuple[torch.Tensor, ...]]] = {layer: [] for layer in self.layers}
         for batches in self._blocks(run, self._allocate(len(run))):
             if not self._read(batches, lambda _: None, cancelled):

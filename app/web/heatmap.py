@@ -192,7 +192,7 @@ def paint(
         row[peak] = colours.leads[token] + _OPEN_PEAK[step] + colours.bodies[token]
         out.append(
             Painted(
-                b"".join(row if low == 0 and high == len(row) else row[low:high]),
+                b"".join(row[low:high]),
                 values[r],
                 wide,
                 low,
