@@ -48,9 +48,12 @@ def test_from_home_to_a_scored_explanation_without_a_reload(page: Page, served: 
     again.locator("select[name=simulator]").select_option("chat_json")
     again.locator("select[name=protocol]").select_option("population")
     again.get_by_role("button", name="Score").click()
-    expect(page.locator("#live")).to_contain_text("waiting")
-    expect(page.locator("#live")).to_contain_text("Done", timeout=60_000)
+    expect(page).to_have_url(re.compile("protocol=population.*job=score-"))
+    again_scored = page.locator("#explanations article", has_text="no language model")
+    expect(again_scored).to_contain_text("scored by chat json", timeout=60_000)
+    expect(again_scored.locator(".score b")).to_be_visible()
     expect(page.locator("#explanations")).to_contain_text("population")
+    expect(page.locator("#live")).to_contain_text("Done", timeout=60_000)
 
 
 def test_the_prompt_and_its_price_are_seen_before_anything_is_sent(
