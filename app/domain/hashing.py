@@ -16,12 +16,15 @@ _MASK = (1 << 64) - 1
 
 def mix(values: NDArray[np.integer]) -> UInt64:
     """splitmix64 of every value, any shape; integers of any type count modulo 2**64. A bijection."""
-    x: UInt64 = np.asarray(values).astype(np.uint64)
+    x: UInt64 = np.asarray(values).astype(np.uint64)  # a copy, mixed in place
     with np.errstate(over="ignore"):  # wrapping is the arithmetic meant
-        x = x + _GOLDEN
-        x = (x ^ (x >> np.uint64(30))) * _FIRST
-        x = (x ^ (x >> np.uint64(27))) * _SECOND
-    return x ^ (x >> np.uint64(31))
+        x += _GOLDEN
+        x ^= x >> np.uint64(30)
+        x *= _FIRST
+        x ^= x >> np.uint64(27)
+        x *= _SECOND
+        x ^= x >> np.uint64(31)
+    return x
 
 
 def seed_word(seed: int) -> UInt64:

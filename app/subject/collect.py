@@ -34,7 +34,7 @@ from app.subject.selection import Selection
 VERSION = 3  # raised when partials of an older version must not be merged with new ones
 RUN = 256  # excerpts that are held in memory at once, if they fit
 # A collection is cut into about so many shards, of whole runs: each writes records that a later one may push out.
-SHARDS = 16
+SHARDS = 8
 RUNS = 4  # of a shard, at most: a shard is what a kill may cost
 SAMPLED_TOKENS = 4096  # at most; and at most 1 in SAMPLED_SHARE, once there are SAMPLED_LEAST
 SAMPLED_SHARE = 32

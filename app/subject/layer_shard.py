@@ -78,9 +78,7 @@ class LayerShard:
         self._count(peaks[first:last], pilot.edges)
         chosen = self.selection.update(peaks, troughs, pilot.edges, excerpts, splits)
         self._rows.append(_Rows(chosen, *block.rows(chosen.columns, chosen.neurons)))
-        values, gates = block.positions(sampled.columns, sampled.places)
-        bits = None if gates is None else torch.from_numpy(np.packbits(gates.numpy(), axis=1))  # [S, N/8]
-        self._sample.append((values, bits, sampled.ids))
+        self._sample.append((*block.positions(sampled.columns, sampled.places), sampled.ids))
         self._peaks.append((peaks[sampled.excerpt_columns], sampled.excerpts))
 
     def _extend(self, at: int, peaks: Tensor, troughs: Tensor) -> None:

@@ -1,9 +1,11 @@
 """Merge the shards' parts of one layer into its result."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from app.domain.collection import ExcerptTable, LayerResult
@@ -88,7 +90,8 @@ def _records(
     buckets = np.concatenate(
         [part.neurons.astype(np.int64) * len(groups) + part.groups for part in parts]
     )  # [M]
-    order = np.lexsort((-keys, buckets))
+    falling = torch.from_numpy(keys).argsort(descending=True)
+    order = falling[torch.from_numpy(buckets)[falling].argsort(stable=True)].numpy()
     rank = within(buckets[order])
     keep = rank < held[buckets[order] % len(groups)]
     order, rank = order[keep], rank[keep]
@@ -103,19 +106,29 @@ def _records(
     order, rank, owner, group, ordinals = order[keep], rank[keep], owner[keep], group[keep], ordinals[keep]
     # Row of the flattened [N * R] table for each record that is kept.
     place = owner * slots + starts[group] + rank
-    wide = any(part.values.dtype == np.float32 for part in parts)
     excerpts = np.full(neurons * slots, -1, np.int32)
     excerpts[place] = ordinals
-    values = np.zeros((neurons * slots, tokens), np.float32 if wide else np.float16)
-    bits = np.zeros((neurons * slots, (tokens + 7) // 8), np.uint8) if gated else None
-    values[place] = np.concatenate([part.values for part in parts])[order]
-    if bits is not None:
-        bits[place] = np.concatenate([part.gates for part in parts])[order]
+    source = np.full(neurons * slots, -1)  # of each row, the record; -1 where there is none
+    source[place] = order
+    values = _taken([part.values for part in parts], source)  # [N * R, T]
+    bits = _taken([part.gates for part in parts], source) if gated else None  # [N * R, T/8]
     return (
         excerpts.reshape(neurons, slots),
         values.reshape(neurons, slots, tokens),
         None if bits is None else bits.reshape(neurons, slots, -1),
     )
+
+
+def _taken(parts: Sequence[NDArray[Any]], source: Int64) -> NDArray[Any]:
+    """Rows `source` of the parts' rows one after another, 0 where it is -1."""
+    dtype = np.result_type(*(part.dtype for part in parts))
+    taken: NDArray[Any] = np.zeros((len(source), *parts[0].shape[1:]), dtype)
+    first = 0
+    for part in parts:
+        mine = np.flatnonzero((source >= first) & (source < first + len(part)))
+        taken[mine] = part[source[mine] - first]
+        first += len(part)
+    return taken
 
 
 def _top_last(rows: Int64, top: Int64, owner: Int64, ordinals: Int64) -> Int64:

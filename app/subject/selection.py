@@ -15,7 +15,7 @@ In the score split q4 prefers what is not among the top: those stand for themsel
 need a sample of the others. Which are top is known at the end, so as many more are held until then (`Group.reserve`).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from app.domain.hashing import priority
-from app.domain.neurons import BANDS, Int32, Kind, Profile, Split, UInt8
+from app.domain.neurons import BANDS, Bool, Float32, Int32, Kind, Profile, Split, UInt8
 
 UNFILLED = torch.iinfo(torch.int64).min
 _LOW = 0xFFFFFFFF
+HASHED = 16  # excerpts whose pairs are hashed at once: they stay in the cache
 DENSE = 8  # candidates are sorted out one by one where fewer than 1 in so many can enter
 
 
@@ -73,6 +74,24 @@ def ordered(values: Tensor) -> Tensor:
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
+def ranks_of(by: Float32 | Int32) -> Tensor:
+    """int32 ranks of values (`ordered`) or of what is one already. Any shape."""
+    given = torch.from_numpy(by)
+    return ordered(given) if given.is_floating_point() else given
+
+
+def limits(keys: Tensor, dtype: np.dtype[Any]) -> Float32 | Int32:
+    """What keys [N] were ranked by, as values when `dtype` says so: nothing smaller has a larger key.
+
+    Everything passes an UNFILLED one.
+    """
+    ranks: Int32 = (keys >> 32).to(torch.int32).numpy()
+    if dtype == np.int32:
+        return ranks
+    values: Float32 = (ranks ^ ((ranks >> 31) & np.int32(0x7FFFFFFF))).view(np.float32)
+    return np.where(keys.numpy() == UNFILLED, np.float32(-np.inf), values)
+
+
 def low_half(excerpts: Tensor) -> Tensor:
     """The key's lower half: smaller excerpts have larger keys. int64, any shape."""
     return _LOW - excerpts
@@ -83,15 +102,21 @@ def excerpt_of(keys: Tensor) -> Tensor:
     return _LOW - (keys & _LOW)
 
 
-def random_ranks(seed: int, neurons: Int32, excerpts: Int32) -> tuple[Tensor, Tensor]:
-    """Two independent ranks int32 [N, C], the larger the smaller the upper and the lower half of the pair's hash.
+def random_ranks(seed: int, neurons: Int32, excerpts: Int32) -> tuple[Int32, Int32]:
+    """Two independent ranks [C, N], the larger the smaller the upper and the lower half of the pair's hash.
 
     `neurons` are numbers unique within the model.
     """
-    table = priority(seed, neurons[:, None], excerpts[None, :])  # uint64 [N, C]
-    halves = torch.from_numpy(table.astype("<u8", copy=False).view("<i4")).unflatten(1, (-1, 2))  # type: ignore[no-untyped-call]  # [N, C, 2]
-    # As unsigned numbers in the opposite order, as signed ones in that of 0x7FFFFFFF - u.
-    return halves[..., 1] ^ 0x7FFFFFFF, halves[..., 0] ^ 0x7FFFFFFF
+    random = np.empty((len(excerpts), len(neurons)), np.int32)
+    banded = np.empty_like(random)
+    for first in range(0, len(excerpts), HASHED):
+        some = slice(first, first + HASHED)
+        table = priority(seed, neurons[None, :], excerpts[some, None])  # uint64 [c, N]
+        halves = table.astype("<u8", copy=False).view("<i4").reshape(*table.shape, 2)  # [c, N, 2]
+        # As unsigned numbers in the opposite order, as signed ones in that of 0x7FFFFFFF - u.
+        np.bitwise_xor(halves[..., 1], 0x7FFFFFFF, out=random[some])
+        np.bitwise_xor(halves[..., 0], 0x7FFFFFFF, out=banded[some])
+    return random, banded
 
 
 class Chosen(NamedTuple):
@@ -120,60 +145,69 @@ class Selection:
         between the bands; excerpts, splits: [C].
         """
         low = low_half(torch.from_numpy(excerpts.astype(np.int64)))  # [C]
-        bands = sum((peaks > edge).view(torch.uint8) for edge in edges).T.contiguous()  # [N, C]
-        random, banded = random_ranks(self.seed, self.numbers, excerpts)  # [N, C]
-        ranks = {
-            Kind.TOP: ordered(peaks).T.contiguous(),  # int32 [N, C]
-            Kind.BOTTOM: ordered(-troughs).T.contiguous(),  # int32 [N, C]
-            Kind.RANDOM: random,
-        }
+        random, banded = random_ranks(self.seed, self.numbers, excerpts)  # [C, N]
+        bands = np.zeros(peaks.shape, np.uint8)  # [C, N]
+        for edge in edges.numpy():
+            bands += peaks.numpy() > edge
+        highest, lowest = peaks.numpy(), -troughs.numpy()  # [C, N]
         found: list[Chosen] = []
         for position, group in enumerate(self.groups):
             first, last = np.searchsorted(splits, [group.split, group.split + 1]).tolist()
             if first == last:
                 continue
-            some = slice(first, last)
-            if group.kind in ranks:
-                found.append(self._merge(position, ranks[group.kind][:, some], None, low, first))
-            else:
-                inside = bands[:, some] == BANDS.index(group.kind)  # [N, C']
-                found.append(self._merge(position, banded[:, some], inside, low, first))
+            some, inside = slice(first, last), None
+            match group.kind:
+                case Kind.TOP:
+                    by = highest[some]
+                case Kind.BOTTOM:
+                    by = lowest[some]
+                case Kind.RANDOM:
+                    by = random[some]
+                case _:
+                    by, inside = banded[some], bands[some] == BANDS.index(group.kind)
+            chosen = self._merge(position, by, inside, low[some])
+            found.append(chosen._replace(columns=chosen.columns + first))
         return Chosen(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
-    def _merge(self, position: int, ranks: Tensor, inside: Tensor | None, low: Tensor, first: int) -> Chosen:
-        """Take the largest keys of a group: ranks int32 [N, C'], those `inside` [N, C'] or all; low [C] of all excerpts."""
+    def _merge(self, position: int, by: Float32 | Int32, inside: Bool | None, low: Tensor) -> Chosen:
+        """Take the largest keys of a group.
+
+        by: values or ranks [C', N] of the excerpts of its split; low [C'], the lower halves of their keys; of them
+        those `inside` [C', N], or all.
+        """
         span, size = self.spans[position], self.groups[position].held
         held = self.keys[:, span]  # [N, k]
-        low = low[first : first + ranks.shape[1]]  # [C']
-        better = ranks >= (held[:, -1:] >> 32).to(
-            torch.int32
-        )  # [N, C'] that can enter; of equal rank, not all do
+        # numpy compares, and finds the few, several times as fast as torch.
+        better = by >= limits(
+            held[:, -1], by.dtype
+        )  # [C', N] those that can enter; of equal rank, not all do
         if inside is not None:
             better &= inside
-        if int(better.sum()) * DENSE > better.numel():
+        if np.count_nonzero(better) * DENSE > better.size:
             found = torch.arange(len(held))
-            columns = torch.arange(ranks.shape[1]).expand_as(ranks)  # [N, C']
-            candidates = (ranks.long() << 32) | low  # [N, C']
+            columns = torch.arange(len(by)).expand(len(held), -1)  # [N, C']
+            candidates = (ranks_of(by).T.long() << 32) | low  # [N, C']
             if inside is not None:
-                candidates = torch.where(inside, candidates, UNFILLED)
+                candidates = torch.where(torch.from_numpy(inside).T, candidates, UNFILLED)
         else:  # the few, side by side
-            rows, places = better.nonzero(as_tuple=True)  # [m], rows sorted
-            found, runs = torch.unique_consecutive(rows, return_inverse=True)
-            rank = torch.from_numpy(within(rows.numpy()))
-            width = int(rank.max()) + 1 if len(rank) else 0
-            columns = torch.zeros(len(found), width, dtype=torch.int64)  # [n, w]
-            columns[runs, rank] = places
-            kept = torch.full((len(found), width), UNFILLED)
-            kept[runs, rank] = (ranks[rows, places].long() << 32) | low[places]
-            candidates = kept
-        both = torch.cat([held[found], candidates], 1)  # [n, k + w]
-        keys, chosen = both.topk(size, 1)  # [n, k]
+            places, rows = np.divmod(np.flatnonzero(better), better.shape[1])  # [m]
+            order = np.argsort(rows, kind="stable")
+            places, rows = places[order], rows[order]
+            some, runs = np.unique(rows, return_inverse=True)  # [n], [m]
+            rank = within(rows)  # [m]
+            width = int(rank.max(initial=-1)) + 1
+            aside = np.zeros((len(some), width), np.int64)  # [n, w]
+            aside[runs, rank] = places
+            kept = np.full((len(some), width), UNFILLED)  # [n, w]
+            kept[runs, rank] = (ranks_of(by[places, rows]).long() << 32) | low[places]
+            found, columns, candidates = map(torch.from_numpy, (some, aside, kept))
+        keys, chosen = torch.cat([held[found], candidates], 1).topk(size, 1)  # [n, k]
         self.keys[found, span] = keys
         entries, ranks = ((chosen >= size) & (keys != UNFILLED)).nonzero(as_tuple=True)  # [M]
         return Chosen(
             found[entries],
             torch.full(entries.shape, position, dtype=torch.uint8),
-            columns[entries, chosen[entries, ranks] - size] + first,
+            columns[entries, chosen[entries, ranks] - size],
             keys[entries, ranks],
         )
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from app.subject.capture import pack_signs
+from app.subject.capture import pack_on_device, pack_signs
 from app.subject.pilot import pilot_of, quantiles
 from app.subject.summary import TokenSample, shape_of, upper_quantile
 
@@ -103,5 +103,8 @@ def test_position_0_is_an_outlier_in_more_than_half() -> None:
     )
 )
 def test_packed_signs(gate: np.ndarray) -> None:  # type: ignore[type-arg]
-    bits = np.unpackbits(pack_signs(torch.from_numpy(gate)).numpy(), axis=1, count=gate.shape[1])
+    packed = pack_signs(torch.from_numpy(gate))
+    bits = np.unpackbits(packed.numpy(), axis=-1, count=gate.shape[-1])
     np.testing.assert_array_equal(bits, gate > 0)
+    # What accelerators do instead runs on a CPU as well.
+    assert torch.equal(pack_on_device(torch.from_numpy(gate > 0)), packed)
