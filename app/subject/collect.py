@@ -83,6 +83,7 @@ class Collector:
             runs.append(run[np.argsort(excerpts.splits[run], kind="stable")])
         each = min(max(round(len(runs) / SHARDS), 1), RUNS)
         self._shards = [runs[first : first + each] for first in range(0, len(runs), each)]
+        self._layout = (RUN, each)
         wanted = min(max(count * tokens // SAMPLED_SHARE, SAMPLED_LEAST), SAMPLED_TOKENS)
         positions = _smallest(seed + 2, np.arange(count * tokens), wanted)
         explain = np.flatnonzero(excerpts.splits == Split.EXPLAIN)
@@ -99,7 +100,7 @@ class Collector:
         """What partials must share to be merged."""
         card = self.subject.card
         parameters = (VERSION, card.slug, card.revision, card.dtype, card.bos, self.layers, self.seed)
-        digest = hashlib.sha256(repr((parameters, astuple(self.profile))).encode())
+        digest = hashlib.sha256(repr((parameters, self._layout, astuple(self.profile))).encode())
         for array in (self.excerpts.tokens, self.excerpts.splits):
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

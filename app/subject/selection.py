@@ -177,10 +177,9 @@ class Selection:
         """
         span, size = self.spans[position], self.groups[position].held
         held = self.keys[:, span]  # [N, k]
-        # numpy compares, and finds the few, several times as fast as torch.
-        better = by >= limits(
-            held[:, -1], by.dtype
-        )  # [C', N] those that can enter; of equal rank, not all do
+        weakest = limits(held[:, -1], by.dtype)  # [N]
+        # numpy compares, and finds the few, several times as fast as torch. Of equal rank, not all enter.
+        better = by >= weakest  # [C', N]
         if inside is not None:
             better &= inside
         if np.count_nonzero(better) * DENSE > better.size:
