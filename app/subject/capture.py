@@ -6,7 +6,7 @@ is decided per neuron (`pilot`).
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
@@ -105,8 +105,12 @@ def pack_on_device(bits: Tensor) -> Tensor:
     return torch.add(fours[..., 1], fours[..., 0], alpha=16)  # [..., N/8]
 
 
+class _Enough(Exception):
+    """The last layer that is asked for has given its neurons; what the model would do next is of no use."""
+
+
 class Capture:
-    """A decoder with hooks on the MLPs of some layers, and the blocks that they fill."""
+    """A decoder with hooks on the MLPs of some layers, and the blocks that they fill; it is run no further than them."""
 
     def __init__(
         self,
@@ -143,17 +147,21 @@ class Capture:
             ids = F.pad(ids, (1, 0), value=self.bos)  # [B, 1 + T]
         self._at = at
         self._ones = torch.ones(len(tokens), 1, self.tokens - 1, device=self.device)  # [B, 1, T-1]
-        self.decoder(input_ids=ids, use_cache=False)
+        with suppress(_Enough):
+            self.decoder(input_ids=ids, use_cache=False)
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
         """Hooks in place for the time of the context, gradients off."""
         skip = 0 if self.bos is None else 1
+        last = max(self.sites)
         handles = []
         for layer, site in self.sites.items():
 
             def neurons(_: nn.Module, args: tuple[Tensor, ...], layer: int = layer) -> None:
                 self.blocks[layer].put(self._at, args[0][:, skip:], self._ones)
+                if layer == last:
+                    raise _Enough
 
             def gate(_: nn.Module, __: tuple[Tensor, ...], output: Tensor, layer: int = layer) -> None:
                 self.blocks[layer].put_gates(self._at, output[:, skip:])

@@ -334,6 +334,24 @@ def test_a_cancelled_shard_run_again_by_the_same_collector(tmp_path: Path) -> No
     assert same(list(collector.merge(tmp_path)), whole)
 
 
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_model_is_run_no_further_than_the_last_layer_that_is_asked_for(kind: str, tmp_path: Path) -> None:
+    subject, table = tiny.subject(kind), tiny.table(40)
+    both = gathered(Collector(subject, table, Profile(), range(2), 0), tmp_path / "both")
+    passed: list[int] = []
+    handles = [
+        site.output.register_forward_hook(lambda *_, layer=layer: passed.append(layer))
+        for layer, site in enumerate(subject.sites)
+    ]
+    first = gathered(Collector(subject, table, Profile(), [0], 0), tmp_path / "first")
+    assert passed == []  # not even the rest of its own MLP
+    second = gathered(Collector(subject, table, Profile(), [1], 0), tmp_path / "second")
+    assert set(passed) == {0}
+    for handle in handles:
+        handle.remove()
+    assert same(first + second, both)
+
+
 def test_parts_of_another_collection_are_refused(tmp_path: Path) -> None:
     subject, table = tiny.subject("gpt2"), tiny.table(40)
     gathered(Collector(subject, table, Profile(), [0], 0), tmp_path)
