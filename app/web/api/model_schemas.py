@@ -44,7 +44,10 @@ class ModelOut(Schema):
     dtype: str = Field(examples=["float32"])
     layers: int = Field(description="Layers collected and visible.", examples=[30])
     neurons: int = Field(description="Neurons collected and visible.", examples=[46080])
-    explanations: int = Field(examples=[46080])
+    explanations: int = Field(
+        description="Asked for and made; the token lookup that a collection gives every neuron is not counted.",
+        examples=[12],
+    )
     collection: CollectionOut | None = Field(
         description="What the pages show; null until a collection is complete."
     )
