@@ -70,7 +70,11 @@ def spans_of(groups: list[Group]) -> list[slice]:
 
 def ordered(values: Tensor) -> Tensor:
     """float32 as int32 of the same order (equal values equal; -0.0 is 0.0). Any shape."""
-    bits = (values + 0.0).view(torch.int32)
+    return _turned((values + 0.0).view(torch.int32))
+
+
+def _turned(bits: Tensor) -> Tensor:
+    """A float32's bits as int32 of the same order, and back: its own inverse. Any shape."""
     return bits ^ ((bits >> 31) & 0x7FFFFFFF)
 
 
@@ -85,11 +89,11 @@ def limits(keys: Tensor, dtype: np.dtype[Any]) -> Float32 | Int32:
 
     Everything passes an UNFILLED one.
     """
-    ranks: Int32 = (keys >> 32).to(torch.int32).numpy()
-    if dtype == np.int32:
-        return ranks
-    values: Float32 = (ranks ^ ((ranks >> 31) & np.int32(0x7FFFFFFF))).view(np.float32)
-    return np.where(keys.numpy() == UNFILLED, np.float32(-np.inf), values)
+    ranks = (keys >> 32).to(torch.int32)
+    if dtype != np.int32:
+        ranks = torch.where(keys == UNFILLED, -torch.inf, _turned(ranks).view(torch.float32))
+    limit: Float32 | Int32 = ranks.numpy()
+    return limit
 
 
 def low_half(excerpts: Tensor) -> Tensor:
