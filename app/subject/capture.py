@@ -42,30 +42,43 @@ class LayerBlock:
         """Take in a batch at rows `at`…: x [B, T, N] on any device, ones [B, 1, T-1] on the same."""
         stop = at + len(x)
         x = x.float()
+        self.values[at:stop] = x  # first: what was just computed is in the caches of both cores
         rest = x[:, 1:]  # [B, T-1, N]
-        peak, trough, first = rest.amax(1), rest.amin(1), x[:, 0]  # [B, N]
-        self.peak[at:stop] = peak
-        self.trough[at:stop] = trough
-        self.first[at:stop] = first
+        if x.device.type == "cpu":  # numpy squares and adds in one go
+            values = rest.numpy()
+            np.einsum("btn,btn->bn", values, values, out=self.square[at:stop].numpy())
+        else:
+            self.square[at:stop] = torch.bmm(ones, rest.square()).squeeze(1)  # [B, N]
         self.total[at:stop] = torch.bmm(ones, rest).squeeze(1)  # [B, N]
-        self.square[at:stop] = torch.bmm(ones, rest.square()).squeeze(1)  # [B, N]
-        largest = torch.maximum(torch.maximum(peak, -trough), first.abs()).amax(0)  # [N]
-        highest = float(largest.amax())
+        self.peak[at:stop] = rest.amax(1)  # [B, N]
+        self.trough[at:stop] = rest.amin(1)  # [B, N]
+        self.first[at:stop] = x[:, 0]  # [B, N]
+        if not self._float16_holds(at, stop) and self.values.dtype == torch.float16:
+            self.values = self.values.float()
+            self.values[at:stop] = x
+
+    def _float16_holds(self, at: int, stop: int) -> bool:
+        """Whether float16 is wide and fine enough for these rows. Raises ModelError when they are not finite."""
+        peak, trough, first = (t[at:stop].numpy() for t in (self.peak, self.trough, self.first))  # [B, N]
+        largest = np.maximum(
+            np.maximum(peak.max(0), -trough.min(0)), np.maximum(first.max(0), -first.min(0))
+        )  # [N]
+        highest = largest.max()
         if not np.isfinite(highest):
             raise ModelError(
                 f"Layer {self.layer} of the model gave values that are not finite; load it in float32 or check "
                 "its weights."
             )
-        if self.values.dtype == torch.float16 and (
-            highest > FLOAT16_SAFE or bool(((largest < FLOAT16_NORMAL) & (largest > 0)).any())
-        ):
-            self.values = self.values.float()
-        self.values[at:stop] = x
+        return bool(highest <= FLOAT16_SAFE and not ((largest < FLOAT16_NORMAL) & (largest > 0)).any())
 
     def put_gates(self, at: int, gate: Tensor) -> None:
         """Take in the signs of a batch's gates [B, T, N]."""
         assert self.gates is not None
-        self.gates[at : at + len(gate)] = pack_signs(gate)
+        stop = at + len(gate)
+        if gate.device.type == "cpu":  # numpy takes half of torch's time
+            self.gates.numpy()[at:stop] = np.packbits(gate.float().numpy() > 0, axis=-1)
+        else:
+            self.gates[at:stop] = pack_on_device(gate > 0)
 
     def rows(self, columns: Tensor, neurons: Tensor) -> tuple[Tensor, Tensor | None]:
         """Values [M, T] and gate bits [M, T/8] of (excerpt of the block, neuron) pairs [M]."""
@@ -87,13 +100,6 @@ class LayerBlock:
         columns, places = columns.to(self.values.device), places.to(self.values.device)
         values = self.values[columns, places].cpu()
         return values, None if self.gates is None else self.gates[columns, places].cpu()
-
-
-def pack_signs(gate: Tensor) -> Tensor:
-    """Whether each gate is above 0, eight neurons a byte as np.packbits along them: [..., N] -> uint8 [..., N/8]."""
-    if gate.device.type == "cpu":  # numpy takes two thirds of torch's time
-        return torch.from_numpy(np.packbits(gate.float().numpy() > 0, axis=-1))
-    return pack_on_device(gate > 0)
 
 
 def pack_on_device(bits: Tensor) -> Tensor:

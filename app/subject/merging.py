@@ -12,7 +12,7 @@ from app.domain.collection import ExcerptTable, LayerResult
 from app.domain.neurons import Float32, Int32, Kind, Profile, Split, UInt8
 from app.subject.partials import Int64, LayerPart, Values
 from app.subject.pilot import Pilot
-from app.subject.selection import excerpt_of, groups_of, within
+from app.subject.selection import excerpt_of, groups_of, runs_of
 from app.subject.summary import EXCERPT_QUANTILE, TokenSample, shape_of, upper_quantile
 
 
@@ -92,7 +92,7 @@ def _records(
     )  # [M]
     falling = torch.from_numpy(keys).argsort(descending=True)
     order = falling[torch.from_numpy(buckets)[falling].argsort(stable=True)].numpy()
-    rank = within(buckets[order])
+    rank = runs_of(buckets[order]).rank
     keep = rank < held[buckets[order] % len(groups)]
     order, rank = order[keep], rank[keep]
     owner, group = buckets[order] // len(groups), buckets[order] % len(groups)  # [M] neuron and group
@@ -140,7 +140,7 @@ def _top_last(rows: Int64, top: Int64, owner: Int64, ordinals: Int64) -> Int64:
     strong = np.isin(pairs[rows], pairs[top])
     order = np.lexsort((strong, owner[rows]))  # stable
     ranks = np.empty_like(rows)
-    ranks[order] = within(owner[rows][order])
+    ranks[order] = runs_of(owner[rows][order]).rank
     return ranks
 
 

@@ -9,6 +9,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,7 +34,7 @@ def pilot_of(peak: Tensor, trough: Tensor, first: Tensor) -> Pilot:
 
 def quantiles(values: Tensor, at: tuple[float, ...]) -> Tensor:
     """Linear quantiles down the columns: [P, N] -> float32 [len(at), N], as numpy's default."""
-    ranked = values.T.sort(1).values  # [N, P]
+    ranked = torch.from_numpy(np.sort(values.T.contiguous().numpy(), 1))  # [N, P], a tenth of torch's time
     place = torch.tensor(at, dtype=torch.float64) * (len(values) - 1)
     low = place.floor().long()
     high = (low + 1).clamp(max=len(values) - 1)

@@ -15,7 +15,7 @@ In the score split q4 prefers what is not among the top: those stand for themsel
 need a sample of the others. Which are top is known at the end, so as many more are held until then (`Group.reserve`).
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -84,16 +84,18 @@ def ranks_of(by: Float32 | Int32) -> Tensor:
     return ordered(given) if given.is_floating_point() else given
 
 
-def limits(keys: Tensor, dtype: np.dtype[Any]) -> Float32 | Int32:
-    """What keys [N] were ranked by, as values when `dtype` says so: nothing smaller has a larger key.
+class Limits(NamedTuple):
+    """What keys were ranked by: nothing smaller has a larger key, and everything passes an UNFILLED one."""
 
-    Everything passes an UNFILLED one.
-    """
+    ranks: Int32  # [G, N]
+    values: Float32  # [G, N] the same for those whose ranks are `ordered` values
+
+
+def limits(keys: Tensor) -> Limits:
+    """Of keys [G, N]."""
     ranks = (keys >> 32).to(torch.int32)
-    if dtype != np.int32:
-        ranks = torch.where(keys == UNFILLED, -torch.inf, _turned(ranks).view(torch.float32))
-    limit: Float32 | Int32 = ranks.numpy()
-    return limit
+    values = torch.where(keys == UNFILLED, -torch.inf, _turned(ranks).view(torch.float32))
+    return Limits(ranks.numpy(), values.numpy())
 
 
 def low_half(excerpts: Tensor) -> Tensor:
@@ -154,55 +156,53 @@ class Selection:
         for edge in edges.numpy():
             bands += peaks.numpy() > edge
         highest, lowest = peaks.numpy(), -troughs.numpy()  # [C, N]
+        weakest = limits(self.keys.T[[span.stop - 1 for span in self.spans]])
         found: list[Chosen] = []
         for position, group in enumerate(self.groups):
             first, last = np.searchsorted(splits, [group.split, group.split + 1]).tolist()
             if first == last:
                 continue
-            some, inside = slice(first, last), None
+            some = slice(first, last)
+            by: Float32 | Int32
+            # numpy compares, and finds the few, several times as fast as torch. Of equal rank, not all enter.
             match group.kind:
-                case Kind.TOP:
-                    by = highest[some]
-                case Kind.BOTTOM:
-                    by = lowest[some]
+                case Kind.TOP | Kind.BOTTOM:
+                    by = (highest if group.kind == Kind.TOP else lowest)[some]
+                    better = by >= weakest.values[position]  # [C', N]
                 case Kind.RANDOM:
                     by = random[some]
+                    better = by >= weakest.ranks[position]
                 case _:
-                    by, inside = banded[some], bands[some] == BANDS.index(group.kind)
-            chosen = self._merge(position, by, inside, low[some])
+                    by = banded[some]
+                    better = by >= weakest.ranks[position]
+                    better &= bands[some] == BANDS.index(group.kind)
+            chosen = self._merge(position, by, better, low[some])
             found.append(chosen._replace(columns=chosen.columns + first))
         return Chosen(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
-    def _merge(self, position: int, by: Float32 | Int32, inside: Bool | None, low: Tensor) -> Chosen:
+    def _merge(self, position: int, by: Float32 | Int32, better: Bool, low: Tensor) -> Chosen:
         """Take the largest keys of a group.
 
-        by: values or ranks [C', N] of the excerpts of its split; low [C'], the lower halves of their keys; of them
-        those `inside` [C', N], or all.
+        by: values or ranks [C', N] of the excerpts of its split; better [C', N]: which of them may enter; low [C'],
+        the lower halves of their keys.
         """
         span, size = self.spans[position], self.groups[position].held
         held = self.keys[:, span]  # [N, k]
-        weakest = limits(held[:, -1], by.dtype)  # [N]
-        # numpy compares, and finds the few, several times as fast as torch. Of equal rank, not all enter.
-        better = by >= weakest  # [C', N]
-        if inside is not None:
-            better &= inside
         if np.count_nonzero(better) * DENSE > better.size:
             found = torch.arange(len(held))
             columns = torch.arange(len(by)).expand(len(held), -1)  # [N, C']
-            candidates = (ranks_of(by).T.long() << 32) | low  # [N, C']
-            if inside is not None:
-                candidates = torch.where(torch.from_numpy(inside).T, candidates, UNFILLED)
+            keys = (ranks_of(by).T.long() << 32) | low  # [N, C']
+            candidates = torch.where(torch.from_numpy(better).T, keys, UNFILLED)
         else:  # the few, side by side
             places, rows = np.divmod(np.flatnonzero(better), better.shape[1])  # [m]
             order = np.argsort(rows, kind="stable")
             places, rows = places[order], rows[order]
-            some, runs = np.unique(rows, return_inverse=True)  # [n], [m]
-            rank = within(rows)  # [m]
+            some, run, rank = runs_of(rows)  # [n], [m], [m]
             width = int(rank.max(initial=-1)) + 1
             aside = np.zeros((len(some), width), np.int64)  # [n, w]
-            aside[runs, rank] = places
+            aside[run, rank] = places
             kept = np.full((len(some), width), UNFILLED)  # [n, w]
-            kept[runs, rank] = (ranks_of(by[places, rows]).long() << 32) | low[places]
+            kept[run, rank] = (ranks_of(by[places, rows]).long() << 32) | low[places]
             found, columns, candidates = map(torch.from_numpy, (some, aside, kept))
         keys, chosen = torch.cat([held[found], candidates], 1).topk(size, 1)  # [n, k]
         self.keys[found, span] = keys
@@ -232,7 +232,17 @@ class Selection:
         return chosen.keys >= self.keys[chosen.neurons, last[chosen.groups.long()]]
 
 
-def within(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For labels sorted into runs [M], each entry's place within its run [M]."""
-    starts = np.flatnonzero(np.r_[True, labels[1:] != labels[:-1]])
-    return np.arange(len(labels)) - np.repeat(starts, np.diff(np.r_[starts, len(labels)]))
+class Runs(NamedTuple):
+    """Labels [M] sorted into R runs of equal ones."""
+
+    labels: NDArray[np.int64]  # [R] each run's
+    run: NDArray[np.int64]  # [M] the run of each entry
+    rank: NDArray[np.int64]  # [M] each entry's place within its run
+
+
+def runs_of(labels: NDArray[np.int64]) -> Runs:
+    """Of sorted labels [M]."""
+    starts = np.flatnonzero(np.diff(labels, prepend=-1))  # [R]
+    lengths = np.diff(starts, append=len(labels))  # [R]
+    rank = np.arange(len(labels)) - np.repeat(starts, lengths)
+    return Runs(labels[starts], np.repeat(np.arange(len(starts)), lengths), rank)

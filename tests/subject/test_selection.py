@@ -14,8 +14,8 @@ from app.subject.selection import (
     groups_of,
     low_half,
     ordered,
+    runs_of,
     spans_of,
-    within,
 )
 
 FLOATS = st.floats(width=32, allow_nan=False)
@@ -108,11 +108,9 @@ def test_what_a_later_block_pushes_out() -> None:
 
 
 @given(st.lists(st.integers(0, 5)))
-def test_places_within_runs(labels: list[int]) -> None:
-    ordered_labels = np.sort(np.array(labels, np.int64))
-    want = [
-        labels_before.tolist().count(x)
-        for i, x in enumerate(ordered_labels)
-        for labels_before in [ordered_labels[:i]]
-    ]
-    assert within(ordered_labels).tolist() == want
+def test_runs(labels: list[int]) -> None:
+    ordered_labels = sorted(labels)
+    runs = runs_of(np.array(ordered_labels, np.int64))
+    assert runs.labels.tolist() == sorted(set(labels))
+    assert runs.labels[runs.run].tolist() == ordered_labels
+    assert runs.rank.tolist() == [ordered_labels[:i].count(x) for i, x in enumerate(ordered_labels)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from app.subject.capture import pack_on_device, pack_signs
+from app.subject.capture import LayerBlock, pack_on_device
 from app.subject.pilot import pilot_of, quantiles
 from app.subject.summary import TokenSample, shape_of, upper_quantile
 
@@ -103,8 +103,12 @@ def test_position_0_is_an_outlier_in_more_than_half() -> None:
     )
 )
 def test_packed_signs(gate: np.ndarray) -> None:  # type: ignore[type-arg]
-    packed = pack_signs(torch.from_numpy(gate))
-    bits = np.unpackbits(packed.numpy(), axis=-1, count=gate.shape[-1])
+    count, tokens, neurons = gate.shape
+    block = LayerBlock(0, count + 1, tokens, neurons, True, torch.device("cpu"))
+    block.put_gates(1, torch.from_numpy(gate))
+    assert block.gates is not None
+    packed = block.gates[1:]
+    bits = np.unpackbits(packed.numpy(), axis=-1, count=neurons)
     np.testing.assert_array_equal(bits, gate > 0)
     # What accelerators do instead runs on a CPU as well.
     assert torch.equal(pack_on_device(torch.from_numpy(gate > 0)), packed)
