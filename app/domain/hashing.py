@@ -16,7 +16,11 @@ _MASK = (1 << 64) - 1
 
 def mix(values: NDArray[np.integer]) -> UInt64:
     """splitmix64 of every value, any shape; integers of any type count modulo 2**64. A bijection."""
-    x: UInt64 = np.asarray(values).astype(np.uint64)  # a copy, mixed in place
+    return _mixed(np.asarray(values).astype(np.uint64))  # a copy
+
+
+def _mixed(x: UInt64) -> UInt64:
+    """`mix` in place."""
     with np.errstate(over="ignore"):  # wrapping is the arithmetic meant
         x += _GOLDEN
         x ^= x >> np.uint64(30)
@@ -38,8 +42,17 @@ def priority(seed: int, a: NDArray[np.integer], b: NDArray[np.integer]) -> UInt6
     A pair's hash depends on (seed, a, b) alone, so samples of parts merge into the sample of the whole.
     Give `a` as [N, 1] and `b` as [1, E] for a table [N, E]; each side is mixed once before they meet.
     """
-    # `a` is mixed twice and `b` once, so that (a, b) and (b, a) differ
-    return mix(mix(mix(a) ^ seed_word(seed)) ^ mix(b))
+    return met(first_words(seed, a), mix(b))
+
+
+def first_words(seed: int, a: NDArray[np.integer]) -> UInt64:
+    """`priority`'s side of `a`, any shape: mixed twice, and `b` once, so that (a, b) and (b, a) differ."""
+    return mix(mix(a) ^ seed_word(seed))
+
+
+def met(first: UInt64, second: UInt64) -> UInt64:
+    """`priority` of `first_words(seed, a)` and `mix(b)`, broadcast: for tables that are made piece by piece."""
+    return _mixed(np.atleast_1d(first ^ second)).reshape(np.broadcast_shapes(first.shape, second.shape))
 
 
 def uniform(hashes: UInt64) -> NDArray[np.float64]:

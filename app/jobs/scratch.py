@@ -9,12 +9,10 @@ import hashlib
 import json
 import logging
 import shutil
-import zlib
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -79,7 +77,7 @@ def adopt(store: Store, scratch: Path, request: CollectRequest) -> None:
 
 def drop_unusable(scratch: Path, fingerprint: str) -> None:
     """Remove partials that are damaged or of other excerpts, of another model or version: they are made again."""
-    for path in (scratch / "shards").glob("*.npz"):
+    for path in (scratch / "shards").glob("*.safetensors"):
         if not _usable(path, fingerprint):
             log.warning("%s is damaged or of another collection: it is made again", path)
             path.unlink()
@@ -197,10 +195,7 @@ def _same_work(row: JobRow, request: CollectRequest) -> bool:
 
 def _usable(path: Path, fingerprint: str) -> bool:
     try:
-        with ZipFile(path) as whole:
-            if whole.testzip() is not None:
-                return False
-        with partials.opened(path, fingerprint):
-            return True
-    except (Conflict, StoreError, BadZipFile, OSError, zlib.error):
+        partials.check(path, fingerprint)
+    except (Conflict, StoreError):
         return False
+    return True

@@ -136,7 +136,7 @@ class Collector:
                 return True
         if self._folder != folder or shard in self._included:
             self._folder, self._selections, self._included = folder, {}, set()
-        pilot_path = folder / "pilot.npz"
+        pilot_path = folder / partials.PILOT
         if shard and not pilot_path.exists() and not self._run_pilot(pilot_path, fingerprint, cancelled):
             return False
         shards = {layer: self._layer_shard(layer) for layer in self.layers}
@@ -187,7 +187,7 @@ class Collector:
             )
         partials.sweep(folder)
         fingerprint = self.fingerprint()
-        pilots = self._read_pilot(folder / "pilot.npz", fingerprint)
+        pilots = self._read_pilot(folder / partials.PILOT, fingerprint)
         gated = self.subject.card.gated
         with ExitStack() as stack:
             paths = [shard_path(folder, shard) for shard in range(self.shards())]

@@ -87,7 +87,7 @@ class LayerShard:
 
     def _count(self, peaks: Tensor, edges: Tensor) -> None:
         """Add excerpts of the score split, [C, N], to the bands that they lie in."""
-        above = torch.stack([(peaks > edge).sum(0) for edge in edges])  # [3, N]
+        above = torch.stack([(peaks > edge).sum(0, dtype=torch.int32) for edge in edges])  # [3, N]
         self._bands[0] += len(peaks) - above[0]
         self._bands[1:-1] += above[:-1] - above[1:]
         self._bands[-1] += above[-1]
@@ -106,8 +106,8 @@ class LayerShard:
         self._rows = kept
 
     def part(self) -> LayerPart:
-        """The shard's part, after its last run."""
-        kept = self._rows
+        """The shard's part, after its last run; to be called once, for it gives the records' memory back."""
+        kept, self._rows = self._rows, []
         values = _joined([row.values for row in kept])
         gates = [row.gates for row in kept if row.gates is not None]
         sample_gates = [gates for _, gates, _ in self._sample if gates is not None]

@@ -1,15 +1,24 @@
-"""What one shard learnt, as a file that is there whole or not at all; shards merge in any order."""
+"""What one shard learnt, as a file that is there whole or not at all; shards merge in any order.
+
+The file is not forced to the disk: a process that is killed leaves it whole, and after a power cut its checksums tell
+what is missing, and the shard is read again.
+"""
 
 import contextlib
 import errno
 import os
+import re
+import shutil
+import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from app.domain.neurons import Float32, Float64, Int32, UInt8
 from app.errors import Conflict, StoreError
@@ -43,54 +52,70 @@ class LayerPilot(NamedTuple):
     edges: Float32  # [3, N]
 
 
+PILOT = "pilot.safetensors"
+
+
 def shard_path(folder: Path, shard: int) -> Path:
     """Where a shard's partial stands once it is whole."""
-    return folder / f"shard-{shard:05d}.npz"
+    return folder / f"shard-{shard:05d}.safetensors"
 
 
 def write(path: Path, fingerprint: str, layers: dict[int, Any], *, first_wins: bool = False) -> None:
-    """Write NamedTuples of arrays by layer: temporary file, fsync, rename, fsync of the folder.
+    """Write NamedTuples of arrays by layer: into a folder beside it, then rename.
 
     With `first_wins` a file that another process has put there meanwhile stays. Raises StoreError when the disk is
     full or cannot be written; nothing is left behind then.
     """
-    arrays: dict[str, Any] = {"fingerprint": np.frombuffer(fingerprint.encode(), np.uint8)}
-    for layer, part in layers.items():
-        arrays.update({f"{layer}/{name}": array for name, array in part._asdict().items()})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    arrays = {
+        f"{layer}/{name}": np.ascontiguousarray(array)
+        for layer, part in layers.items()
+        for name, array in part._asdict().items()
+    }
+    checksums = {name: _checksum(array) for name, array in arrays.items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep(path.parent, path.name)
-        with temporary.open("wb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        if first_wins:
-            with contextlib.suppress(FileExistsError):
-                os.link(temporary, path)
-        else:
-            temporary.replace(path)
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        why = "the disk is full" if full else (error.strerror or str(error))
+        with tempfile.TemporaryDirectory(
+            prefix=f".{path.name}.", suffix=".tmp", dir=path.parent, ignore_cleanup_errors=True
+        ) as aside:
+            whole = Path(aside) / path.name
+            save_file(arrays, whole, {**checksums, "fingerprint": fingerprint})
+            if first_wins:
+                with contextlib.suppress(FileExistsError):
+                    os.link(whole, path)
+            else:
+                whole.replace(path)
+    except (OSError, SafetensorError) as error:
         raise StoreError(
-            f"Cannot write to {path.parent}: {why}. Free some space and start the collection again; it goes on "
-            "where it stopped."
+            f"Cannot write to {path.parent}: {_why(error)}. Free some space and start the collection again; it goes "
+            "on where it stopped."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+
+
+def _why(error: OSError | SafetensorError) -> str:
+    """What the system says; safetensors has it in its text alone."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (found := re.search(r"os error (\d+)", str(error))):
+        number = int(found[1])
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    return os.strerror(number) if number else str(error)
+
+
+def _checksum(array: NDArray[Any]) -> str:
+    return f"{zlib.crc32(array.data):08x}"
 
 
 def sweep(folder: Path, name: str = "*") -> None:
     """Remove what workers that were killed left behind of a file, or of all."""
     for stale in folder.glob(f".{name}.*.tmp"):
-        stale.unlink(missing_ok=True)
+        shutil.rmtree(stale, ignore_errors=True)
+
+
+def check(path: Path, fingerprint: str) -> None:
+    """Read all of a file. Raises as `opened`."""
+    with opened(path, fingerprint) as file:
+        file.check()
 
 
 @contextlib.contextmanager
@@ -98,33 +123,46 @@ def opened(path: Path, fingerprint: str) -> Iterator["PartialFile"]:
     """A file written by `write`. Raises Conflict when it is of another collection, StoreError when it is damaged."""
     with contextlib.ExitStack() as stack:
         try:
-            arrays = stack.enter_context(np.load(path, allow_pickle=False))
-            own = arrays["fingerprint"].tobytes().decode()
-        except (OSError, BadZipFile, ValueError, KeyError) as error:
-            raise StoreError(f"{path} is damaged; delete it and start the collection again.") from error
+            arrays = stack.enter_context(safe_open(path, "np"))
+            checksums = arrays.metadata() or {}
+            own = checksums.pop("fingerprint")
+        except (OSError, SafetensorError, KeyError) as error:
+            raise _damaged(path) from error
         if own != fingerprint:
             raise Conflict(
                 f"{path.parent} holds parts of another collection (other model, excerpts, profile or seed); "
                 "delete the folder or choose another."
             )
-        yield PartialFile(path, arrays)
+        yield PartialFile(path, arrays, checksums)
 
 
 class PartialFile:
     """An open partial; arrays are read when asked for."""
 
-    def __init__(self, path: Path, arrays: Any) -> None:
+    def __init__(self, path: Path, arrays: Any, checksums: dict[str, str]) -> None:
         self.path = path
-        self._arrays = arrays
+        self._arrays, self._checksums = arrays, checksums
 
     def part(self, layer: int) -> LayerPart:
-        return LayerPart(*self._read(layer, LayerPart._fields))
+        return LayerPart(*self._read([f"{layer}/{name}" for name in LayerPart._fields]))
 
     def pilot(self, layer: int) -> LayerPilot:
-        return LayerPilot(*self._read(layer, LayerPilot._fields))
+        return LayerPilot(*self._read([f"{layer}/{name}" for name in LayerPilot._fields]))
 
-    def _read(self, layer: int, names: tuple[str, ...]) -> list[Any]:
+    def check(self) -> None:
+        """Raises StoreError when any of it is damaged."""
+        for name in self._checksums:
+            self._read([name])
+
+    def _read(self, names: list[str]) -> list[Any]:
         try:
-            return [self._arrays[f"{layer}/{name}"] for name in names]
-        except (OSError, BadZipFile, ValueError, KeyError) as error:
-            raise StoreError(f"{self.path} is damaged; delete it and start the collection again.") from error
+            found = [self._arrays.get_tensor(name) for name in names]
+        except (OSError, SafetensorError) as error:
+            raise _damaged(self.path) from error
+        if any(_checksum(array) != self._checksums[name] for name, array in zip(names, found, strict=True)):
+            raise _damaged(self.path)
+        return found
+
+
+def _damaged(path: Path) -> StoreError:
+    return StoreError(f"{path} is damaged; delete it and start the collection again.")

@@ -43,9 +43,17 @@ def quantiles(values: Tensor, at: tuple[float, ...]) -> Tensor:
 
 
 def effective(block: LayerBlock, count: int, outlier: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Maximum, minimum, sum, sum of squares of each excerpt over the positions that count, float32/64 [C, N]."""
-    first = block.first[:count]
-    peaks = torch.where(outlier, block.peak[:count], torch.maximum(block.peak[:count], first))
-    troughs = torch.where(outlier, block.trough[:count], torch.minimum(block.trough[:count], first))
-    counted = torch.where(outlier, 0.0, first)
-    return peaks, troughs, block.total[:count] + counted, block.square[:count] + counted.square()
+    """Maximum, minimum, sum, sum of squares of each excerpt over the positions that count, float32 [C, N]."""
+    first = block.first[:count]  # [C, N]
+    apart = block.peak[:count], block.trough[:count], block.total[:count], block.square[:count]  # [C, N] each
+    peak, trough, total, square = apart
+    with_first = (
+        torch.maximum(peak, first),
+        torch.minimum(trough, first),
+        total + first,
+        torch.addcmul(square, first, first),
+    )
+    few = outlier.nonzero().squeeze(1)
+    for counted, rest in zip(with_first, apart, strict=True):
+        counted[:, few] = rest[:, few]
+    return with_first

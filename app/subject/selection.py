@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from app.domain.hashing import priority
+from app.domain.hashing import first_words, met, mix
 from app.domain.neurons import BANDS, Bool, Float32, Int32, Kind, Profile, Split, UInt8
 
 UNFILLED = torch.iinfo(torch.int64).min
@@ -115,9 +115,10 @@ def random_ranks(seed: int, neurons: Int32, excerpts: Int32) -> tuple[Int32, Int
     """
     random = np.empty((len(excerpts), len(neurons)), np.int32)
     banded = np.empty_like(random)
+    words, others = first_words(seed, neurons[None, :]), mix(excerpts[:, None])  # uint64 [1, N], [C, 1]
     for first in range(0, len(excerpts), HASHED):
         some = slice(first, first + HASHED)
-        table = priority(seed, neurons[None, :], excerpts[some, None])  # uint64 [c, N]
+        table = met(words, others[some])  # uint64 [c, N]
         halves = table.astype("<u8", copy=False).view("<i4").reshape(*table.shape, 2)  # [c, N, 2]
         # As unsigned numbers in the opposite order, as signed ones in that of 0x7FFFFFFF - u.
         np.bitwise_xor(halves[..., 1], 0x7FFFFFFF, out=random[some])

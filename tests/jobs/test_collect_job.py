@@ -233,7 +233,7 @@ def test_a_store_that_fails_costs_a_collection_nothing_that_it_has_read(
     here = world(database_url=database_url)
     worker = here.worker()
     job = here.jobs.enqueue_collect(request(materials))
-    first = here.scratch(job) / "shards" / "shard-00000.npz"
+    first = here.scratch(job) / "shards" / "shard-00000.safetensors"
     wait_for(first.exists, "the first shard")
     read = first.stat()
     with away(here.store):
@@ -245,7 +245,7 @@ def test_a_store_that_fails_costs_a_collection_nothing_that_it_has_read(
     here.kill(worker)
     here.worker()  # which clears up when it starts
     again = here.jobs.retry(job)
-    taken = here.scratch(again) / "shards" / "shard-00000.npz"
+    taken = here.scratch(again) / "shards" / "shard-00000.safetensors"
     found = wait_for(
         lambda: taken.stat() if taken.exists() else None, "the first shard in the retry's folder"
     )

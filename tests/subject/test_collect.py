@@ -13,8 +13,10 @@ from app.domain.collection import LayerResult
 from app.domain.neurons import Kind, Profile, Quota, Split
 from app.errors import BadInput, Conflict, ModelError, StoreError
 from app.subject import collect as collect_module
+from app.subject import partials
 from app.subject.collect import Collector
 from app.subject.load import Subject
+from app.subject.partials import shard_path
 from tests.subject import tiny
 from tests.subject.brute_force import Everything, Expected, expect, read_all
 
@@ -217,8 +219,8 @@ def test_parts_hold_no_more_than_can_be_needed(tmp_path: Path) -> None:
     assert collector.run(tmp_path, silent, never)
     held = []
     for shard in range(3):
-        with np.load(tmp_path / f"shard-{shard:05d}.npz") as file:
-            held.append(len(file["0/keys"]))
+        with partials.opened(shard_path(tmp_path, shard), collector.fingerprint()) as file:
+            held.append(len(file.part(0).keys))
     assert held[0] <= 32 * (64 + 8)
     assert held[2] < held[1] < held[0]  # what earlier shards outdo is left out
 
@@ -368,12 +370,15 @@ def test_parts_of_another_collection_are_refused(tmp_path: Path) -> None:
             next(other.merge(tmp_path))
 
 
-def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize("harm", ["torn", "bit", "empty", "other"])
+def test_a_damaged_part_is_named(tmp_path: Path, harm: str) -> None:
     collector = Collector(tiny.subject("gpt2"), tiny.table(40), Profile(), [0], 0)
     assert collector.run(tmp_path, silent, never)
-    path = tmp_path / "shard-00000.npz"
-    path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(StoreError, match=r"shard-00000\.npz is damaged"):
+    path = shard_path(tmp_path, 0)
+    data = path.read_bytes()
+    flipped = data[:-1000] + bytes([data[-1000] ^ 1]) + data[-999:]
+    path.write_bytes({"torn": data[:5000], "bit": flipped, "empty": b"", "other": b"text" * 999}[harm])
+    with pytest.raises(StoreError, match=r"shard-00000\.safetensors is damaged"):
         next(collector.merge(tmp_path))
 
 
