@@ -80,6 +80,9 @@ def write(path: Path, fingerprint: str, layers: dict[int, Any], *, first_wins: b
         ) as aside:
             whole = Path(aside) / path.name
             save_file(arrays, whole, {**checksums, "fingerprint": fingerprint})
+            like = Path(aside) / "like"
+            like.touch()
+            shutil.copymode(like, whole)  # safetensors lets nobody but its owner read it
             if first_wins:
                 with contextlib.suppress(FileExistsError):
                     os.link(whole, path)

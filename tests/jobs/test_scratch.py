@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 from sqlalchemy import update
 
 from app.domain.collection import Document, ExcerptTable
+from app.errors import StoreError
 from app.jobs import scratch
 from app.jobs.requests import CollectRequest, dumps
 from app.store import Store, collections, jobs
@@ -154,6 +156,24 @@ def test_only_whole_shards_of_the_same_excerpts_are_used(tmp_path: Path, harm: s
         path.write_bytes(data)
     scratch.drop_unusable(folder, OURS)
     assert path.exists() == (harm == "none")
+
+
+def test_a_shard_can_be_read_by_who_may_read_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "like").touch()
+    path = shard_path(shard_in(tmp_path, OURS) / "shards", 0)
+    assert path.stat().st_mode == (tmp_path / "like").stat().st_mode
+
+
+def test_a_full_disk_is_named_although_safetensors_tells_it_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(partials, "save_file", full)
+    with pytest.raises(StoreError, match=r"the disk is full\. Free some space"):
+        shard_in(tmp_path, OURS)
+    assert not any((tmp_path / "shards").iterdir())
 
 
 def test_excerpts_survive_their_file(tmp_path: Path) -> None:
