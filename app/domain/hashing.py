@@ -52,7 +52,7 @@ def first_words(seed: int, a: NDArray[np.integer]) -> UInt64:
 
 def met(first: UInt64, second: UInt64) -> UInt64:
     """`priority` of `first_words(seed, a)` and `mix(b)`, broadcast: for tables that are made piece by piece."""
-    return _mixed(np.atleast_1d(first ^ second)).reshape(np.broadcast_shapes(first.shape, second.shape))
+    return _mixed(np.asarray(first ^ second))
 
 
 def uniform(hashes: UInt64) -> NDArray[np.float64]:

@@ -167,9 +167,12 @@ class Selection:
             by: Float32 | Int32
             # numpy compares, and finds the few, several times as fast as torch. Of equal rank, not all enter.
             match group.kind:
-                case Kind.TOP | Kind.BOTTOM:
-                    by = (highest if group.kind == Kind.TOP else lowest)[some]
+                case Kind.TOP:
+                    by = highest[some]
                     better = by >= weakest.values[position]  # [C', N]
+                case Kind.BOTTOM:
+                    by = lowest[some]
+                    better = by >= weakest.values[position]
                 case Kind.RANDOM:
                     by = random[some]
                     better = by >= weakest.ranks[position]
