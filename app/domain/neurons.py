@@ -58,9 +58,11 @@ class Kind(IntEnum):
     Q3 = 4
     Q4 = 5
     RANDOM = 6
+    Q5 = 7  # published data alone: above the .999 quantile
 
 
 BANDS = (Kind.Q1, Kind.Q2, Kind.Q3, Kind.Q4)
+PUBLISHED_BANDS = (*BANDS, Kind.Q5)  # as BILLS has them: Q4 ends at .999, where Q5 begins
 # Lower edges of the bands as quantiles of the excerpt's maximum. As published (BILLS) but for Q4, which has no upper
 # edge: where it would lie cannot be told from a pilot, and above it an excerpt would belong to no band.
 BAND_EDGES = (0.0, 0.5, 0.9, 0.99)

@@ -1,12 +1,13 @@
 """A neuron's exemplars as one packed row, and its inverse.
 
-    header  version u8, flags u8, scale exponent i16, histogram width u8, 0, slots u16, tokens u16, bins u16
+    header  version u8, flags u8, scale exponent i16, histogram width u8, form of values u8, slots u16, tokens u16, bins u16
     floats  7 or (with sign shares) 11 float32: see `_FLOATS`
     bands   4 u32: excerpts of the score split in each band
+    source  published data only: 4 float64 quantile boundaries, 8 bytes that tell whether a file says the same
     counts  histogram, as narrow unsigned integers as its largest count allows
     filled  one bit a slot: 1 where the slot holds a record; the rest has R rows, one a record
     ids     [R] excerpt ordinals, u16 or (where one does not fit) u32
-    block   [R, T] float16: activation / 2**exponent
+    block   [R, T] float16: activation / 2**exponent; published values as their `ValueForm` says
     gates   [R, ceil(T / 8)] one bit a token, gated MLPs only
 
 All little-endian. With 64 records of 64 tokens that is 128 + 2 (+ 8) bytes a record and some 200 a neuron.
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.collection import LayerResult
+from app.domain.exact_values import TYPES, ValueForm, exact
 from app.domain.neurons import BandCounts, Bool, Float32, Histogram, Int32, UInt8
 from app.errors import BadInput, StoreError
 
@@ -34,8 +36,10 @@ LARGEST = 65504.0
 _TOP_EXPONENT = 15  # scaled maxima lie in [2**14, 2**15)
 _BELOW_TOP = 32752.0  # the largest float16 below 2**15
 
-_GATED, _WIDE_IDS, _POSITION0, _SHARES = 1, 2, 4, 8
-_HEADER = struct.Struct("<BBhBxHHH")
+_GATED, _WIDE_IDS, _POSITION0, _SHARES, _SOURCE = 1, 2, 4, 8, 16
+_HEADER = struct.Struct("<BBhBBHHH")
+_SOURCE_BYTES = 40
+_FORM_AT = 5  # of the header's bytes
 _FLOATS = (
     "explain_maximum",
     "explain_minimum",
@@ -99,6 +103,7 @@ def encode_layer(result: LayerResult) -> Iterator[bytes]:
             flags | (_POSITION0 if result.position0[i] else 0),
             int(exponents[i]),
             width,
+            ValueForm.HALF,
             slots,
             tokens,
             counts.shape[1],
@@ -113,15 +118,10 @@ def encode_layer(result: LayerResult) -> Iterator[bytes]:
 def decode_records(data: bytes) -> Exemplars:
     """The records of a packed row."""
     flags, exponent, _, slots, tokens, at = _open(data)
-    filled = np.unpackbits(np.frombuffer(data, np.uint8, (slots + 7) // 8, at), count=slots)
-    rows = np.flatnonzero(filled)  # [R]
-    at += (slots + 7) // 8
-    r = len(rows)
-    kind: np.dtype[Any] = np.dtype("<u4" if flags & _WIDE_IDS else "<u2")
-    excerpts = np.frombuffer(data, kind, r, at).astype(np.int32)  # [R]
-    at += r * kind.itemsize
-    block = np.frombuffer(data, "<f2", r * tokens, at).reshape(r, tokens).astype(np.float32)  # [R, T]
-    at += r * tokens * 2
+    rows, excerpts, at = _filled(data, flags, slots, at)
+    r, form = len(rows), ValueForm(data[_FORM_AT])
+    block = np.frombuffer(data, TYPES[form], r * tokens, at).reshape(r, tokens).astype(np.float32)  # [R, T]
+    at += r * tokens * TYPES[form].itemsize
     if exponent:
         block = np.ldexp(block, exponent)
     gates: Bool | None = None
@@ -132,15 +132,46 @@ def decode_records(data: bytes) -> Exemplars:
     return Exemplars(rows, excerpts, block, gates)
 
 
+def decode_exact(data: bytes) -> NDArray[np.float64]:
+    """The activations of a packed row, [R, T], with the very decimals that were published."""
+    flags, exponent, _, slots, tokens, at = _open(data)
+    rows, _, at = _filled(data, flags, slots, at)
+    form = ValueForm(data[_FORM_AT])
+    block = np.frombuffer(data, TYPES[form], len(rows) * tokens, at).reshape(len(rows), tokens)
+    return exact(form, np.ldexp(block.astype(np.float64), exponent) if exponent else block)
+
+
+def _filled(data: bytes, flags: int, slots: int, at: int) -> tuple[NDArray[np.intp], Int32, int]:
+    """(filled slots [R], excerpt ordinals [R], offset of the block)."""
+    filled = np.unpackbits(np.frombuffer(data, np.uint8, (slots + 7) // 8, at), count=slots)
+    rows = np.flatnonzero(filled)  # [R]
+    at += (slots + 7) // 8
+    kind: np.dtype[Any] = np.dtype("<u4" if flags & _WIDE_IDS else "<u2")
+    return (
+        rows,
+        np.frombuffer(data, kind, len(rows), at).astype(np.int32),
+        at + len(rows) * kind.itemsize,
+    )
+
+
+def decode_source(data: bytes) -> tuple[tuple[float, float, float, float], bytes] | None:
+    """(quantile boundaries, mark of the content) of published data; None for a row of our own collecting."""
+    flags, _, bins, _, _, at = _open(data)
+    if not flags & _SOURCE:
+        return None
+    start = at - bins * data[4] - _SOURCE_BYTES
+    a, b, c, d = np.frombuffer(data, "<f8", 4, start).tolist()
+    return (a, b, c, d), data[start + 32 : start + _SOURCE_BYTES]
+
+
 def decode_particulars(data: bytes) -> Particulars:
     """Everything of a packed row but its records."""
     flags, _, bins, _, _, at = _open(data)
     n_floats = 11 if flags & _SHARES else 7
     floats = [float(x) for x in np.frombuffer(data, "<f4", n_floats, _HEADER.size)]
     width = data[4]
-    start = at - bins * width
-    counts = np.frombuffer(data, _COUNT_TYPES[width], bins, start).astype(np.uint32)
-    q1, q2, q3, q4 = np.frombuffer(data, _BAND, 4, start - 4 * _BAND.itemsize).tolist()
+    counts = np.frombuffer(data, _COUNT_TYPES[width], bins, at - bins * width).astype(np.uint32)
+    q1, q2, q3, q4 = np.frombuffer(data, _BAND, 4, _HEADER.size + 4 * n_floats).tolist()
     shares = (floats[7], floats[8], floats[9], floats[10]) if flags & _SHARES else None
     return Particulars(
         explain_maximum=floats[0],
@@ -157,11 +188,12 @@ def decode_particulars(data: bytes) -> Particulars:
 
 def _open(data: bytes) -> tuple[int, int, int, int, int, int]:
     """(flags, exponent, bins, slots, tokens, offset of the filled bits)."""
-    version, flags, exponent, width, slots, tokens, bins = _HEADER.unpack_from(data)
+    version, flags, exponent, width, _, slots, tokens, bins = _HEADER.unpack_from(data)
     if version != VERSION:
         what = "update Neuronarium" if version > VERSION else "collect the model again"
         raise StoreError(f"a neuron's records have form {version}, which this version does not know: {what}")
     at = _HEADER.size + (44 if flags & _SHARES else 28) + 4 * _BAND.itemsize + bins * width
+    at += _SOURCE_BYTES if flags & _SOURCE else 0
     return flags, exponent, bins, slots, tokens, at
 
 

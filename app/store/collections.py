@@ -145,6 +145,7 @@ def write_layer(s: Session, collection_id: int, result: LayerResult) -> None:
             collection_id=collection_id,
             layer_id=layer,
             neurons=n,
+            present=n,
             gated=result.gates is not None,
             kinds=result.kinds.astype(np.uint8).tobytes(),
             splits=result.splits.astype(np.uint8).tobytes(),
@@ -263,6 +264,7 @@ def _select(s: Session, where: ColumnElement[bool]) -> list[CollectionRow]:
             job_id=row.job_id,
             created_at=row.created_at,
             finished_at=row.finished_at,
+            imported=row.imported,
         )
         for row in s.execute(query)
     ]

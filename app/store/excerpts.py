@@ -6,11 +6,11 @@ import numpy as np
 from sqlalchemy import select
 
 from app.domain.collection import Document, ExcerptTable
-from app.domain.neurons import Int32
+from app.domain.neurons import EXCERPT_TOKENS, Int32
 from app.errors import BadInput, NotFound
 from app.store import bulk, codec, names
 from app.store import tables as t
-from app.store.rows import StoredExcerpts
+from app.store.rows import CollectionState, StoredExcerpts
 from app.store.session import Session, Store
 from app.store.types import clean
 
@@ -24,31 +24,38 @@ class ExcerptCache:
     def get(store: Store, slug: str) -> StoredExcerpts:
         """The excerpts of the model's complete collection; read again once a newer one, by whichever process, is complete."""
         with store.session() as s:
-            collection = names.current_collection(s, names.model_id(s, slug))
-            if collection is None:
+            c = t.collections.c
+            query = select(c.id, c.revision).where(
+                c.model_id == names.model_id(s, slug), c.state == CollectionState.COMPLETE
+            )
+            row = s.execute(query).first()
+            if row is None:
                 raise NotFound(f"model “{slug}” has no neurons yet: its collection has not ended")
             with store.lock:
                 known = store.excerpts.get(slug)
-            if known is not None and known.collection_id == collection:
+            if known is not None and (known.collection_id, known.revision) == (row.id, row.revision):
                 return known
-            fresh = read(s, slug, collection)
+            fresh = read(s, slug, row.id, row.revision)
         with store.lock:
             store.excerpts[slug] = fresh
         return fresh
 
 
-def read(s: Session, slug: str, collection_id: int) -> StoredExcerpts:
-    """The excerpts of one collection."""
+def read(s: Session, slug: str, collection_id: int, revision: int = 0) -> StoredExcerpts:
+    """The excerpts of one collection; none where only explanations were imported."""
     query = (
         select(t.excerpt_chunks.c.data)
         .where(t.excerpt_chunks.c.collection_id == collection_id)
         .order_by(t.excerpt_chunks.c.chunk)
     )
     runs = [codec.unpack_excerpts(data) for data in s.execute(query).scalars()]
+    if not runs:
+        none = np.zeros(0, np.int32)
+        runs = [(np.zeros((0, EXCERPT_TOKENS), np.int32), none, none.astype(np.uint8), none)]
     tokens, documents_, splits, starts = (np.concatenate(arrays) for arrays in zip(*runs, strict=True))
     for array in (tokens, documents_, splits, starts):
         array.flags.writeable = False  # shared between threads
-    return StoredExcerpts(tokens, documents_, splits, starts, collection_id, slug)
+    return StoredExcerpts(tokens, documents_, splits, starts, collection_id, slug, revision)
 
 
 def write(s: Session, collection_id: int, documents: Sequence[Document], excerpts: ExcerptTable) -> None:

@@ -77,7 +77,7 @@ def page(
         items,
         next=place(-1, False) if has_next else None,
         previous=place(0, True) if has_previous else None,
-        total=part.neurons,
+        total=part.row["present"],
     )
 
 

@@ -96,11 +96,14 @@ def vocabulary(s: Session, slug: str) -> Vocabulary:
 def cached_vocabulary(store: Store, slug: str) -> Vocabulary:
     """A model's tokens, kept in memory by the store. Read again when the model was replaced."""
     with store.session() as s:
-        row = s.execute(select(t.models.c.id, t.models.c.revision).where(t.models.c.slug == slug)).first()
+        size = func.length(t.vocabularies.c.data)  # an import adds to it
+        query = select(t.models.c.id, t.models.c.revision, size.label("size"))
+        query = query.join(t.vocabularies, t.vocabularies.c.model_id == t.models.c.id)
+        row = s.execute(query.where(t.models.c.slug == slug)).first()
         if row is None:
             names.model_id(s, slug)  # raises NotFound
             raise AssertionError
-        key = f"{row.id} {row.revision}"
+        key = f"{row.id} {row.revision} {row.size}"
         with store.lock:
             known = store.vocabularies.get(slug)
         if known is not None and known[0] == key:
@@ -121,7 +124,7 @@ def _summary(s: Session, row: RowMapping) -> ModelSummary:
     current = seen.get(CollectionState.COMPLETE)
     n_layers, n_neurons = 0, 0
     if current is not None:
-        counts = select(func.count(), func.coalesce(func.sum(t.parts.c.neurons), 0))
+        counts = select(func.count(), func.coalesce(func.sum(t.parts.c.present), 0))
         n_layers, n_neurons = s.execute(counts.where(t.parts.c.collection_id == current.id)).one()
     asked = (
         select(func.count())
@@ -149,7 +152,8 @@ def _layer(slug: str, row: RowMapping) -> LayerSummary:
         model=slug,
         ordinal=row["ordinal"],
         slug=row["slug"],
-        neurons=row["neurons"],
+        neurons=row["present"],
+        width=row["neurons"],
         gated=row["gated"],
         position0_share=row["position0_share"],
         n_tokens=row["n_tokens"],

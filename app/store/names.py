@@ -23,7 +23,7 @@ class Part(NamedTuple):
     layer_id: int
     ordinal: int
     slug: str
-    neurons: int
+    neurons: int  # of the model's layer; indices are below it
     kinds: UInt8  # [S] Kind of every slot
     splits: UInt8  # [S] Split of every slot
     row: RowMapping
@@ -90,7 +90,8 @@ class PartName(NamedTuple):
     id: int
     slug: str
     ordinal: int
-    neurons: int
+    neurons: int  # of the model's layer; indices are below it
+    present: int  # of them are there
 
 
 def parts_of(s: Session, slug: str) -> list[PartName]:
@@ -99,12 +100,17 @@ def parts_of(s: Session, slug: str) -> list[PartName]:
     if collection is None:
         raise NotFound(f"model “{slug}” has no neurons yet: its collection has not ended")
     query = (
-        select(parts.c.id, layers.c.slug, layers.c.ordinal, parts.c.neurons)
+        select(parts.c.id, layers.c.slug, layers.c.ordinal, parts.c.neurons, parts.c.present)
         .join(layers, layers.c.id == parts.c.layer_id)
         .where(parts.c.collection_id == collection)
         .order_by(layers.c.ordinal, layers.c.slug)
     )
     return [PartName(*row) for row in s.execute(query)]
+
+
+def absent(ref: NeuronRef) -> NotFound:
+    """What is said of a neuron that its layer has and the store does not."""
+    return NotFound(f"neuron {ref.index} of layer “{ref.layer}” of “{ref.model}” was not imported")
 
 
 def neuron_id(part_id: int, index: int) -> int:

@@ -4,7 +4,7 @@ import random
 from math import nan
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import BadInput, NotFound
@@ -15,14 +15,19 @@ from app.store.rows import QUANTILES, LayerDistribution, NeuronSort, StoredExcer
 from app.store.session import Session
 
 __all__ = [
+    "beside",
     "distribution",
+    "exists",
     "histogram",
+    "no_records",
     "page",
+    "particulars",
     "position0",
     "random_ref",
     "records",
     "statistics",
     "top_tokens",
+    "unpacked",
 ]
 
 # The hot path of every neuron page: one statement, past SQLAlchemy's own compilation.
@@ -44,10 +49,21 @@ def records(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Records:
     if ref.model == excerpts.model and 0 <= ref.index < 1 << t.INDEX_BITS:
         row = s.exec_driver_sql(query, (ref.index, excerpts.collection_id, ref.layer, ref.index)).first()
     if row is None:
-        names.part_of(s, ref)  # raises the NotFound that fits
+        part = names.part_of(s, ref)  # raises the NotFound that fits
+        mine = ref.model == excerpts.model and part.collection_id == excerpts.collection_id
+        if mine and exists(s, part, ref.index):
+            return no_records(excerpts)
+        if mine:
+            raise names.absent(ref)
         raise NotFound(f"{ref} has no records in collection {excerpts.collection_id} of “{excerpts.model}”")
-    data, kinds, splits = row
+    return unpacked(excerpts, ref, *row)
+
+
+def unpacked(excerpts: StoredExcerpts, ref: NeuronRef, data: bytes, kinds: bytes, splits: bytes) -> Records:
+    """The records of a packed row. NotFound where an import has brought excerpts since these were read."""
     found = codec.decode_records(data)
+    if int(found.excerpts.max(initial=-1)) >= len(excerpts.tokens):
+        raise NotFound(f"the records of {ref} are being imported: ask again")
     return Records(
         excerpts=found.excerpts,
         documents=excerpts.documents[found.excerpts],
@@ -59,17 +75,47 @@ def records(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Records:
     )
 
 
+def no_records(excerpts: StoredExcerpts) -> Records:
+    """What is kept of a neuron of which only explanations were imported."""
+    none, width = np.zeros(0, np.int32), excerpts.tokens.shape[1]
+    few = np.zeros(0, np.uint8)
+    return Records(
+        none, none, few, few, np.zeros((0, width), np.int32), np.zeros((0, width), np.float32), None
+    )
+
+
+def exists(s: Session, part: names.Part, index: int) -> bool:
+    """Whether the store has this neuron of a layer."""
+    query = select(t.neurons.c.id).where(t.neurons.c.id == names.neuron_id(part.id, index))
+    return s.execute(query).first() is not None
+
+
+def beside(s: Session, part_id: int, index: int) -> tuple[int | None, int | None]:
+    """The indices of the neurons before and after one in its layer, of those that the store has."""
+    id_, at = t.neurons.c.id, names.neuron_id(part_id, index)
+    first = names.neuron_id(part_id, 0)
+    before = select(func.max(id_)).where(id_.between(first, at - 1))
+    after = select(func.min(id_)).where(id_.between(at + 1, names.neuron_id(part_id + 1, 0) - 1))
+    found = [s.execute(query).scalar() for query in (before, after)]
+    return (
+        None if found[0] is None else found[0] - first,
+        None if found[1] is None else found[1] - first,
+    )
+
+
 def statistics(s: Session, ref: NeuronRef) -> Statistics:
     """What is known of a neuron over its corpus."""
     part = names.part_of(s, ref)
     id_ = names.neuron_id(part.id, ref.index)
     query = (
         select(t.neurons, t.exemplars.c.data)
-        .join(t.exemplars, t.exemplars.c.id == t.neurons.c.id)
+        .outerjoin(t.exemplars, t.exemplars.c.id == t.neurons.c.id)
         .where(t.neurons.c.id == id_)
     )
-    row = s.execute(query).one()
-    packed = codec.decode_particulars(row.data)
+    row = s.execute(query).first()
+    if row is None:
+        raise names.absent(ref)
+    packed = particulars(row.data)
     return Statistics(
         mean=number(row.mean),
         variance=number(row.variance),
@@ -111,14 +157,21 @@ def top_tokens(s: Session, ref: NeuronRef) -> StoredTokens:
 def random_ref(s: Session, slug: str, layer: str | None = None) -> NeuronRef:
     """Any neuron of a model, or of one of its layers, each as likely."""
     if layer is not None:
-        return NeuronRef(slug, layer, random.randrange(names.part(s, slug, layer).neurons))
-    rows = names.parts_of(s, slug)
-    at = random.randrange(sum(n for _, _, _, n in rows))
-    for _, layer_slug, _, n in rows:
-        if at < n:
-            return NeuronRef(slug, layer_slug, at)
-        at -= n
+        names.part(s, slug, layer)  # raises the NotFound that fits
+    rows = [part for part in names.parts_of(s, slug) if layer in (None, part.slug)]
+    at = random.randrange(sum(part.present for part in rows))
+    for part in rows:
+        if at < part.present:
+            return NeuronRef(slug, part.slug, at if part.present == part.neurons else _nth(s, part.id, at))
+        at -= part.present
     raise AssertionError("a number below the sum lies in one of its parts")
+
+
+def _nth(s: Session, part_id: int, n: int) -> int:
+    """The index of the n-th neuron of a layer that has not all of them."""
+    first, last = names.neuron_id(part_id, 0), names.neuron_id(part_id + 1, 0) - 1
+    query = select(t.neurons.c.id).where(t.neurons.c.id.between(first, last)).order_by(t.neurons.c.id)
+    return int(s.execute(query.offset(n).limit(1)).scalar_one()) - first
 
 
 def distribution(s: Session, slug: str, statistic: NeuronSort) -> list[LayerDistribution]:
@@ -127,13 +180,13 @@ def distribution(s: Session, slug: str, statistic: NeuronSort) -> list[LayerDist
         raise BadInput(f"“{statistic}” is no statistic of activations")
     column = t.neurons.c[statistic.value]
     found = []
-    for part, layer_slug, ordinal, n in names.parts_of(s, slug):
+    for part, layer_slug, ordinal, n, present in names.parts_of(s, slug):
         first = names.neuron_id(part, 0)
         query = select(column).where(t.neurons.c.id.between(first, first + n - 1), column.is_not(None))
         values = np.array(s.execute(query).scalars().all(), np.float64)
         quantiles = tuple(np.quantile(values, QUANTILES).tolist()) if len(values) else ()
         mean = float(values.mean()) if len(values) else None
-        found.append(LayerDistribution(layer_slug, ordinal, n, mean, quantiles))
+        found.append(LayerDistribution(layer_slug, ordinal, present, mean, quantiles))
     return found
 
 
@@ -144,5 +197,12 @@ def number(value: float | None) -> float:
 
 def _particulars(s: Session, ref: NeuronRef) -> codec.Particulars:
     id_ = names.neuron_id(names.part_of(s, ref).id, ref.index)
-    data = s.execute(select(t.exemplars.c.data).where(t.exemplars.c.id == id_)).scalar_one()
-    return codec.decode_particulars(data)
+    return particulars(s.execute(select(t.exemplars.c.data).where(t.exemplars.c.id == id_)).scalar())
+
+
+def particulars(data: bytes | None) -> codec.Particulars:
+    """What a packed row holds besides records; of a neuron without one, nothing is known."""
+    if data is not None:
+        return codec.decode_particulars(data)
+    nothing = Histogram(0.0, 0.0, np.zeros(0, np.uint32))
+    return codec.Particulars(nan, nan, nan, nan, nan, nothing, None, False, (0, 0, 0, 0))

@@ -59,11 +59,14 @@ class CollectionRow:
     job_id: str | None
     created_at: datetime
     finished_at: datetime | None
+    imported: bool = False  # it has no documents, and grows
 
     @property
     def too_few_documents(self) -> str:
         """Why nothing can be scored on it, or "": own documents, too few of them in a split."""
         *own, unsplit = self.documents_per_split
+        if self.imported:
+            return ""
         if enough_documents(own) or (unsplit and not sum(own)):
             return ""
         explain, dev, score = own
@@ -110,7 +113,8 @@ class LayerSummary:
     model: str  # slug
     ordinal: int
     slug: str
-    neurons: int
+    neurons: int  # that are there: of imported data perhaps not all of the layer's
+    width: int  # neurons of the model's layer: indices are below it
     gated: bool
     position0_share: float  # share of neurons whose first token was an outlier and left out
     n_tokens: int  # tokens behind mean and variance
@@ -126,6 +130,7 @@ class StoredExcerpts(ExcerptTable):
 
     collection_id: int
     model: str  # slug
+    revision: int = 0  # of the collection, when they were read
 
 
 class NeuronSort(StrEnum):

@@ -204,7 +204,7 @@ def _layer(part: names.PartName, values: Float64, constant: Bool) -> LayerScores
     return LayerScores(
         layer=part.slug,
         ordinal=part.ordinal,
-        neurons=part.neurons,
+        neurons=part.present,
         defined=n,
         constant=n_constant,
         mean=total / n if n else None,

@@ -10,7 +10,7 @@ import numpy as np
 from app.domain.explanations import Provenance, ScoreValue, Usage
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import NotFound
-from app.store import codec, names, types
+from app.store import codec, names, neurons, types
 from app.store import tables as t
 from app.store.neurons import number
 from app.store.rows import ExplanationRow, ScoreRow, StoredExcerpts, StoredTokens
@@ -19,9 +19,9 @@ from app.store.session import Session
 # Past SQLAlchemy's own compilation, as in `neurons.records`: on PostgreSQL the marks become %s; the primary keys of three tables are the same number.
 _SHEET = (
     "SELECT l.id, p.kinds, p.splits, p.n_tokens, p.n_sampled, n.mean, n.variance, n.skewness, n.kurtosis, "
-    "n.maximum, n.minimum, n.density, e.data, k.data FROM layers l JOIN parts p ON p.layer_id = l.id "
+    "n.maximum, n.minimum, n.density, e.data, k.data, p.present, p.neurons, p.id FROM layers l JOIN parts p ON p.layer_id = l.id "
     "JOIN collections c ON c.id = p.collection_id AND c.model_id = l.model_id "
-    "JOIN neurons n ON n.id = p.id * ? + ? JOIN exemplars e ON e.id = n.id "
+    "JOIN neurons n ON n.id = p.id * ? + ? LEFT JOIN exemplars e ON e.id = n.id "
     "LEFT JOIN neuron_tokens k ON k.id = n.id WHERE c.id = ? AND l.slug = ? AND p.neurons > ?"
 )
 _EXPLANATIONS = (
@@ -53,6 +53,8 @@ class Sheet:
     histogram: Histogram
     top_tokens: StoredTokens
     explanations: list[ExplanationRow]  # newest first, failed ones too
+    before: int | None  # the neurons beside it in its layer, of those that are there
+    after: int | None
 
 
 def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
@@ -67,21 +69,18 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
         )
         row = found_rows[0] if found_rows else None
     if row is None:
-        names.part_of(s, ref)  # raises the NotFound that fits
+        part = names.part_of(s, ref)  # raises the NotFound that fits
+        if not neurons.exists(s, part, ref.index):
+            raise names.absent(ref)
         raise NotFound(f"the records of {ref} belong to another collection now: ask again")
     layer, kinds, splits, n_tokens, n_sampled, mean, variance, skewness, kurtosis, high, low, density = row[
         :12
     ]
-    found, packed = codec.decode_records(row[12]), codec.decode_particulars(row[12])
-    records = Records(
-        excerpts=found.excerpts,
-        documents=excerpts.documents[found.excerpts],
-        kinds=np.frombuffer(kinds, np.uint8)[found.slots],
-        splits=np.frombuffer(splits, np.uint8)[found.slots],
-        tokens=excerpts.tokens[found.excerpts],
-        activations=found.activations,
-        gates=found.gates,
-    )
+    packed = neurons.particulars(row[12])
+    if row[12] is None:
+        records = neurons.no_records(excerpts)
+    else:
+        records = neurons.unpacked(excerpts, ref, row[12], kinds, splits)
     statistics = Statistics(
         mean=number(mean),
         variance=number(variance),
@@ -102,7 +101,13 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
         band_excerpts=packed.band_excerpts,
     )
     tokens = StoredTokens(*codec.unpack_tokens(row[13] or b""))
-    return Sheet(records, statistics, packed.histogram, tokens, _said(s, ref, layer))
+    present, width, part_id = row[14:17]
+    if present == width:
+        before = ref.index - 1 if ref.index else None
+        after = ref.index + 1 if ref.index + 1 < width else None
+    else:
+        before, after = neurons.beside(s, part_id, ref.index)
+    return Sheet(records, statistics, packed.histogram, tokens, _said(s, ref, layer), before, after)
 
 
 def _all(s: Session, query: str, values: tuple[Any, ...]) -> Sequence[Any]:

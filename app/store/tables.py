@@ -15,6 +15,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     UniqueConstraint,
+    false,
 )
 
 from app.domain.explanations import Metric, Protocol, Sample, State
@@ -39,6 +40,7 @@ __all__ = [
     "metadata",
     "methods",
     "models",
+    "neuron_relations",
     "neuron_tokens",
     "neurons",
     "origins",
@@ -107,6 +109,8 @@ collections = Table(
     Column("job_id", t.Words),
     required("created_at", t.Moment),
     Column("finished_at", t.Moment),
+    required("imported", Boolean, server_default=false()),  # grows with every import; has no documents
+    required("revision", Integer, server_default="0"),  # raised by every import into it
     # One collection of a model under way, and one that pages show.
     partial("uq_collections_running", "state = 0", "model_id", unique=True),
     partial("uq_collections_complete", "state = 1", "model_id", unique=True),
@@ -140,7 +144,8 @@ parts = Table(  # one layer in one collection
     id_(),
     required("collection_id", t.Id, ForeignKey("collections.id")),
     required("layer_id", t.Id, ForeignKey("layers.id"), index=True),
-    required("neurons", Integer),
+    required("neurons", Integer),  # of the model's layer
+    required("present", Integer, server_default="0"),  # of them have a row; all, unless imported
     required("gated", Boolean),
     required("kinds", t.Bytes),  # uint8 a slot: Kind
     required("splits", t.Bytes),  # uint8 a slot: Split
@@ -170,6 +175,35 @@ exemplars = Table(  # one packed row a neuron, see codec.py
     metadata,
     Column("id", t.Id, primary_key=True, autoincrement=False),
     required("data", t.Bytes),
+)
+
+neuron_relations = Table(  # published tables of related tokens and neurons, see packing of `published`
+    "neuron_relations",
+    metadata,
+    required("id", t.Id),  # the neuron's
+    required("kind", SmallInteger),
+    required("data", t.Bytes),
+    PrimaryKeyConstraint("id", "kind"),
+)
+
+import_sources = Table(  # where imported data came from
+    "import_sources",
+    metadata,
+    id_(),
+    required("collection_id", t.Id, ForeignKey("collections.id")),
+    required("address", t.Words),
+    required("created_at", t.Moment),
+    UniqueConstraint("collection_id", "address"),
+)
+
+import_chunks = Table(  # runs of neurons of which everything there is was read: an import goes on behind them
+    "import_chunks",
+    metadata,
+    required("source_id", t.Id, ForeignKey("import_sources.id")),
+    required("what", SmallInteger),
+    required("layer", Integer),
+    required("first", Integer),
+    PrimaryKeyConstraint("source_id", "what", "layer", "first"),
 )
 
 neuron_tokens = Table(  # top tokens by mean activation, see codec.py

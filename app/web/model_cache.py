@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from threading import Lock
 
 from app.domain.collection import Document, ModelCard
@@ -26,11 +25,7 @@ class ModelFacts:
     documents: tuple[Document, ...]
     excerpts: StoredExcerpts
     vocabulary: Vocabulary
-
-    @cached_property
-    def imported(self) -> bool:
-        """Whether its records were imported: they have no documents to hold out."""
-        return bool((self.excerpts.splits == Split.UNSPLIT).any())
+    imported: bool  # its records have no documents to hold out
 
     def layer(self, slug: str) -> LayerSummary:
         """Raises NotFound that says what exists."""
@@ -67,12 +62,15 @@ class ModelCache:
                 facts = known[1]
             else:
                 with self.store.session() as session:
+                    model = models.model(session, slug)
                     facts = ModelFacts(
-                        models.model(session, slug).card,
+                        model.card,
                         tuple(models.layers(session, slug)),
                         tuple(excerpts.documents(session, slug)),
                         current,
                         models.cached_vocabulary(self.store, slug),
+                        (model.collection is not None and model.collection.imported)
+                        or bool((current.splits == Split.UNSPLIT).any()),
                     )
             self._held[slug] = (until, facts)
         return facts

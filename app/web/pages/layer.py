@@ -225,5 +225,5 @@ def show(
 def no_such_neuron(store: StoreDep, model: str, layer: str, neuron: str) -> NoReturn:
     """What stands in a neuron's place and is no index. Raises NotFound that says which neurons there are."""
     with store.session() as session:
-        last = stored_models.layer(session, model, layer).neurons - 1
+        last = stored_models.layer(session, model, layer).width - 1
     raise NotFound(f"layer “{layer}” of “{model}” has no neuron “{neuron[:40]}”; it has 0 to {last}")

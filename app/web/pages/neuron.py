@@ -145,8 +145,8 @@ def neuron_page(
         layer.ordinal,
         ref.index,
         here,
-        ref.index - 1 if ref.index else None,
-        ref.index + 1 if ref.index + 1 < layer.neurons else None,
+        evidence.before,
+        evidence.after,
         _beside(facts, at - 1, ref.index),
         _beside(facts, at + 1, ref.index),
         statistics,
@@ -196,7 +196,7 @@ def _placed(rendered: str, here: str) -> Markup:
 
 def _beside(facts: ModelFacts, position: int, index: int) -> str:
     """The same index in the layer at this position, empty where there is none."""
-    if not 0 <= position < len(facts.layers) or index >= facts.layers[position].neurons:
+    if not 0 <= position < len(facts.layers) or index >= facts.layers[position].width:
         return ""
     return f"/m/{facts.card.slug}/{facts.layers[position].slug}/{index}"
 
