@@ -11,6 +11,8 @@ from app.domain.explanations import Metric, Protocol, Sample, State
 from app.domain.neurons import Polarity
 
 IMPORTED = "imported"  # the key in a score's parameters that says so
+LONGEST_TEXT = 20_000  # characters of an explanation
+NOT_TOLD = "not told"  # an explainer or author that a file does not name
 NO_NUMBER = "The imported score is no number."
 
 
