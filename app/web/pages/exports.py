@@ -18,14 +18,14 @@ def export(
     model: str,
     what: Literal["explanations", "neurons"],
     format: Format,
-    layer: Annotated[list[str], Query()] = [],  # noqa: B006 - FastAPI copies it
-    method: Annotated[list[str], Query()] = [],  # noqa: B006
+    layer: Annotated[list[str] | None, Query()] = None,
+    method: Annotated[list[str] | None, Query()] = None,
 ) -> StreamingResponse:
     """Everything of the model, or of some layers and methods."""
     if what == "explanations":
-        chunks = exporting.explanations(store, model, format, Chosen(layer, method))
+        chunks = exporting.explanations(store, model, format, Chosen(layer or (), method or ()))
     else:
-        chunks = exporting.neurons(store, model, format, layer)
+        chunks = exporting.neurons(store, model, format, layer or ())
     name = exporting.file_name(model, what, format)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(chunks, media_type=exporting.MEDIA[format], headers=headers)
