@@ -249,14 +249,16 @@ def _parquet(batches: Iterator[list[Record]], columns: Sequence[str]) -> Iterato
         sink = _Sink()
         with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
             for group in _groups(batches):
-                writer.write_table(pa.Table.from_pylist(group, schema))
+                writer.write_table(
+                    pa.table([[record[c] for record in group] for c in columns], schema=schema)
+                )
                 yield sink.take()
         yield sink.take()
 
     return stream()
 
 
-GROUP = 16_384  # rows of a row group
+GROUP = 8192  # rows of a row group
 
 
 def _groups(batches: Iterator[list[Record]]) -> Iterator[list[Record]]:
