@@ -40,6 +40,9 @@ class Protocol(StrEnum):
     HELDOUT_FULL = "heldout-full"
     POPULATION = "population"
     BILLS_5_5 = "bills-5+5"
+    AS_IMPORTED = (
+        "as-imported"  # what came with other people's explanations: their records are not known here
+    )
 
 
 class Sample(StrEnum):
@@ -48,6 +51,7 @@ class Sample(StrEnum):
     TOP_AND_RANDOM = "top-and-random"
     RANDOM_ONLY = "random-only"
     POPULATION = "population"
+    AS_IMPORTED = "as-imported"  # not told
 
 
 class Metric(StrEnum):
@@ -57,6 +61,17 @@ class Metric(StrEnum):
     R_SQUARED = "r_squared"
     R_SQUARED_UNCENTRED = "r_squared_uncentred"
     ABS_DEV_EXPLAINED = "abs_dev_explained"
+    DETECTION = "detection"  # this and the following are only ever imported
+    FUZZING = "fuzzing"
+    EMBEDDING = "embedding"
+
+
+COMPUTED_METRICS = (
+    Metric.CORRELATION,
+    Metric.R_SQUARED,
+    Metric.R_SQUARED_UNCENTRED,
+    Metric.ABS_DEV_EXPLAINED,
+)
 
 
 class State(StrEnum):

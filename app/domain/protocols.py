@@ -71,7 +71,7 @@ def score_records(
     the neuron's `Statistics.band_excerpts`, say how many of its top records lie in the last band: those are all that
     is strongest there and stand for themselves alone, and its random records for the rest.
     Empty where the protocol does not apply: `BILLS_5_5` to our own records, the others to imported ones, `POPULATION`
-    to data whose bands were not counted.
+    to data whose bands were not counted, `AS_IMPORTED` to anything: nobody knows its records.
     """
     if protocol is Protocol.POPULATION:
         return _population(records, bands)
@@ -79,6 +79,8 @@ def score_records(
     if protocol is Protocol.BILLS_5_5:
         top = _rows(records, strong, Split.UNSPLIT, BILLS_SCORE_TOP)
         random = _rows(records, Kind.RANDOM, Split.UNSPLIT, BILLS_SCORE_RANDOM)
+    elif protocol is Protocol.AS_IMPORTED:
+        return _stratified(records, [np.zeros(0, np.intp)])
     elif protocol is Protocol.HELDOUT_5_5:
         top = _rows(records, strong, Split.SCORE, HELDOUT_SCORE_TOP)
         random = _rows(records, Kind.RANDOM, Split.SCORE, HELDOUT_SCORE_RANDOM)

@@ -19,7 +19,7 @@ from app.domain.bootstrap import (
     units,
 )
 from app.domain.calibration import Calibration, calibrate
-from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
+from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol, Sample, ScoreValue, State
 from app.domain.neurons import (
     Bool,
     Float32,
@@ -176,7 +176,7 @@ def _score_table(
     calibrated = calibration.apply(table.expected) if isinstance(calibration, Calibration) else table.expected
     draws = None if blocked else _draws(table, calibrated, seed)
     values: list[ScoreValue] = []
-    for metric in Metric:
+    for metric in COMPUTED_METRICS:
         parameters: dict[str, object] = {"draws": DRAWS, "seed": seed}
         if table.sample is Sample.POPULATION:
             parameters["stratum_records"] = np.bincount(table.strata, minlength=STRATA).tolist()

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.domain import protocols, scoring
 from app.domain.explanations import (
-    Metric,
+    COMPUTED_METRICS,
     Protocol,
     Sample,
     ScoreOptions,
@@ -258,6 +258,6 @@ def _failed(protocol: Protocol, reason: str) -> list[ScoreValue]:
     )
     return [
         ScoreValue(metric, protocol, sample, State.FAILED, reason=reason)
-        for metric in Metric
+        for metric in COMPUTED_METRICS
         for sample in samples
     ]

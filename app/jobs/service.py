@@ -23,7 +23,7 @@ from app.errors import BadInput, Conflict, Refused
 from app.jobs import endpoints
 from app.jobs.requests import TYPES, CollectRequest, ExplainRequest, Kind, Request, ScoreRequest, dumps, loads
 from app.settings import Endpoint, Settings
-from app.store import Session, Store, collections, explanations, jobs, ledger, models, neurons
+from app.store import Session, Store, collections, explanations, heldout, jobs, ledger, models, neurons
 from app.store.rows import JobRow, JobState
 
 ASKING_SIMULATORS = (SimulatorName.CHAT_JSON, SimulatorName.LOGPROBS, SimulatorName.ONE_AT_A_TIME)
@@ -107,6 +107,7 @@ class Jobs:
                     "This explanation failed: there is no statement to score. Explain the neuron again."
                 )
             self._check_score(session, row.ref.model, row.method, score)
+            heldout.demand_known(session, explanation_id, {score.protocol})
             request = ScoreRequest(explanation_id, score, author)
             title = f"Score {row.ref} by {score.simulator}"
             return self._add(session, Kind.SCORE, title, request, unit="calls", model=row.ref.model)
@@ -178,6 +179,10 @@ class Jobs:
             raise BadInput(f"{slug} has not been collected yet: there are no records to score on.")
         *per_split, unsplit = collection.documents_per_split
         own = not collection.imported and (sum(per_split) > 0 or unsplit == 0)
+        if score.protocol is Protocol.AS_IMPORTED:
+            raise BadInput(
+                "as-imported is for scores that came with an explanation: choose another protocol."
+            )
         if own and score.protocol is Protocol.BILLS_5_5:
             raise BadInput("bills-5+5 is for imported data: choose heldout-5+5, heldout-full or population.")
         if not own and score.protocol is not Protocol.BILLS_5_5:

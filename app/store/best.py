@@ -1,12 +1,16 @@
 """The best score of every neuron by measure and method: derived from scores, for lists and charts."""
 
-from sqlalchemy import and_, delete, insert, or_, select
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Column, MetaData, Table, and_, delete, insert, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.explanations import ScoreValue, State
-from app.store import sql
+from app.store import bulk, sql
 from app.store import tables as t
 from app.store.session import Session, writing
+from app.store.types import plain
 
 
 def consider(
@@ -24,10 +28,8 @@ def consider(
     if row is None:
         return  # the layer is not part of this collection, so no list shows it
     method = sql.interned(s, t.methods, "name", row.method)
-    make = sqlite.insert if s.dialect.name == "sqlite" else postgresql.insert
-    b = t.best_scores.c
     for score_id, score in values:
-        new = make(t.best_scores).values(
+        new = _insert(s).values(
             part_id=row.id,
             protocol=score.protocol,
             sample=score.sample,
@@ -39,18 +41,59 @@ def consider(
             explanation_id=explanation_id,
             score_id=score_id,
         )
-        offered = new.excluded
-        better = or_(
-            and_(offered.value.is_not(None), or_(b.value.is_(None), offered.value > b.value)),
-            and_(offered.value.is_(None), b.value.is_(None)),
-        )
-        s.execute(
-            new.on_conflict_do_update(
-                index_elements=list(t.best_scores.primary_key.columns),
-                set_={name: offered[name] for name in ("state", "value", "explanation_id", "score_id")},
-                where=better,
-            )
-        )
+        s.execute(_or_better(new))
+
+
+def consider_many(s: Session, rows: Iterable[tuple[Any, ...]]) -> None:
+    """`consider` for many scores at once: rows of driver values in the order of the table's columns, oldest first."""
+    writing(s)
+    chosen: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for row in rows:
+        key, value = row[:_KEY], row[_VALUE]
+        there = chosen.get(key)
+        if there is None or (there[_VALUE] is None if value is None else _exceeds(value, there[_VALUE])):
+            chosen[key] = row
+    if not chosen:
+        return
+    columns = [column.name for column in t.best_scores.columns]
+    offered = Table(
+        "offered_best_scores",
+        MetaData(),
+        *(Column(column.name, plain(column.type)) for column in t.best_scores.columns),
+        prefixes=["TEMPORARY"],
+    )
+    offered.create(s)
+    bulk.insert(s, offered, columns, chosen.values())
+    # A condition, or SQLite takes ON CONFLICT for a join's.
+    s.execute(_or_better(_insert(s).from_select(columns, select(offered).where(true()))))
+    offered.drop(s)
+
+
+_KEY = len(t.best_scores.primary_key.columns)
+_VALUE = [column.name for column in t.best_scores.columns].index("value")
+
+
+def _exceeds(value: float, other: float | None) -> bool:
+    return other is None or value > other
+
+
+def _insert(s: Session) -> Any:
+    make = sqlite.insert if s.dialect.name == "sqlite" else postgresql.insert
+    return make(t.best_scores)
+
+
+def _or_better(new: Any) -> Any:
+    """The insertion that takes the place of a row with a worse value. A value beats a state; a newer state an older."""
+    b, offered = t.best_scores.c, new.excluded
+    better = or_(
+        and_(offered.value.is_not(None), or_(b.value.is_(None), offered.value > b.value)),
+        and_(offered.value.is_(None), b.value.is_(None)),
+    )
+    return new.on_conflict_do_update(
+        index_elements=list(t.best_scores.primary_key.columns),
+        set_={name: offered[name] for name in ("state", "value", "explanation_id", "score_id")},
+        where=better,
+    )
 
 
 def rebuild(s: Session) -> int:

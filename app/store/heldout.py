@@ -20,11 +20,15 @@ from app.store.rows import SeenProof
 from app.store.session import Session
 
 _SHOWN = 3
+# In place of the excerpts that an explanation's maker saw, where nobody knows them: other people's explanations.
+UNKNOWN = np.array([-1], "<i4").tobytes()
 
 
 def seen_excerpts(s: Session, explanation_id: int) -> list[int]:
-    """Ordinals of the excerpts that an explanation's maker saw, in the explanation's collection."""
+    """Ordinals of the excerpts that an explanation's maker saw, in the explanation's collection; none where unknown."""
     row = _explanation(s, explanation_id)
+    if row.excerpts == UNKNOWN:
+        return []
     if row.excerpts is not None:
         return [int(x) for x in np.frombuffer(row.excerpts, "<i4")]
     return _of_split(s, row, row.collection_id, Split.EXPLAIN)
@@ -39,6 +43,7 @@ def seen_documents(s: Session, explanation_id: int) -> SeenProof:
         row.collection_id,
         tuple(d.ordinal for d in found),
         frozenset(d.cluster for d in found),
+        known=row.excerpts != UNKNOWN,
     )
 
 
@@ -54,7 +59,9 @@ def demand(
     `simulated` are the excerpts of the simulation, by their ordinals in the collection; None where nothing was simulated:
     then the neuron's score-split records stand for them. Documents of the dev split are calibrated on, not scored on.
     `bills-5+5` reproduces published figures, whose data has no documents; it alone is exempt.
+    Where nobody knows what the maker saw, nothing can be shown to be held out, and it is refused.
     """
+    demand_known(s, explanation_id, protocols)
     if all(protocol is Protocol.BILLS_5_5 for protocol in protocols):
         return
     row = _explanation(s, explanation_id)
@@ -74,6 +81,22 @@ def demand(
             f"not held out: explanation {explanation_id} was made from “{shown}”"
             f"{' and others' if len(clash) > _SHOWN else ''}, or near-duplicates, and cannot be scored on them"
             f"{anew if collection_id != row.collection_id else ''}"
+        )
+
+
+def demand_known(s: Session, explanation_id: int, protocols: Collection[Protocol]) -> None:
+    """Raise BadInput for scores that cannot be had whatever the records: of a maker who saw nobody knows what.
+
+    Nor can `as-imported` ever be computed: it is what came with an explanation.
+    """
+    if Protocol.AS_IMPORTED in protocols:
+        raise BadInput("as-imported is for scores that came with an explanation: choose another protocol")
+    if all(protocol is Protocol.BILLS_5_5 for protocol in protocols):
+        return
+    if _explanation(s, explanation_id).excerpts == UNKNOWN:
+        raise BadInput(
+            f"explanation {explanation_id} was imported, and nobody knows which text its maker saw: nothing can be shown to be "
+            "held out from it, so that it cannot be scored on documents"
         )
 
 

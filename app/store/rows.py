@@ -200,7 +200,9 @@ class ScoreRow:
     id: int
     explanation_id: int
     simulation_id: int | None
-    simulator: str  # "token_lookup" where there is no simulation of its own
+    simulator: (
+        str  # "token_lookup" where there is no simulation of its own; of an imported score what was told
+    )
     simulator_model: str  # `endpoint / model` as asked, or the local model's name; empty for token lookup
     seed: int
     value: ScoreValue  # state, value, interval, n, reason, parameters
@@ -352,3 +354,4 @@ class SeenProof:
     collection_id: int
     documents: tuple[int, ...] = field(default_factory=tuple)  # ordinals
     clusters: frozenset[str] = field(default_factory=frozenset)  # near-duplicate clusters of those documents
+    known: bool = True  # False for an imported explanation: nobody knows what its maker saw

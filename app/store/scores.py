@@ -1,13 +1,14 @@
 """Scores: only ever added, never without the proof that they are held out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import isfinite
 
 import numpy as np
 from sqlalchemy import SmallInteger, and_, exists, insert, select, type_coerce
 
-from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
+from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol, Sample, ScoreValue, State
+from app.domain.imported import claims, is_imported
 from app.domain.neurons import Bool, Float64
 from app.errors import BadInput, NotFound
 from app.store import best, codec, heldout, names, sql
@@ -26,7 +27,12 @@ _MEASURES = [
     for protocol in Protocol
     for sample in Sample
     for metric in Metric
-    if (protocol is Protocol.POPULATION) == (sample is Sample.POPULATION)
+    if protocol is Protocol.AS_IMPORTED
+    or (
+        metric in COMPUTED_METRICS
+        and sample is not Sample.AS_IMPORTED
+        and (protocol is Protocol.POPULATION) == (sample is Sample.POPULATION)
+    )
 ]
 
 
@@ -123,13 +129,14 @@ def of_explanations(s: Session, ids: Sequence[int]) -> dict[int, list[ScoreRow]]
             reason=row.reason,
             parameters_json=row.parameters_json,
         )
+        said = claims(row.parameters_json) if row.simulation_id is None else {}
         found.setdefault(row.explanation_id, []).append(
             ScoreRow(
                 id=row.id,
                 explanation_id=row.explanation_id,
                 simulation_id=row.simulation_id,
-                simulator=row.simulator or "token_lookup",
-                simulator_model=row.simulator_model or "",
+                simulator=row.simulator or _simulator(said, row.parameters_json),
+                simulator_model=row.simulator_model or said.get("simulator_model", ""),
                 seed=row.seed or 0,
                 value=value,
                 job_id=row.job_id,
@@ -137,6 +144,11 @@ def of_explanations(s: Session, ids: Sequence[int]) -> dict[int, list[ScoreRow]]
             )
         )
     return found
+
+
+def _simulator(said: Mapping[str, str], parameters_json: str) -> str:
+    """Who predicted where no simulation is stored."""
+    return said.get("simulator", "not told") if is_imported(parameters_json) else "token_lookup"
 
 
 def by_layer(

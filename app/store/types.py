@@ -104,13 +104,22 @@ PROTOCOLS: Mapping[Protocol, int] = {
     Protocol.HELDOUT_FULL: 1,
     Protocol.POPULATION: 2,
     Protocol.BILLS_5_5: 3,
+    Protocol.AS_IMPORTED: 4,
 }
-SAMPLES: Mapping[Sample, int] = {Sample.TOP_AND_RANDOM: 0, Sample.RANDOM_ONLY: 1, Sample.POPULATION: 2}
+SAMPLES: Mapping[Sample, int] = {
+    Sample.TOP_AND_RANDOM: 0,
+    Sample.RANDOM_ONLY: 1,
+    Sample.POPULATION: 2,
+    Sample.AS_IMPORTED: 3,
+}
 METRICS: Mapping[Metric, int] = {
     Metric.CORRELATION: 0,
     Metric.R_SQUARED: 1,
     Metric.R_SQUARED_UNCENTRED: 2,
     Metric.ABS_DEV_EXPLAINED: 3,
+    Metric.DETECTION: 4,
+    Metric.FUZZING: 5,
+    Metric.EMBEDDING: 6,
 }
 OUTCOMES: Mapping[Outcome, int] = {
     Outcome.OK: 0,

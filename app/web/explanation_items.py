@@ -165,7 +165,7 @@ def protocol_choices(current: Protocol, imported: bool, *, asks: bool) -> tuple[
 
     Where a language model may be asked for money (`asks`), what is usual for the simulator comes first.
     """
-    fitting = [p for p in Protocol if (p is Protocol.BILLS_5_5) == imported]
+    fitting = [p for p in Protocol if (p is Protocol.BILLS_5_5) == imported and p is not Protocol.AS_IMPORTED]
     usual = asks and not imported
     chosen = None if usual else current if current in fitting else fitting[0]
     ordered = sorted(fitting, key=list(wording.PROTOCOLS).index)

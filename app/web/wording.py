@@ -40,18 +40,23 @@ PROTOCOLS = {
     Protocol.HELDOUT_5_5: "5 strong + 5 random, held out",
     Protocol.POPULATION: "the whole population, weighted",
     Protocol.BILLS_5_5: "5 + 5 as published (imported data)",
+    Protocol.AS_IMPORTED: "as imported: on which records is not known",
 }
 USUAL_PROTOCOL = "all held-out, or 5 + 5 with a language model"
 SAMPLES = {
     Sample.TOP_AND_RANDOM: "top and random",
     Sample.RANDOM_ONLY: "random only",
     Sample.POPULATION: "population",
+    Sample.AS_IMPORTED: "not told",
 }
 METRICS = {
     Metric.CORRELATION: "correlation",
     Metric.R_SQUARED: "R²",
     Metric.R_SQUARED_UNCENTRED: "R², uncentred",
     Metric.ABS_DEV_EXPLAINED: "absolute deviation explained",
+    Metric.DETECTION: "detection",
+    Metric.FUZZING: "fuzzing",
+    Metric.EMBEDDING: "embedding",
 }
 CUT_OFFS = {
     CutOff.TOKEN_Q99: "99 % of tokens",
@@ -63,6 +68,8 @@ MAXIMA = {
     ScaleMaximum.ALL: "of all that was seen",
 }
 CAVEATS = {
+    Protocol.AS_IMPORTED: "These scores came with the explanations. On which records they were computed, and whether those were held out, "
+    "nobody can tell here: compare them with each other at most, and only within one source.",
     Protocol.HELDOUT_FULL: "Correlation on strong and random records does not punish an explanation for being too broad.",
     Protocol.HELDOUT_5_5: "Correlation on strong and random records does not punish an explanation for being too broad.",
     Protocol.BILLS_5_5: "Correlation on strong and random records does not punish an explanation for being too broad.",

@@ -50,7 +50,7 @@ class ExplanationPage:
     messages: tuple[tuple[str, str], ...]  # role, content
     scores: tuple[ScoreLine, ...]
     failed_simulations: tuple[SimulationRow, ...]
-    seen_documents: int
+    seen_documents: int | None  # None: nobody knows what an imported explanation's maker saw
     api: str
 
 
@@ -80,7 +80,7 @@ def show_explanation(request: Request, explanation: str, store: StoreDep) -> HTM
         _messages(row.provenance.messages_json),
         tuple(_line(s) for s in sorted(stored, key=_place)),
         tuple(failed),
-        len(seen.documents),
+        len(seen.documents) if seen.known else None,
         f"/api/v1/explanations/{row.id}",
     )
     return page("explanation.html", context)
