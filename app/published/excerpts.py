@@ -1,27 +1,10 @@
-"""Excerpts of published data, recognised by their content: the text of 64 tokens, wherever it turns up again."""
+"""Excerpts of published data, recognised by their content wherever it turns up again."""
 
-import hashlib
 import json
 
 import orjson
 
-DIGEST_BYTES = 16
-
-
-def digest_of(tokens: list[str]) -> bytes:
-    """What stands for a run of tokens: equal for equal tokens, and for no others."""
-    return _digest(_key(tokens))
-
-
-def _key(tokens: list[str]) -> bytes:
-    try:
-        return orjson.dumps(tokens)
-    except TypeError:  # a lone surrogate
-        return json.dumps(tokens).encode()
-
-
-def _digest(key: bytes) -> bytes:
-    return hashlib.blake2b(key, digest_size=DIGEST_BYTES).digest()
+from app.domain.published import digest_of
 
 
 class Seen:
@@ -36,7 +19,7 @@ class Seen:
         key = _key(tokens)
         known = self._digests.get(key)
         if known is None:
-            known = self._digests[key] = _digest(key)
+            known = self._digests[key] = digest_of(tokens)
             self._fresh[known] = tokens
         return known
 
@@ -44,3 +27,11 @@ class Seen:
         """Tokens by digest of what was seen for the first time since this was asked last."""
         found, self._fresh = self._fresh, {}
         return found
+
+
+def _key(tokens: list[str]) -> bytes:
+    """Quicker than a digest: thousands of excerpts come again and again."""
+    try:
+        return orjson.dumps(tokens)
+    except TypeError:  # a lone surrogate
+        return json.dumps(tokens).encode()

@@ -1,36 +1,17 @@
 """`NeuronRecord`: what one published file says of a neuron's activations."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from app.domain.exact_values import ValueForm, narrowest
+from app.domain.exact_values import narrowest
 from app.domain.neurons import PUBLISHED_BANDS, Kind
+from app.domain.published import MARK_BYTES, STATISTICS, NeuronRecord
 from app.published.excerpts import Seen
 from app.published.reading import Unreadable, as_dict, check_place, load, number, numbers, words
 
-MARK_BYTES = 8
-STATISTICS = ("mean", "variance", "skewness", "kurtosis")
 MOST_RECORDS = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class NeuronRecord:
-    """One neuron. R records of T tokens, ordered by kind, and within a kind as published."""
-
-    neuron: int
-    statistics: tuple[float, float, float, float]  # STATISTICS, NaN where undefined
-    boundaries: tuple[float, float, float, float]  # of the excerpt's maximum; NaN where not given
-    kinds: bytes  # [R] Kind
-    digests: bytes  # [R] of 16 bytes: the excerpts
-    form: ValueForm
-    block: bytes  # [R, T] in that form
-    maximum: float
-    minimum: float
-    width: int  # T
-    mark: bytes  # 8 bytes: equal for files that say the same
 
 
 def parse(data: bytes, layer: int, neuron: int, seen: Seen) -> NeuronRecord:

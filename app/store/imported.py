@@ -24,7 +24,7 @@ _EXPLANATION = (
 )  # fmt: skip
 _SCORE = (
     "id", "explanation_id", "collection_id", "protocol", "sample", "metric", "state", "value", "low", "high",
-    "n_records", "n_documents", "n_tokens", "indicative", "reason", "parameters_id", "created_at",
+    "n_records", "n_documents", "n_tokens", "indicative", "reason", "parameters_id", "created_at", "simulation_id",
 )  # fmt: skip
 
 _Key = tuple[int, int, int, str]  # part, neuron, polarity, text
@@ -203,5 +203,5 @@ def _score_rows(score_ids: Sequence[int], fresh: Sequence[Any], at: int) -> Iter
         yield (
             score_id, id_, part.collection_id, *measured[1:5], value, score.low if value is not None else None,
             score.high if value is not None else None, score.n_records, score.n_documents, score.n_tokens,
-            int(score.indicative), kinds.clean(reason), measured[6], now,
+            int(score.indicative), kinds.clean(reason), measured[6], now, score.simulation_id,
         )  # fmt: skip

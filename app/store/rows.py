@@ -248,6 +248,7 @@ class SimulationRow:
     collection_id: int
     job_id: str | None
     created_at: datetime
+    actual: Float32 | None = None  # [R, T] as published beside it; None: the neuron's records have it
 
 
 @dataclass(frozen=True, eq=False)
