@@ -178,11 +178,11 @@ class Jobs:
         if collection is None:
             raise BadInput(f"{slug} has not been collected yet: there are no records to score on.")
         *per_split, unsplit = collection.documents_per_split
-        own = not collection.imported and (sum(per_split) > 0 or unsplit == 0)
         if score.protocol is Protocol.AS_IMPORTED:
             raise BadInput(
                 "as-imported is for scores that came with an explanation: choose another protocol."
             )
+        own = not collection.imported and (sum(per_split) > 0 or unsplit == 0)
         if own and score.protocol is Protocol.BILLS_5_5:
             raise BadInput("bills-5+5 is for imported data: choose heldout-5+5, heldout-full or population.")
         if not own and score.protocol is not Protocol.BILLS_5_5:

@@ -1,16 +1,15 @@
 """Other people's explanations, in bulk: who made them is known, what their makers saw is not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import repeat
 from typing import Any, NamedTuple
 
-from sqlalchemy import SmallInteger, select, type_coerce
+from sqlalchemy import BigInteger, SmallInteger, select, type_coerce
 
 from app.domain.explanations import State
 from app.domain.imported import Added, ImportedExplanation, ImportedScore, ImportSource
 from app.errors import BadInput
-from app.store import best, bulk, heldout, names, sql
+from app.store import best, bulk, heldout, imported_neurons, names, sql
 from app.store import tables as t
 from app.store import types as kinds
 from app.store.session import Session, writing
@@ -27,10 +26,7 @@ _SCORE = (
     "n_records", "n_documents", "n_tokens", "indicative", "reason", "parameters_id", "created_at", "simulation_id",
 )  # fmt: skip
 
-_Key = tuple[int, int, int, str]  # part, neuron, polarity, text
-_Measured = tuple[
-    int, int, int, int, int, float | None, int
-]  # explanation, measure, state, value, parameters
+ANY_TIME = -1  # of an explanation that does not say when it was made
 
 
 class _Part(NamedTuple):
@@ -39,7 +35,28 @@ class _Part(NamedTuple):
     id: int
     layer_id: int
     collection_id: int
-    neurons: int
+
+
+class _Key(NamedTuple):
+    """What makes two explanations of one source the same."""
+
+    part: int
+    neuron: int
+    polarity: int
+    text: str
+    created: int  # microseconds, or ANY_TIME
+
+
+class _Measured(NamedTuple):
+    """What makes two scores the same."""
+
+    explanation: int
+    protocol: int
+    sample: int
+    metric: int
+    state: int
+    value: float | None
+    parameters: int
 
 
 def add_explanations(
@@ -47,66 +64,68 @@ def add_explanations(
 ) -> Added:
     """Add statements that came from elsewhere, with their scores, to a model that is in the store.
 
-    Nothing is added twice: a row with the neuron, polarity and text of one that is there from this source is that one,
-    and only scores that it does not have yet are added. Texts are kept as given. What their makers saw is stored as
-    unknown, so that nothing can be scored on documents from them (see `heldout.demand`).
-    BadInput, before anything is written, for a blank text and a neuron or layer that the model does not have.
+    In an imported model their neurons are there from then on. Nothing is added twice: a row with the neuron, polarity, text
+    and, where it says so, time of one that is there from this source is that one, and only scores that it does not have
+    yet are added. Texts are kept as given. What their makers saw is stored as unknown, so that nothing can be scored on
+    documents from them (see `heldout.demand`).
+    BadInput for a blank text, a nameless method, and a neuron or layer that the model does not have: the transaction is
+    to be given up then. What others hold of an imported model in memory is told by `imported_neurons.changed`.
     """
     writing(s)
-    for word in (source.method, source.explainer, source.author):
-        if not word.strip() or len(word) > LONGEST_NAME:
-            raise BadInput(
-                f"method, explainer and author are names of 1 to {LONGEST_NAME} characters, not “{word[:40]}”"
-            )
-    parts = _parts(s, model_slug, rows)
-    origin = _origin(s, source)
-    now = datetime.now(UTC)
-    placed: list[tuple[_Part, _Key]] = []
+    _check(source, rows)
+    by_layer: dict[int, set[int]] = {}
     for row in rows:
-        part = parts[row.layer]
-        if not 0 <= row.neuron < part.neurons:
-            raise BadInput(
-                f"layer {row.layer} of “{model_slug}” has no neuron {row.neuron}; it has 0 to {part.neurons - 1}"
-            )
-        text = kinds.clean(row.text)
-        if not text.strip():
-            raise BadInput(f"neuron {row.neuron} of layer {row.layer} comes with an empty explanation")
-        placed.append((part, (part.id, row.neuron, kinds.POLARITIES[row.polarity], text)))
+        by_layer.setdefault(row.layer, set()).add(row.neuron)
+    into = imported_neurons.ensure_model(s, model_slug)
+    imported_neurons.ensure(s, into, {layer: sorted(indices) for layer, indices in by_layer.items()})
+    parts = {layer: _part(s, model_slug, layer) for layer in by_layer}
+    placed = [(parts[row.layer], _key(parts[row.layer], row)) for row in rows]
+    origin = _origin(s, source)
     known = _known(s, origin, parts.values(), placed)
     found = dict(known)
     fresh: list[tuple[ImportedExplanation, _Part, _Key]] = []
     for row, (part, key) in zip(rows, placed, strict=True):
         if key not in found:
-            found[key] = 0  # a second one like it is the same
+            found[key] = -len(fresh)  # a second one like it is the same
+            found.setdefault(key._replace(created=ANY_TIME), found[key])
             fresh.append((row, part, key))
     new_ids = bulk.reserve(s, t.explanations, len(fresh))
-    for id_, (_, _, key) in zip(new_ids, fresh, strict=True):
-        found[key] = id_
-    at = kinds.microseconds(now)
+    now = kinds.microseconds(datetime.now(UTC))
     values = (
         (
-            id_, part.layer_id, key[1], part.collection_id, origin, key[2], kinds.STATES[State.OK], "", key[3], 0,
-            heldout.UNKNOWN, 0, 0, 0.0, 0.0, 0, at if row.created_at is None else kinds.microseconds(row.created_at),
+            id_, part.layer_id, key.neuron, part.collection_id, origin, key.polarity, kinds.STATES[State.OK], "", key.text,
+            0, heldout.UNKNOWN, 0, 0, 0.0, 0.0, 0, now if key.created == ANY_TIME else key.created,
         )
-        for id_, (row, part, key) in zip(new_ids, fresh, strict=True)
+        for id_, (_, part, key) in zip(new_ids, fresh, strict=True)
     )  # fmt: skip
     bulk.insert(s, t.explanations, _EXPLANATION, values)
-    ids = tuple(found[key] for _, key in placed)
-    _add_scores(s, source.method, rows, placed, ids, set(known.values()), at)
+    ids = tuple(i if i > 0 else new_ids[-i] for i in (found[key] for _, key in placed))
+    _add_scores(s, source.method, rows, placed, ids, set(known.values()), now)
     return Added(ids, len(fresh), len(rows) - len(fresh))
 
 
-def _parts(s: Session, slug: str, rows: Sequence[ImportedExplanation]) -> dict[int, _Part]:
-    """The visible layers that are named, by ordinal. Of several with one ordinal, the MLP's is meant."""
-    by_ordinal: dict[int, str] = {}
-    for part in names.parts_of(s, slug):
-        if part.ordinal not in by_ordinal or part.slug == f"{part.ordinal}-mlp":
-            by_ordinal[part.ordinal] = part.slug
-    found: dict[int, _Part] = {}
-    for ordinal in {row.layer for row in rows}:
-        layer = names.part(s, slug, by_ordinal.get(ordinal, f"{ordinal}-mlp"))  # NotFound says what there is
-        found[ordinal] = _Part(layer.id, layer.layer_id, layer.collection_id, layer.neurons)
-    return found
+def _check(source: ImportSource, rows: Sequence[ImportedExplanation]) -> None:
+    if not source.method.strip():
+        raise BadInput("explanations need a method: the name of how they came about")
+    for word in (source.method, source.explainer, source.author, source.prompt_version):
+        if len(word) > LONGEST_NAME:
+            raise BadInput(
+                f"method, explainer and author are names of at most {LONGEST_NAME} characters, not “{word[:40]}…”"
+            )
+    for row in rows:
+        if not row.text.strip():
+            raise BadInput(f"neuron {row.neuron} of layer {row.layer} comes with an empty explanation")
+
+
+def _part(s: Session, slug: str, ordinal: int) -> _Part:
+    """The visible MLP layer with this number; NotFound says what there is."""
+    found = names.part(s, slug, f"{ordinal}-mlp")
+    return _Part(found.id, found.layer_id, found.collection_id)
+
+
+def _key(part: _Part, row: ImportedExplanation) -> _Key:
+    created = ANY_TIME if row.created_at is None else kinds.microseconds(row.created_at)
+    return _Key(part.id, row.neuron, kinds.POLARITIES[row.polarity], kinds.clean(row.text), created)
 
 
 def _origin(s: Session, source: ImportSource) -> int:
@@ -121,7 +140,9 @@ def _origin(s: Session, source: ImportSource) -> int:
     return sql.interned(s, t.origins, "digest", sql.digest(*words.values()), **words)
 
 
-def _known(s: Session, origin: int, parts: Any, placed: Sequence[tuple[_Part, _Key]]) -> dict[_Key, int]:
+def _known(
+    s: Session, origin: int, parts: Iterable[_Part], placed: Sequence[tuple[_Part, _Key]]
+) -> dict[_Key, int]:
     """What the store has from this source of the neurons that are named."""
     if (
         s.execute(select(t.explanations.c.id).where(t.explanations.c.origin_id == origin).limit(1)).first()
@@ -129,16 +150,19 @@ def _known(s: Session, origin: int, parts: Any, placed: Sequence[tuple[_Part, _K
     ):
         return {}
     e = t.explanations.c
+    made = type_coerce(e.created_at, BigInteger)
+    named: dict[int, list[int]] = {}
+    for part, key in placed:
+        named.setdefault(part.id, []).append(key.neuron)
     found: dict[_Key, int] = {}
     for part in set(parts):
-        named = [key[1] for mine, key in placed if mine is part]
-        if not named:
-            continue
-        query = select(e.neuron, type_coerce(e.polarity, SmallInteger), e.text, e.id).where(
-            e.layer_id == part.layer_id, e.neuron.between(min(named), max(named)), e.origin_id == origin
+        first, last = min(named[part.id]), max(named[part.id])
+        query = select(e.neuron, type_coerce(e.polarity, SmallInteger), e.text, made, e.id).where(
+            e.layer_id == part.layer_id, e.neuron.between(first, last), e.origin_id == origin
         )
-        for neuron, polarity, text, id_ in s.execute(query.order_by(e.id.desc())):
-            found[part.id, neuron, polarity, text] = id_
+        for neuron, polarity, text, created, id_ in s.execute(query.order_by(e.id.desc())):
+            for when in (created, ANY_TIME):
+                found[_Key(part.id, neuron, polarity, text, when)] = id_
     return found
 
 
@@ -153,55 +177,66 @@ def _add_scores(
 ) -> None:
     there = _scored(s, sorted({i for i, row in zip(ids, rows, strict=True) if row.scores and i in known}))
     parameters: dict[str, int] = {}
-    fresh: list[tuple[_Part, _Key, int, ImportedScore, _Measured]] = []
+    fresh: list[tuple[_Part, _Key, ImportedScore, _Measured]] = []
     for row, (part, key), id_ in zip(rows, placed, ids, strict=True):
         for score in row.scores:
-            json = score.claims_json
-            if json not in parameters:
-                full = score.parameters_json()
-                parameters[json] = sql.interned(s, t.parameters, "digest", sql.digest(full), json=full)
-            measured = _measured(id_, score, parameters[json])
+            said = score.claims_json
+            if said not in parameters:
+                json = score.parameters_json()
+                parameters[said] = sql.interned(s, t.parameters, "digest", sql.digest(json), json=json)
+            measured = _measured(id_, score, parameters[said])
             if measured not in there:
                 there.add(measured)
-                fresh.append((part, key, id_, score, measured))
+                fresh.append((part, key, score, measured))
     if not fresh:
         return
     score_ids = bulk.reserve(s, t.scores, len(fresh))
-    bulk.insert(s, t.scores, _SCORE, _score_rows(score_ids, fresh, at))
-    method_id = sql.interned(s, t.methods, "name", method)
-    best.consider_many(
-        s,
-        (
-            (part.id, *measured[1:4], key[1], method_id, measured[4], measured[5], id_, score_id)
-            for score_id, (part, key, id_, _, measured) in zip(score_ids, fresh, strict=True)
-        ),
+    bulk.insert(
+        s, t.scores, _SCORE, (_score_row(i, *each, at) for i, each in zip(score_ids, fresh, strict=True))
     )
+    method_id = sql.interned(s, t.methods, "name", method)
+    offered = (
+        (
+            part.id,
+            m.protocol,
+            m.sample,
+            m.metric,
+            key.neuron,
+            method_id,
+            m.state,
+            m.value,
+            m.explanation,
+            score_id,
+        )
+        for score_id, (part, key, _, m) in zip(score_ids, fresh, strict=True)
+    )
+    best.consider_many(s, offered)
 
 
-def _measured(id_: int, score: ImportedScore, parameters: int) -> Any:
+def _measured(id_: int, score: ImportedScore, parameters: int) -> _Measured:
     state, value, _ = score.outcome()
     measure = (kinds.PROTOCOLS[score.protocol], kinds.SAMPLES[score.sample], kinds.METRICS[score.metric])
-    return (id_, *measure, kinds.STATES[state], value, parameters)
+    return _Measured(id_, *measure, kinds.STATES[state], value, parameters)
 
 
-def _scored(s: Session, ids: Sequence[int]) -> set[Any]:
+def _scored(s: Session, ids: Sequence[int]) -> set[_Measured]:
     """The scores that these explanations have already."""
     c = t.scores.c
     codes = (type_coerce(column, SmallInteger) for column in (c.protocol, c.sample, c.metric, c.state))
     query = select(c.explanation_id, *codes, c.value, c.parameters_id)
-    found: set[Any] = set()
+    found: set[_Measured] = set()
     for first in range(0, len(ids), _CHUNK):
-        found.update(
-            tuple(row) for row in s.execute(query.where(c.explanation_id.in_(ids[first : first + _CHUNK])))
-        )
+        rows = s.execute(query.where(c.explanation_id.in_(ids[first : first + _CHUNK])))
+        found.update(_Measured(*row) for row in rows)
     return found
 
 
-def _score_rows(score_ids: Sequence[int], fresh: Sequence[Any], at: int) -> Iterator[tuple[Any, ...]]:
-    for score_id, (part, _, id_, score, measured), now in zip(score_ids, fresh, repeat(at), strict=False):
-        _, value, reason = score.outcome()
-        yield (
-            score_id, id_, part.collection_id, *measured[1:5], value, score.low if value is not None else None,
-            score.high if value is not None else None, score.n_records, score.n_documents, score.n_tokens,
-            int(score.indicative), kinds.clean(reason), measured[6], now, score.simulation_id,
-        )  # fmt: skip
+def _score_row(
+    score_id: int, part: _Part, key: _Key, score: ImportedScore, m: _Measured, at: int
+) -> tuple[Any, ...]:
+    low, high = (score.low, score.high) if m.value is not None else (None, None)
+    return (
+        score_id, m.explanation, part.collection_id, m.protocol, m.sample, m.metric, m.state, m.value, low, high,
+        score.n_records, score.n_documents, score.n_tokens, int(score.indicative), kinds.clean(score.outcome()[2]),
+        m.parameters, at, score.simulation_id,
+    )  # fmt: skip

@@ -60,7 +60,6 @@ def write(
     said = [(result.neuron, each) for result in results for each in result.explained]
     if not said:
         return Tally(0, 0, 0)
-    imported_neurons.ensure(s, into, {layer: [neuron for neuron, _ in said]})
     plain = [ImportedExplanation(layer, neuron, each.text) for neuron, each in said]
     added = add_explanations(s, into.slug, source, plain)
     simulated: dict[int, int] = {}

@@ -11,8 +11,8 @@ import pytest
 from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
 from app.domain.imported import ImportedExplanation, ImportedScore, ImportSource, place_json
 from app.domain.neurons import NeuronRef, Polarity
-from app.errors import BadInput, NotFound
-from app.store import Store, best, explanations, heldout, scores
+from app.errors import BadInput
+from app.store import Store, best, explanations, heldout, imported_neurons, names, scores
 from app.store.imported import add_explanations
 from app.store.types import clean
 from tests.conftest import Full
@@ -71,6 +71,25 @@ def test_nothing_is_added_twice(full: Full) -> None:
     assert id_ not in first.ids
 
 
+def test_the_same_words_of_two_moments_are_two(full: Full) -> None:
+    moments = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2)]
+    rows = [*(row("a", created_at=at) for at in moments), row("a")]
+    first = add(full.store, *rows)
+    assert len(set(first)) == 2 and first[2] == first[0]
+    assert add(full.store, *rows) == first
+
+
+def test_neurons_of_an_imported_model_are_there_from_then_on(store: Store) -> None:
+    with store.session() as s:
+        imported_neurons.ensure_model(s, "gpt2-xl")
+        ids = add_explanations(
+            s, "gpt2-xl", SOURCE, [row("a", GOOD, layer=47, neuron=6399), row("b", layer=3)]
+        ).ids
+        assert explanations.get(s, ids[0]).ref == NeuronRef("gpt2-xl", "47-mlp", 6399)
+        assert [(x.slug, x.present) for x in names.parts_of(s, "gpt2-xl")] == [("3-mlp", 1), ("47-mlp", 1)]
+        assert explanations.of_neuron(s, NeuronRef("gpt2-xl", "3-mlp", 9))[0].id == ids[1]
+
+
 def test_a_score_that_comes_later_is_added_to_what_is_there(full: Full) -> None:
     (first,) = add(full.store, row("a"))
     (again,) = add(full.store, row("a", GOOD, ImportedScore(*BILLS, 0.25)))
@@ -125,8 +144,8 @@ def best_rows(store: Store) -> list[tuple[object, ...]]:
     ("bad", "error", "says"),
     [
         (row("x", neuron=32), BadInput, "has 0 to 31"),
-        (row("x", neuron=-1), BadInput, "has no neuron -1"),
-        (row("x", layer=2), NotFound, "no layer “2-mlp”"),
+        (row("x", neuron=-1), BadInput, "there is no neuron -1"),
+        (row("x", layer=2), BadInput, "no layer 2"),
         (row(" \n"), BadInput, "empty explanation"),
     ],
 )  # fmt: skip
