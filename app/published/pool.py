@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ LEASH_S = 1.0
 
 def read_all(
     address: str, stall_s: float, orders: Iterable[Order], parse: Parser[T], processes: int | None = None
-) -> Iterator[Chunk[T]]:
+) -> Generator[Chunk[T], None, None]:
     """Every order's chunk, in their order. Raises SourceError as reading does; what is under way is then let go."""
     count = processes or max(1, len(os.sched_getaffinity(0)))
     # Fresh processes, not forks of one that has threads and open databases.

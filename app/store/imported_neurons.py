@@ -82,6 +82,13 @@ def ensure_model(s: Session, name: str, shape: Shape | None = None) -> Collectio
     return Collection(current, row["id"], slug, there, found.imported, found.revision)
 
 
+def shape_of(s: Session, slug: str) -> Shape | None:
+    """The shape of a model that is in the store."""
+    m = t.models.c
+    row = s.execute(select(m.layers, m.neurons_per_layer).where(m.slug == slug)).first()
+    return None if row is None else Shape(*row)
+
+
 def ensure(s: Session, into: Collection, by_layer: Mapping[int, Sequence[int]]) -> None:
     """Make rows for neurons by layer and index, where there are none: they exist then, with nothing known of them.
 

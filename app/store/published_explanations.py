@@ -89,9 +89,8 @@ def _simulations(
 ) -> dict[int, int]:
     """Insert the simulations of explanations that have none yet; their ids by explanation, those there included."""
     sim = t.simulations.c
-    there = dict(
-        s.execute(select(sim.explanation_id, sim.id).where(sim.key.in_([_key(id_) for id_ in ids]))).tuples()
-    )
+    query = select(sim.explanation_id, sim.id).where(sim.key.in_([_key(id_) for id_ in ids]))
+    there = {row.explanation_id: row.id for row in s.execute(query)}
     wanted = {
         id_: each.simulation
         for id_, each in zip(ids, said, strict=True)
