@@ -5,6 +5,7 @@ import json
 import orjson
 
 from app.domain.published import digest_of
+from app.published.reading import words
 
 
 class Seen:
@@ -14,13 +15,14 @@ class Seen:
         self._digests: dict[bytes, bytes] = {}
         self._fresh: dict[bytes, list[str]] = {}
 
-    def digest(self, tokens: list[str]) -> bytes:
-        """As `digest_of`; tokens not seen before are remembered for `fresh`."""
+    def digest(self, tokens: object) -> bytes:
+        """As `digest_of`; tokens not seen before are remembered for `fresh`. Unreadable for what is no list of text."""
         key = _key(tokens)
         known = self._digests.get(key)
         if known is None:
-            known = self._digests[key] = digest_of(tokens)
-            self._fresh[known] = tokens
+            text = words(tokens)
+            known = self._digests[key] = digest_of(text)
+            self._fresh[known] = text
         return known
 
     def fresh(self) -> dict[bytes, list[str]]:
@@ -29,7 +31,7 @@ class Seen:
         return found
 
 
-def _key(tokens: list[str]) -> bytes:
+def _key(tokens: object) -> bytes:
     """Quicker than a digest: thousands of excerpts come again and again."""
     try:
         return orjson.dumps(tokens)

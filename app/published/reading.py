@@ -1,6 +1,7 @@
 """JSON as it was published: strict where it matters, and lenient about what was seen in the wild."""
 
 import json
+import struct
 from typing import Any
 
 import numpy as np
@@ -93,16 +94,24 @@ def number(value: object, what: str) -> float:
 
 def numbers(rows: list[Any], width: int, what: str) -> Float64:
     """Lists of numbers as [R, width]. Unreadable for other lengths, and for what is no finite number."""
+    # Four times as quick as numpy's own way through a list of Python's numbers.
+    pack = struct.Struct(f"={width}d").pack
     try:
-        if any(len(row) != width for row in rows):
-            length = next(len(row) for row in rows if len(row) != width)
-            raise Unreadable(f"has {length} {what} for {width} tokens")
-        flat = np.fromiter((value for row in rows for value in row), np.float64, len(rows) * width)
-    except (TypeError, ValueError, OverflowError):
-        raise Unreadable(f"has {what} that are no numbers") from None
+        flat = np.frombuffer(b"".join([pack(*row) for row in rows]), np.float64)
+    except (TypeError, struct.error, OverflowError):
+        raise Unreadable(_wrong_numbers(rows, width, what)) from None
     if not np.isfinite(flat).all():
         raise Unreadable(f"has {what} that are NaN or infinite")
     return flat.reshape(len(rows), width)
+
+
+def _wrong_numbers(rows: list[Any], width: int, what: str) -> str:
+    for row in rows:
+        if not isinstance(row, list):
+            return f"has a record without {what}"
+        if len(row) != width:
+            return f"has {len(row)} {what} for {width} tokens"
+    return f"has {what} that are no numbers"
 
 
 def words(value: object) -> list[str]:

@@ -9,7 +9,7 @@ from app.domain.exact_values import narrowest
 from app.domain.neurons import PUBLISHED_BANDS, Kind
 from app.domain.published import MARK_BYTES, STATISTICS, NeuronRecord
 from app.published.excerpts import Seen
-from app.published.reading import Unreadable, as_dict, check_place, load, number, numbers, words
+from app.published.reading import Unreadable, as_dict, check_place, load, number, numbers
 
 MOST_RECORDS = 4096
 
@@ -23,7 +23,8 @@ def parse(data: bytes, layer: int, neuron: int, seen: Seen) -> NeuronRecord:
         raise Unreadable("has no activation record")
     if len(records) > MOST_RECORDS:
         raise Unreadable(f"has {len(records)} activation records")
-    tokens = [words(record.get("tokens")) for record in records]
+    tokens: list[Any] = [record.get("tokens") for record in records]
+    digests = b"".join([seen.digest(row) for row in tokens])
     width = len(tokens[0])
     if not width or any(len(row) != width for row in tokens):
         raise Unreadable(f"has records of {len(tokens[0])} and of other numbers of tokens")
@@ -31,7 +32,6 @@ def parse(data: bytes, layer: int, neuron: int, seen: Seen) -> NeuronRecord:
     mean, variance, skewness, kurtosis = (number(holder.get(name), name) for name in STATISTICS)
     boundaries = _boundaries(holder.get("quantile_boundaries"))
     form, block = narrowest(values)
-    digests = b"".join([seen.digest(row) for row in tokens])
     mark = hashlib.blake2b(digest_size=MARK_BYTES)
     for piece in (
         kinds,

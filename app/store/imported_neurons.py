@@ -89,6 +89,13 @@ def shape_of(s: Session, slug: str) -> Shape | None:
     return None if row is None else Shape(*row)
 
 
+def sources(s: Session, slug: str) -> list[str]:
+    """Where the model's complete collection was imported from; nothing for one of our own."""
+    c = t.import_sources.c
+    query = select(c.address).where(c.collection_id == names.current_collection(s, names.model_id(s, slug)))
+    return list(s.execute(query.order_by(c.id)).scalars())
+
+
 def ensure(s: Session, into: Collection, by_layer: Mapping[int, Sequence[int]]) -> None:
     """Make rows for neurons by layer and index, where there are none: they exist then, with nothing known of them.
 
