@@ -81,3 +81,9 @@ class StoreError(AppError):
     """The store cannot be opened or written: disk full, newer version, locked."""
 
     status = 503
+
+
+class SourceError(AppError):
+    """Where an import reads from refuses, fails for good or stalls; the message says how to go on."""
+
+    status = 502

@@ -26,6 +26,7 @@ def main() -> None:
         "store",
         "imports",
         "exports",
+        "import_openai",
     ):  # each adds its commands to `app`
         importlib.import_module(f"app.cli.{name}")
     try:

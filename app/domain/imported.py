@@ -34,6 +34,7 @@ class ImportedScore(NamedTuple):
     n_tokens: int = 0
     indicative: bool = False
     claims_json: str = "{}"  # what its maker says of it and this store cannot prove: protocol, simulator
+    simulation_id: int | None = None  # of the store, where what was simulated came too
 
     @property
     def defined(self) -> bool:

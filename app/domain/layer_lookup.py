@@ -118,6 +118,17 @@ def lookup_layer(result: LayerResult, excerpts: ExcerptTable, seed: int) -> Laye
     )
 
 
+def top_tokens(
+    values: Float64, ordinals: Int32, corpus: Int32, vocabulary: int
+) -> tuple[Int32, Float32, Int32]:
+    """(ids, means, counts), each [C, 8], of the tokens with the highest means over the excerpts `ordinals` [C, X].
+
+    `values` [C, X, T] are finite, `corpus` [E, T] holds the excerpts' tokens, all below `vocabulary`.
+    """
+    means = _means(values, ordinals, np.zeros(len(values), np.bool_), corpus, vocabulary)
+    return means.top_ids, means.top_means, means.top_counts
+
+
 def _slots(result: LayerResult) -> _Slots:
     scored = result.splits == Split.SCORE
     top = np.flatnonzero(scored & (result.kinds == Kind.TOP))

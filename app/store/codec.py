@@ -115,6 +115,35 @@ def encode_layer(result: LayerResult) -> Iterator[bytes]:
         yield b"".join(pieces)
 
 
+def published_row(
+    form: ValueForm,
+    extremes: tuple[float, float, float],
+    boundaries: tuple[float, float, float, float],
+    mark: bytes,
+    bits: bytes,
+    slots: int,
+    ordinals: Int32,
+    tokens: int,
+    block: bytes,
+) -> bytes:
+    """The row of a published neuron: no histogram, no gates. `extremes` are maximum, minimum, .99 quantile of excerpts' maxima."""
+    wide = bool(ordinals.max(initial=0) > 0xFFFF)
+    flags = _SOURCE | (_WIDE_IDS if wide else 0)
+    maximum, minimum, q99 = extremes
+    return b"".join(
+        (
+            _HEADER.pack(VERSION, flags, 0, 1, form, slots, tokens, 0),
+            np.array([maximum, minimum, np.nan, np.nan, q99, 0, 0], "<f4").tobytes(),
+            bytes(4 * _BAND.itemsize),
+            np.array(boundaries, "<f8").tobytes(),
+            mark,
+            bits,
+            ordinals.astype("<u4" if wide else "<u2").tobytes(),
+            block,
+        )
+    )
+
+
 def decode_records(data: bytes) -> Exemplars:
     """The records of a packed row."""
     flags, exponent, _, slots, tokens, at = _open(data)

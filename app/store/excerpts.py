@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.domain.collection import Document, ExcerptTable
-from app.domain.neurons import EXCERPT_TOKENS, Int32
+from app.domain.neurons import EXCERPT_TOKENS, Int32, Split
 from app.errors import BadInput, NotFound
 from app.store import bulk, codec, names
 from app.store import tables as t
@@ -85,6 +85,23 @@ def write(s: Session, collection_id: int, documents: Sequence[Document], excerpt
         for chunk, at in enumerate(range(0, n, CHUNK))
     )
     bulk.insert(s, t.excerpt_chunks, ("collection_id", "chunk", "data"), chunks)
+
+
+def append(s: Session, collection_id: int, before: int, tokens: Int32) -> None:
+    """Add excerpts [E, T] without documents behind the `before` that a collection has."""
+    c, first = t.excerpt_chunks.c, before // CHUNK
+    if before % CHUNK:
+        last = (c.collection_id == collection_id) & (c.chunk == first)
+        data = s.execute(select(c.data).where(last)).scalar_one()
+        tokens = np.concatenate([codec.unpack_excerpts(data)[0], tokens])
+        s.execute(delete(t.excerpt_chunks).where(last))
+    rows = []
+    for chunk, at in enumerate(range(0, len(tokens), CHUNK), first):
+        run = tokens[at : at + CHUNK]
+        none, zero = np.full(len(run), -1, np.int32), np.zeros(len(run), np.int32)
+        splits = np.full(len(run), int(Split.UNSPLIT), np.uint8)
+        rows.append((collection_id, chunk, codec.pack_excerpts(run, none, splits, zero)))
+    bulk.insert(s, t.excerpt_chunks, ("collection_id", "chunk", "data"), rows)
 
 
 def check(documents: Sequence[Document], excerpts: ExcerptTable) -> None:

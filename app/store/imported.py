@@ -23,7 +23,7 @@ _EXPLANATION = (
 )  # fmt: skip
 _SCORE = (
     "id", "explanation_id", "collection_id", "protocol", "sample", "metric", "state", "value", "low", "high",
-    "n_records", "n_documents", "n_tokens", "indicative", "reason", "parameters_id", "created_at",
+    "n_records", "n_documents", "n_tokens", "indicative", "reason", "parameters_id", "created_at", "simulation_id",
 )  # fmt: skip
 
 ANY_TIME = -1  # of an explanation that does not say when it was made
@@ -238,5 +238,5 @@ def _score_row(
     return (
         score_id, m.explanation, part.collection_id, m.protocol, m.sample, m.metric, m.state, m.value, low, high,
         score.n_records, score.n_documents, score.n_tokens, int(score.indicative), kinds.clean(score.outcome()[2]),
-        m.parameters, at,
+        m.parameters, at, score.simulation_id,
     )  # fmt: skip

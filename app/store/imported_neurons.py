@@ -82,6 +82,20 @@ def ensure_model(s: Session, name: str, shape: Shape | None = None) -> Collectio
     return Collection(current, row["id"], slug, there, found.imported, found.revision)
 
 
+def shape_of(s: Session, slug: str) -> Shape | None:
+    """The shape of a model that is in the store."""
+    m = t.models.c
+    row = s.execute(select(m.layers, m.neurons_per_layer).where(m.slug == slug)).first()
+    return None if row is None else Shape(*row)
+
+
+def sources(s: Session, slug: str) -> list[str]:
+    """Where the model's complete collection was imported from; nothing for one of our own."""
+    c = t.import_sources.c
+    query = select(c.address).where(c.collection_id == names.current_collection(s, names.model_id(s, slug)))
+    return list(s.execute(query.order_by(c.id)).scalars())
+
+
 def ensure(s: Session, into: Collection, by_layer: Mapping[int, Sequence[int]]) -> None:
     """Make rows for neurons by layer and index, where there are none: they exist then, with nothing known of them.
 

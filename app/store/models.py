@@ -126,16 +126,10 @@ def _summary(s: Session, row: RowMapping) -> ModelSummary:
     if current is not None:
         counts = select(func.count(), func.coalesce(func.sum(t.parts.c.present), 0))
         n_layers, n_neurons = s.execute(counts.where(t.parts.c.collection_id == current.id)).one()
-    asked = (
-        select(func.count())
-        .select_from(t.explanations)
-        .join(t.layers, t.layers.c.id == t.explanations.c.layer_id)
-        .where(
-            t.layers.c.model_id == row["id"],
-            t.explanations.c.key.is_not(None),
-            t.explanations.c.state == State.OK,
-        )
-    )
+    mine = t.explanations.c.layer_id.in_(select(t.layers.c.id).where(t.layers.c.model_id == row["id"]))
+    asked = select(func.count()).select_from(t.explanations).where(mine)
+    if current is None or not current.imported:
+        asked = asked.where(t.explanations.c.key.is_not(None), t.explanations.c.state == State.OK)
     return ModelSummary(
         row["id"],
         ModelCard(**{name: row[name] for name in _CARD}),

@@ -99,7 +99,7 @@ class ModelSummary:
     collecting: CollectionRow | None  # one under way, its layers still invisible
     layers: int  # collected and visible
     neurons: int  # collected and visible
-    explanations: int  # asked for and made; those of every neuron that a collection brings are not counted
+    explanations: int  # asked for and made, without those of every neuron that a collection brings; of imported data all
 
     @property
     def slug(self) -> str:
@@ -248,6 +248,7 @@ class SimulationRow:
     collection_id: int
     job_id: str | None
     created_at: datetime
+    actual: Float32 | None = None  # [R, T] as published beside it; None: the neuron's records have it
 
 
 @dataclass(frozen=True, eq=False)

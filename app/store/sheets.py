@@ -10,16 +10,17 @@ import numpy as np
 from app.domain.explanations import Provenance, ScoreValue, Usage
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import NotFound
-from app.store import codec, names, neurons, types
+from app.store import codec, names, neurons, relations, types
 from app.store import tables as t
 from app.store.neurons import number
+from app.store.relations import Relation
 from app.store.rows import ExplanationRow, ScoreRow, StoredExcerpts, StoredTokens
 from app.store.session import Session
 
 # Past SQLAlchemy's own compilation, as in `neurons.records`: on PostgreSQL the marks become %s; the primary keys of three tables are the same number.
 _SHEET = (
     "SELECT l.id, p.kinds, p.splits, p.n_tokens, p.n_sampled, n.mean, n.variance, n.skewness, n.kurtosis, "
-    "n.maximum, n.minimum, n.density, e.data, k.data, p.present, p.neurons, p.id FROM layers l JOIN parts p ON p.layer_id = l.id "
+    "n.maximum, n.minimum, n.density, e.data, k.data, p.present, p.neurons, p.id, c.imported FROM layers l JOIN parts p ON p.layer_id = l.id "
     "JOIN collections c ON c.id = p.collection_id AND c.model_id = l.model_id "
     "JOIN neurons n ON n.id = p.id * ? + ? LEFT JOIN exemplars e ON e.id = n.id "
     "LEFT JOIN neuron_tokens k ON k.id = n.id WHERE c.id = ? AND l.slug = ? AND p.neurons > ?"
@@ -55,6 +56,7 @@ class Sheet:
     explanations: list[ExplanationRow]  # newest first, failed ones too
     before: int | None  # the neurons beside it in its layer, of those that are there
     after: int | None
+    relations: tuple[Relation, ...]  # published tables of related tokens and neurons
 
 
 def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
@@ -107,7 +109,9 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
         after = ref.index + 1 if ref.index + 1 < width else None
     else:
         before, after = neurons.beside(s, part_id, ref.index)
-    return Sheet(records, statistics, packed.histogram, tokens, _said(s, ref, layer), before, after)
+    related = relations.of_neuron(s, part_id, ref.index) if row[17] else ()
+    said = _said(s, ref, layer)
+    return Sheet(records, statistics, packed.histogram, tokens, said, before, after, related)
 
 
 def _all(s: Session, query: str, values: tuple[Any, ...]) -> Sequence[Any]:

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 from sqlalchemy import ColumnElement, Row, select
 
 from app.domain.explanations import Simulated, State, Usage
 from app.errors import BadInput, NotFound
-from app.store import codec, collections, excerpts, sql
+from app.store import codec, collections, excerpts, packed_simulations, sql
 from app.store import tables as t
 from app.store.rows import CollectionState, SimulationRow
 from app.store.session import Session, writing
@@ -119,7 +120,12 @@ def _rows(s: Session, where: ColumnElement[bool]) -> list[SimulationRow]:
 def _row(row: Row[Any]) -> SimulationRow:
     simulated = None
     usage = Usage(row.tokens_in, row.tokens_out, row.cost_usd, row.seconds, row.calls)
-    if row.data is not None:
+    actual = None
+    if row.data is not None and packed_simulations.is_published(row.data):
+        there = packed_simulations.unpack(row.data)
+        expected, actual = there.expected.astype(np.float32), there.actual.astype(np.float32)
+        simulated = Simulated(there.excerpts, expected, usage, row.parameters_json)
+    elif row.data is not None:
         found, expected = codec.unpack_simulation(row.data)
         simulated = Simulated(found, expected, usage, row.parameters_json)
     return SimulationRow(
@@ -132,6 +138,7 @@ def _row(row: Row[Any]) -> SimulationRow:
         state=row.state,
         reason=row.reason,
         simulated=simulated,
+        actual=actual,
         usage=usage,
         collection_id=row.collection_id,
         job_id=row.job_id,

@@ -24,8 +24,10 @@ def _row(number: int, excerpt: Excerpt, link: str) -> bytes:
     ordinal, painted, gates, strongest, source, start, used, alike, label = excerpt
     html, values, wide, first, cut_before, cut_after, indented = painted
     peak = signed(strongest)
-    use = f" · {used}" if used else ""
-    folded = f" · <b>+{alike} alike</b>" if alike else ""
+    parts = [f"token {start:,}"] if start >= 0 else []
+    parts += [used] if used else []
+    parts += [f"<b>+{alike} alike</b>"] if alike else []
+    about = " · ".join(parts)
     signs = f' data-g="{gates}"' if gates else ""
     small = f"<small>{label}</small>" if label else ""
     before = (
@@ -36,7 +38,7 @@ def _row(number: int, excerpt: Excerpt, link: str) -> bytes:
     )
     after = (
         f'</div><div class="src"><a href="{link}{ordinal}" title="Every value of this excerpt">'
-        f"{_escaped(source)}</a><small>token {start:,}{use}{folded}</small></div></li>\n"
+        f"{_escaped(source)}</a><small>{about}</small></div></li>\n"
     )
     cut, on = CUT if cut_before else b"", CUT if cut_after else b""
     return b"".join((before.encode(), cut, html, on, after.encode()))

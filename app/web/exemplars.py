@@ -1,12 +1,12 @@
 """Records and a view -> the sections of exemplars on the neuron page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
-from app.domain.neurons import BANDS, Bool, Float32, Int32, Kind, NeuronRef, Records, Split
+from app.domain.neurons import BANDS, PUBLISHED_BANDS, Bool, Float32, Int32, Kind, NeuronRef, Records, Split
 from app.web import excerpt_rows, heatmap
 from app.web.formats import percent
 from app.web.model_cache import ModelFacts
@@ -17,6 +17,7 @@ FEW, GLIMPSE, PER_SIGN = 10, 3, 5
 USES = {Split.EXPLAIN: "explain", Split.DEV: "dev", Split.SCORE: "held out", Split.UNSPLIT: ""}
 _USE_OF = {int(split): words for split, words in USES.items()}
 BAND_NAMES = {
+    Kind.Q5: "above 99.9 %",
     Kind.Q4: "above 99 %",
     Kind.Q3: "90 % – 99 %",
     Kind.Q2: "50 % – 90 %",
@@ -143,7 +144,10 @@ class Exemplars:
     def bands(self) -> list[Plan]:
         """The four quantile bands, strongest first."""
         note = "of excerpts, by their maximum"
-        return [self.plan(BAND_NAMES[band], note, band, 1, None) for band in reversed(BANDS)]
+        if not self.facts.imported:
+            return [self.plan(BAND_NAMES[band], note, band, 1, None) for band in reversed(BANDS)]
+        published = BAND_NAMES | {Kind.Q4: "99 % – 99.9 %"}
+        return [self.plan(published[band], note, band, 1, None) for band in reversed(PUBLISHED_BANDS)]
 
     def plan(
         self,
@@ -195,8 +199,20 @@ class Exemplars:
             out.append(Plan(combination.name, note, rows[first], at[first], folded, link, len(groups)))
         return out
 
-    def compared(self, excerpts: Int32, expected: Float32, sign: int) -> tuple[Section, ...]:
-        """Actual against simulated. excerpts [R] ordinals, expected [R, T] on the 0-10 scale of sign * a."""
+    def published(self, excerpts: Int32, actual: Float32) -> "Exemplars":
+        """The same neuron on the excerpts [R] of a published simulation, which has its own activations [R, T]."""
+        none, few = np.full(len(excerpts), -1, np.int32), np.zeros(len(excerpts), np.uint8)
+        tokens = self.facts.excerpts.tokens[excerpts]
+        splits = np.full(len(excerpts), int(Split.UNSPLIT), np.uint8)
+        return replace(self, records=Records(excerpts, none, few, splits, tokens, actual, None))
+
+    def compared(
+        self, excerpts: Int32, expected: Float32, sign: int, *, own_scale: bool = False
+    ) -> tuple[Section, ...]:
+        """Actual against simulated. excerpts [R] ordinals, expected [R, T] on the 0-10 scale of sign * a.
+
+        With `own_scale`, `expected` is in the units of the activations.
+        """
         position = {int(e): r for r, e in reversed(list(enumerate(self.records.excerpts.tolist())))}
         pairs = [(row, position[int(e)]) for row, e in enumerate(excerpts) if int(e) in position]
         if not pairs:
@@ -208,12 +224,13 @@ class Exemplars:
         rows, at, of = rows[order], at[order], of[order]
         none = [0] * len(rows)
         actual = self._paint(rows, at, none, label="actual")
-        scale = np.full(len(rows), 10, np.float32)
+        scale = np.full(len(rows), self.shared_maximum if own_scale else 10, np.float32)
         simulated = self._paint(rows, at, none, "simulated", expected[of] * sign, scale)
         both = tuple(e for pair in zip(actual, simulated, strict=True) for e in pair)
         title = "Actual against simulated"
         html = excerpt_rows.rows(both, self.values_address)
-        return (Section(title, "simulated values are on the 0–10 scale", html, "", len(rows)),)
+        units = "calibrated to the neuron's own scale" if own_scale else "on the 0–10 scale"
+        return (Section(title, f"simulated values are {units}", html, "", len(rows)),)
 
     def values(self, ordinal: int) -> tuple[tuple[Section, ...], tuple[Value, ...]]:
         """One excerpt whole, and its values as a list."""
@@ -270,8 +287,8 @@ class Exemplars:
                 paint,
                 gates_hex[i],
                 peaks[i],
-                names[documents[i]].name if documents[i] >= 0 else "imported",
-                starts[i],
+                names[documents[i]].name if documents[i] >= 0 else "as published",
+                starts[i] if documents[i] >= 0 else -1,
                 used[i],
                 folded[i],
                 label,

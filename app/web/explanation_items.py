@@ -78,7 +78,7 @@ def item(row: ExplanationRow, view: View) -> ExplanationItem:
         usage = f"{plural(tokens, 'token')}, {usd(made.usage.cost_usd)}, {seconds(made.usage.seconds)}"
     scored_by = ""
     if of is not None:
-        scored_by = wording.name(of.simulator) + (f" by {of.simulator_model}" if of.simulator_model else "")
+        scored_by = wording.simulated_by(of.simulator, of.simulator_model)
     compare = ""
     if row.method == Method.TOKEN_LOOKUP or any(s.simulation_id is not None for s in row.scores):
         compare = path_of(row.ref) + view.query(

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from app.domain.neurons import Bool, Float32, Int32
-from app.domain.vocabulary import Vocabulary
+from app.domain.vocabulary import Vocabulary, visible
 
 LEVELS = 8
 STEPS = 2 * LEVELS + 1
@@ -234,3 +234,11 @@ def token_chip(colours: Palette, token: int) -> Markup:
     mark = f'<i class="nl">{lead}</i>' if lead else ""
     body = colours.bodies[token].decode().replace("\n", "")
     return Markup(f"{mark}<bdi>{body}")  # noqa: S704
+
+
+def text_chip(token: str) -> Markup:
+    """As `token_chip`, for a token that is known by its text alone."""
+    body = token.lstrip(" ")
+    mark = f'<i class="nl">{"␣" * (len(token) - len(body))}</i>' if len(body) < len(token) else ""
+    shown = visible(body.encode("utf-8", "surrogatepass")).replace("\n", "↵").replace("\t", "⇥")
+    return Markup(f"{mark}<bdi>{escape(shown)}")  # noqa: S704

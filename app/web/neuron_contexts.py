@@ -9,6 +9,7 @@ from app.domain.neurons import Statistics
 from app.store.rows import JobRow
 from app.web.contexts import Chrome
 from app.web.heatmap import Painted
+from app.web.relation_views import RelatedView
 
 
 class Excerpt(NamedTuple):
@@ -19,7 +20,7 @@ class Excerpt(NamedTuple):
     gates: str  # hex of packed bits, empty where the model is not gated
     peak: float
     source: str  # the document's name
-    start: int  # index of the first token within its document
+    start: int  # index of the first token within its document; -1 where there is no document
     use: str  # what its document is used for: "explain", "dev", "held out"; empty for imported data
     folded: int  # duplicates folded into this one
     label: str  # "simulated", "actual" in comparisons, else empty
@@ -234,6 +235,8 @@ class NeuronPage:
     carried: str  # what of the view goes along to a neighbour
     permalink: str  # address of what is shown
     api: str
+    imported: bool
+    related: tuple[RelatedView, ...]
 
 
 @dataclass(frozen=True)

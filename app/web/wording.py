@@ -81,3 +81,10 @@ CAVEATS = {
 def name(value: str) -> str:
     """A method or simulator in prose."""
     return value.replace("_", " ")
+
+
+def simulated_by(simulator: str, model: str) -> str:
+    """Who simulated: `chat json by endpoint / model`, or a model as published."""
+    if simulator == "published":
+        return f"{model}, as published" if model else "as published"
+    return name(simulator) + (f" by {model}" if model else "")

@@ -101,7 +101,7 @@ def _line(row: ScoreRow) -> ScoreLine:
         wording.METRICS[score.metric],
         score.protocol.value,
         wording.SAMPLES[score.sample],
-        wording.name(row.simulator) + (f" by {row.simulator_model}" if row.simulator_model else ""),
+        wording.simulated_by(row.simulator, row.simulator_model),
         score.value,
         charts.interval(score.value, score.low, score.high)
         if defined and score.value is not None

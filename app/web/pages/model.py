@@ -9,6 +9,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from app.errors import NotFound
+from app.store import imported_neurons
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.store import scores as stored_scores
@@ -53,6 +54,8 @@ class ModelPage:
     measures: tuple[MeasureChoice, ...]
     here: str
     json: str
+    imported: bool
+    sources: tuple[str, ...]  # addresses that were imported from
 
 
 def density_rows(model: str, densities: list[LayerDistribution]) -> list[vega.Spec]:
@@ -104,6 +107,7 @@ def show(request: Request, store: StoreDep, model: str, measure: str = "") -> HT
         chosen = measures.parse(measure, stored)
         scores = stored_scores.by_layer(session, model, chosen.protocol, chosen.sample, chosen.metric)
         densities = stored_neurons.distribution(session, model, NeuronSort.DENSITY)
+        sources = imported_neurons.sources(session, model)
     by_slug = {each.layer: each for each in scores}
     drawn = density_rows(model, densities)[:MAX_LAYERS]
     scored = score_rows(model, scores, chosen.key)[:MAX_LAYERS]
@@ -129,6 +133,8 @@ def show(request: Request, store: StoreDep, model: str, measure: str = "") -> HT
         measures=measures.choices(stored, chosen),
         here=f"/m/{model}",
         json=f"/api/v1/models/{model}",
+        imported=summary.collection is not None and summary.collection.imported,
+        sources=tuple(sources),
     )
     return page("model.html", context)
 

@@ -28,7 +28,7 @@ from app.settings import Endpoint
 from app.store import Session, Store, simulations
 from app.store.rows import ExplanationRow, SimulationRow, StoredTokens
 from app.store.sheets import Sheet, sheet
-from app.web import charts, heatmap, wording
+from app.web import charts, heatmap, relation_views, wording
 from app.web.contexts import Chrome
 from app.web.exemplars import Exemplars, shares
 from app.web.explanation_items import explain_form, explanation_list, path_of
@@ -72,6 +72,8 @@ async def show_neuron(request: Request) -> HTMLResponse:
     ref = NeuronRef(**request.path_params)
     view = parse(request.query_params)
     seen = await run_in_threadpool(_see, request, state.store, state.facts, ref, view)
+    if seen.facts.imported and "protocol" not in request.query_params:
+        view = replace(view, protocol=Protocol.BILLS_5_5)
     statistics = seen.evidence.statistics
     exemplars = Exemplars(seen.facts, ref, seen.evidence.records, view)
     main = _main(exemplars, seen.compared, shares(statistics.sign_shares), statistics.position0)
@@ -166,6 +168,8 @@ def neuron_page(
         view.carried(),
         here + view.query(job=""),
         f"/api/v1/models/{ref.model}/layers/{ref.layer}/neurons/{ref.index}",
+        imported,
+        relation_views.views(evidence.relations, ref, facts),
     )
 
 
@@ -234,6 +238,12 @@ def _main(
         return Main(exemplars.sections(combinations))
     row, simulation = compared
     sign = row.polarity.sign
+    if simulation is not None and simulation.simulated is not None and simulation.actual is not None:
+        excerpts, expected = simulation.simulated.excerpts, simulation.simulated.expected
+        note = f"“{row.text}” simulated by {simulation.simulator_model}, as published"
+        there = exemplars.published(excerpts, simulation.actual)
+        calibrated = "neuron_activations" in simulation.parameters_json
+        return Main(there.compared(excerpts, expected, sign, own_scale=calibrated), note=note)
     if simulation is not None and simulation.simulated is not None:
         excerpts, expected = simulation.simulated.excerpts, simulation.simulated.expected
         by = " by ".join(filter(None, (wording.name(simulation.simulator), simulation.simulator_model)))
