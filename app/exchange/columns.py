@@ -8,7 +8,7 @@ from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol
 from app.domain.imported import NOT_TOLD, ImportedExplanation
 from app.errors import BadInput
 from app.exchange import values
-from app.exchange.files import Row
+from app.exchange.files import Row, shown
 
 # What files call it, the likeliest first. Compared without case, blanks as underscores.
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -91,7 +91,7 @@ def find(names: list[str], chosen: Mapping[str, str]) -> dict[str, str]:
         if hit is not None:
             found[ours] = hit
         elif ours in chosen:
-            raise BadInput(f"there is no column “{chosen[ours]}”; there are {_listed(names)}")
+            raise BadInput(f"there is no column “{shown(chosen[ours])}”; there are {_listed(names)}")
     missing = [ours for ours in NEEDED if ours not in found]
     if missing:
         raise BadInput(
@@ -163,5 +163,5 @@ def plain(name: str) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    shown = ", ".join(name[:40] for name in names[:20])
-    return (shown or "none") + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    listed = ", ".join(shown(name) for name in names[:20])
+    return (listed or "none") + (f" and {len(names) - 20} more" if len(names) > 20 else "")

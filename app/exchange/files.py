@@ -14,6 +14,7 @@ from typing import IO, Any, NamedTuple, cast
 
 import orjson
 
+from app.domain.vocabulary import visible
 from app.errors import BadInput
 
 GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
@@ -21,6 +22,7 @@ BOM = b"\xef\xbb\xbf"
 UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 HEAD = 1 << 16
 MOST_JSON = 512 << 20  # bytes of JSON that has to be read whole
+MOST_LINE = 64 << 20  # bytes of a line of JSONL
 MOST_CELL = 64 << 20  # characters of a CSV cell: beyond it a quote was never closed
 PARQUET_ROWS = 4096
 LACKS_PYARROW = "Parquet needs pyarrow: pip install -c constraints.txt -e '.[exchange]' in the clone"
@@ -83,16 +85,13 @@ def look(path: Path) -> Opened:
 
 def _json(path: Path, zipped: bool, digest: str, size: int) -> Opened:
     with _bytes(path, zipped) as file:
-        for line in file:
-            line = line.removeprefix(BOM)
-            if line.strip():
-                break
-        whole = not any(rest.strip() for rest in file)  # it is all on one line
-    try:
-        value = parse(line)
-    except ValueError:
-        whole = True  # a value over several lines, or none
-        value = None
+        lines = _lines(path, file)
+        line = next(each for each in lines if each.strip())
+        try:
+            value = parse(line.removeprefix(BOM))
+            whole = not any(rest.strip() for rest in lines)  # it is all on one line
+        except ValueError:
+            value, whole = None, True  # a value over several lines, or none
     if not whole and isinstance(value, dict):
         return Opened(path, Container.JSONL, zipped, digest, size)
     if value is None:
@@ -119,12 +118,29 @@ def parse(data: bytes) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        return json.loads(data.decode())
+        try:
+            return json.loads(data.decode())
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+
+
+def _lines(path: Path, file: IO[bytes]) -> Iterator[bytes]:
+    while line := file.readline(MOST_LINE):
+        if len(line) == MOST_LINE:
+            raise BadInput(f"{path.name} has a line of more than {MOST_LINE >> 20} MB: write a value a line")
+        yield line
+
+
+def shown(value: Any, most: int = 40) -> str:
+    """Something out of a file as a message can say it: on one line, not long, with no control characters."""
+    text = str(value)
+    text = " ".join(text[: most + 1].split()) if len(text) <= most else text[: most - 1] + "…"
+    return visible(text.encode("utf-8", "replace")).replace("\n", "␊").replace("\t", " ")
 
 
 def _jsonl(opened: Opened) -> Iterator[Row]:
     with _bytes(opened.path, opened.zipped) as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_lines(opened.path, file), 1):
             if not line.strip():
                 continue
             try:
@@ -167,7 +183,7 @@ def check_header(name: str, header: Iterable[str]) -> None:
     seen: set[str] = set()
     for column in header:
         if column.strip().lower() in seen:
-            raise BadInput(f"{name} has two columns “{column}”: rename one")
+            raise BadInput(f"{name} has two columns “{shown(column)}”: rename one")
         seen.add(column.strip().lower())
 
 

@@ -121,7 +121,7 @@ def _neuronpedia(row: Row, cells: Mapping[str, Any], wishes: Wishes) -> Given:
     for each in cells.get("scores") or ():
         kind = each.get("explanationScoreTypeName") if isinstance(each, Mapping) else None
         if kind not in NEURONPEDIA_METRICS:
-            notes.append(f"a score by “{kind}”, which the store does not know, was left out")
+            notes.append(f"a score by “{files.shown(kind)}”, which the store does not know, was left out")
             continue
         made = values.score(each.get("value"), NEURONPEDIA_METRICS[kind], Protocol.AS_IMPORTED)
         by = each.get("explanationScoreModelName")

@@ -1,5 +1,6 @@
 """A file of other people's explanations into the store: all of it or, where anything is wrong with the file, nothing."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from app.store.imported import add_explanations
 BATCH = 10_000
 MOST = 1_000_000  # explanations of one file: it is one transaction
 SHOWN = 20
+_NAME = re.compile(r"(?:[A-Za-z0-9._-]+/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass
@@ -198,6 +200,10 @@ def _target(s: Session, asked: Asked, opening: _Opening, row: Given) -> _Target:
     name = asked.model or row.model or opening.model
     if not name:
         raise BadInput(f"{asked.path.name} does not say of which model it is: say it with --model")
+    if not _NAME.fullmatch(name):  # it becomes part of addresses
+        raise BadInput(
+            f"“{files.shown(name)}” cannot be a model's name: letters, digits, dots and dashes can"
+        )
     into = imported_neurons.ensure_model(s, name, asked.shape or opening.shape)
     layers = None
     if not into.imported:
@@ -209,7 +215,7 @@ def _target(s: Session, asked: Asked, opening: _Opening, row: Given) -> _Target:
 def _misplaced(target: _Target, row: Given) -> str:
     """Why a row's neuron is none of the model's, or ""."""
     if row.model != target.named:
-        return f"of another model: “{row.model[:40]}”, not “{target.named[:40]}”"
+        return f"of another model: “{files.shown(row.model)}”, not “{files.shown(target.named)}”"
     layer, neuron, shape = row.explanation.layer, row.explanation.neuron, target.into.shape
     try:
         imported_neurons.demand_inside(shape, layer, (neuron,))

@@ -13,10 +13,10 @@ from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol, Sample, 
 from app.domain.imported import LONGEST_TEXT, ImportedScore
 from app.domain.neurons import Polarity
 from app.errors import AppError
+from app.exchange.files import shown
 
 _WHOLE = re.compile(r"\s*([0-9]{1,9})(?:\.0*)?\s*")
 _LAYER = re.compile(r"\s*([0-9]{1,4})(?:\.0*|-mlp)?\s*", re.IGNORECASE)
-_SHOWN = 40
 
 
 class Problem(AppError):
@@ -27,7 +27,7 @@ def layer(value: Any) -> int:
     """A layer as a number or such as `12-mlp`. Latents of other kinds are no neurons."""
     found = _LAYER.fullmatch(str(value)) if not isinstance(value, bool) else None
     if found is None:
-        raise Problem(f"layer “{_cut(value)}” is no number, nor one such as 12-mlp")
+        raise Problem(f"layer “{shown(value)}” is no number, nor one such as 12-mlp")
     return int(found[1])
 
 
@@ -35,14 +35,14 @@ def index(value: Any) -> int:
     """A neuron's place in its layer."""
     found = _WHOLE.fullmatch(str(value)) if not isinstance(value, bool) else None
     if found is None:
-        raise Problem(f"neuron “{_cut(value)}” is no whole number from 0")
+        raise Problem(f"neuron “{shown(value)}” is no whole number from 0")
     return int(found[1])
 
 
 def text(value: Any) -> str:
     """An explanation, exactly as given, leading blanks included."""
     if not isinstance(value, str):
-        raise Problem("no explanation" if value is None else f"explanation “{_cut(value)}” is no text")
+        raise Problem("no explanation" if value is None else f"explanation “{shown(value)}” is no text")
     if not value.strip():
         raise Problem("the explanation is empty")
     if len(value) > LONGEST_TEXT:
@@ -62,7 +62,7 @@ def polarity(value: Any) -> Polarity:
     try:
         return Polarity(str(value).strip().lower())
     except ValueError:
-        raise Problem(f"polarity is positive or negative, not “{_cut(value)}”") from None
+        raise Problem(f"polarity is positive or negative, not “{shown(value)}”") from None
 
 
 def moment(value: Any) -> datetime | None:
@@ -73,7 +73,7 @@ def moment(value: Any) -> datetime | None:
         found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Problem(f"“{_cut(value)}” is no time: write it as 2024-05-31T12:00:00+00:00") from None
+        raise Problem(f"“{shown(value)}” is no time: write it as 2024-05-31T12:00:00+00:00") from None
 
 
 def number(value: Any) -> float | None:
@@ -83,7 +83,7 @@ def number(value: Any) -> float | None:
     try:
         found = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise Problem(f"score “{_cut(value)}” is no number") from None
+        raise Problem(f"score “{shown(value)}” is no number") from None
     return found if isfinite(found) else None
 
 
@@ -110,7 +110,7 @@ def scores(value: Any) -> tuple[tuple[ImportedScore, ...], tuple[str, ...]]:
             metric = Metric(each.get("metric"))
         except ValueError:
             notes.append(
-                f"a score by “{_cut(each.get('metric'))}”, which the store does not know, was left out"
+                f"a score by “{shown(each.get('metric'))}”, which the store does not know, was left out"
             )
             continue
         found.append(_score(each, metric))
@@ -136,7 +136,7 @@ def _score(given: Mapping[str, Any], metric: Metric) -> ImportedScore:
     try:
         state = State(given["state"]) if given.get("state") else None
     except ValueError:
-        raise Problem(f"“{_cut(given['state'])}” is no state of a score") from None
+        raise Problem(f"“{shown(given['state'])}” is no state of a score") from None
     return _checked(
         ImportedScore(
             metric,
@@ -167,10 +167,5 @@ def _count(value: Any) -> int:
     if found is None:
         return 0
     if found < 0 or found != int(found) or found >= 1 << 31:
-        raise Problem(f"“{_cut(value)}” is no count of records")
+        raise Problem(f"“{shown(value)}” is no count of records")
     return int(found)
-
-
-def _cut(value: Any) -> str:
-    shown = str(value)
-    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"

@@ -1,10 +1,13 @@
 """Files of other people's explanations: what is read, what is skipped and said, what is refused with nothing stored."""
 
+import contextlib
 import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
+import hypothesis.strategies as st
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -183,6 +186,8 @@ def good_gzip() -> bytes:
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is neither JSON, CSV nor Parquet"),
         (b"PAR1 and no more", "is no sound Parquet file"),
         (good_gzip()[:-200], "damaged or cut-off gzip"),
+        ('{"layer": 1, "neuron": ' + "[" * 100_000 + "\n" + "x\n", "is not JSON, or cut off"),
+        (lines(row(neuron="\x1b[2J\n")), "neuron “␛.2J␊?” is no whole"),
         (lines(row(text="")), "holds no explanation that can be used: the explanation is empty"),
     ],
 )  # fmt: skip
@@ -197,6 +202,33 @@ def test_a_bad_file_is_refused_and_leaves_nothing(
         come_in(full.store, file, model="gpt2")
     with full.store.session() as s:
         assert [m.slug for m in models.models(s)] == ["tiny-random"]
+
+
+@pytest.mark.parametrize("name", ['x"\r\nSet-Cookie: a', "a b", "../..", "é", "x" * 200, "a/b/c"])
+def test_a_models_name_is_fit_for_addresses(sqlite_store: Store, write: Write, name: str) -> None:
+    file = write("some.jsonl", lines(row(model=name)))
+    with pytest.raises(BadInput, match="cannot be a model's name"):
+        come_in(sqlite_store, file, model="", shape=Shape(2, 32))
+
+
+junk = st.binary(max_size=200) | st.text().map(str.encode) | st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["layer", "neuron", "explanation", "score", "scores", "modelId", "index", "sentences"]), inner),
+    max_leaves=12,
+).map(lambda value: json.dumps(value).encode())  # fmt: skip
+tables = st.lists(st.lists(st.sampled_from(["layer", "neuron", "explanation", "score", "1", "", '"', "a", "nan"]), max_size=5)).map(
+    lambda table: "\n".join(",".join(cells) for cells in table).encode()
+)  # fmt: skip
+
+
+@hypothesis.given(junk | tables | (junk | tables).map(gzip.compress))
+@hypothesis.settings(
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
+)
+def test_no_file_whatever_breaks_it(sqlite_store: Store, write: Write, data: bytes) -> None:
+    with contextlib.suppress(AppError):
+        run(sqlite_store, Asked(write("junk", data), "tiny", shape=Shape(2, 32)))
 
 
 def test_what_is_not_there_or_not_said(full: Full, write: Write, tmp_path: Path) -> None:
