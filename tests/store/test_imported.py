@@ -118,7 +118,7 @@ def test_what_is_no_number_is_a_state_with_a_reason(full: Full) -> None:
 
 def test_the_best_scores_are_those_that_rebuilding_finds(full: Full) -> None:
     failed = ImportedScore(*BILLS, None, "no")
-    add(full.store, row("a", ImportedScore(*BILLS, 0.2), failed), row("b", GOOD), row("c", failed, neuron=4))
+    add(full.store, row("b", GOOD), row("a", ImportedScore(*BILLS, 0.2), failed), row("c", failed, neuron=4))
     add(full.store, row("d", ImportedScore(*BILLS, 0.4)), row("e", ImportedScore(*BILLS, 0.9), neuron=4))
     add(full.store, row("f", failed, neuron=5), row("g", ImportedScore(*BILLS, None, "newer"), neuron=5))
     kept = best_rows(full.store)
