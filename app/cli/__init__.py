@@ -25,6 +25,7 @@ def main() -> None:
         "jobs",
         "store",
         "imports",
+        "exports",
         "import_openai",
     ):  # each adds its commands to `app`
         importlib.import_module(f"app.cli.{name}")

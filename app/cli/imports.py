@@ -1,10 +1,21 @@
-"""What is imported."""
+"""`import explanations`: other people's statements of neurons, from a file."""
 
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli import app
+from app.cli.common import settings
+from app.domain.explanations import Metric, Protocol
+from app.errors import BadInput
+from app.exchange.columns import Skipped, Wishes
+from app.exchange.forms import Form
+from app.exchange.importing import SHOWN, Asked, Report, Tell, run
+from app.exchange.importing import Progress as ShowProgress
 
 if TYPE_CHECKING:
     from app.store.imported_neurons import Shape
@@ -13,11 +24,122 @@ imports = typer.Typer(help="Bring in what others have made.", no_args_is_help=Tr
 app.add_typer(imports, name="import")
 
 
+@imports.command()
+def explanations(
+    file: Annotated[
+        Path, typer.Argument(help="JSONL, CSV or Parquet, gzipped or not; for delphi the folder of a run.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(help="Model that the neurons are of, such as gpt2-xl; the file's own when not given."),
+    ] = "",
+    form: Annotated[
+        Form, typer.Option("--format", help="Form of the file; found out by itself.")
+    ] = Form.AUTO,
+    method: Annotated[str, typer.Option(help="How the explanations came about; overrules the file.")] = "",
+    explainer: Annotated[str, typer.Option(help="Who or what explained; overrules the file.")] = "",
+    author: Annotated[str, typer.Option(help="Whose work it is; overrules the file.")] = "",
+    columns: Annotated[
+        str, typer.Option(help="Names of columns where they are others: layer=L,neuron=N,explanation=text.")
+    ] = "",
+    metric: Annotated[Metric, typer.Option(help="What the column `score` is.")] = Metric.CORRELATION,
+    protocol: Annotated[
+        Protocol, typer.Option(help="On which records: bills-5+5 for published figures, else as-imported.")
+    ] = Protocol.AS_IMPORTED,
+    shape: Annotated[
+        str, typer.Option(help="LAYERSxNEURONS of a model that the store does not have, such as 12x3072.")
+    ] = "",
+    report: Annotated[Path | None, typer.Option(help="Write every skipped row to this file.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the store.")] = None,
+) -> None:
+    """Import explanations that others made, with their scores. All of the file comes in or, on an error, nothing."""
+    from app.store import Store
+
+    wishes = Wishes(method, explainer, author, metric, protocol, _columns(columns))
+    asked = Asked(file, model, form, _shape(shape), wishes)
+    store = Store.open(settings(data_dir=data_dir).store_url)
+    try:
+        with _told(report) as tell, _progress() as show:
+            done = run(store, asked, tell, show)
+    finally:
+        store.close()
+    _say(done, report)
+
+
+def _columns(text: str) -> dict[str, str]:
+    """`layer=Layer,score=Score` taken apart."""
+    found: dict[str, str] = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        ours, sign, theirs = part.partition("=")
+        if not sign or not ours.strip() or not theirs.strip():
+            raise typer.BadParameter("write --columns as layer=Layer,neuron=Neuron,explanation=text")
+        found[ours.strip().lower()] = theirs.strip()
+    return found
+
+
 def _shape(text: str) -> "Shape | None":
     """`48x6400` as a shape."""
     from app.store.imported_neurons import Shape
 
     if not text:
         return None
-    layers, _, neurons = text.lower().partition("x")
+    layers, sign, neurons = text.lower().partition("x")
+    if not sign or not all(
+        part.isdecimal() and part.isascii() and len(part) <= 9 for part in (layers, neurons)
+    ):
+        raise typer.BadParameter("write --shape as LAYERSxNEURONS, such as 12x3072")
     return Shape(int(layers), int(neurons))
+
+
+@contextmanager
+def _told(report: Path | None) -> Iterator[Tell]:
+    """What hears of skipped rows: a file of tab-separated lines and reasons, or nobody."""
+    if report is None:
+        yield lambda _: None
+        return
+    try:
+        with report.open("w", encoding="utf-8") as file:
+            file.write("line\treason\n")
+
+            def tell(row: Skipped) -> None:
+                reason = " ".join(row.reason.split())
+                file.write(f"{row.line}\t{reason}\n")
+
+            yield tell
+    except OSError as error:
+        raise BadInput(f"{report} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _progress() -> Iterator[ShowProgress]:
+    """A line with how many were read and how fast, where there is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    words = TextColumn("{task.completed:,} explanations, {task.fields[rate]:,.0f} a second")
+    with Progress(SpinnerColumn(), words, TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("", total=None, rate=0.0)
+
+        def show(read: int) -> None:
+            elapsed = bar.tasks[0].elapsed or 0.0
+            bar.update(task, completed=read, rate=read / elapsed if elapsed else 0.0)
+
+        yield show
+
+
+def _say(done: Report, report: Path | None) -> None:
+    typer.echo(
+        f"Read {done.read:,} explanations of {done.model} with {done.scores:,} scores ({done.form}): {done.added:,} added, "
+        f"{done.same:,} there already, {done.skipped:,} rows skipped."
+    )
+    for row in done.first:
+        typer.echo(f"  row {row.line}: {row.reason}")
+    if done.skipped > SHOWN:
+        typer.echo(f"  … and {done.skipped - SHOWN:,} more{'' if report else '; --report FILE lists all'}")
+    if done.noted:
+        where = f"{report} says which" if report else "--report FILE says which"
+        typer.echo(f"  {done.noted:,} scores were left out; {where}.")

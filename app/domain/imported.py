@@ -4,13 +4,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from math import isfinite
+from types import MappingProxyType
 from typing import NamedTuple
 
 from app.domain.explanations import Metric, Protocol, Sample, State
 from app.domain.neurons import Polarity
 
 IMPORTED = "imported"  # the key in a score's parameters that says so
+LONGEST_TEXT = 20_000  # characters of an explanation
+NOT_TOLD = "not told"  # an explainer or author that a file does not name
 NO_NUMBER = "The imported score is no number."
 
 
@@ -93,14 +97,22 @@ def place_json(name: str, sha256: str, form: str, more: Mapping[str, str] | None
     )
 
 
-def claims(parameters_json: str) -> dict[str, str]:
+def claims(parameters_json: str) -> Mapping[str, str]:
     """What was claimed of an imported score; nothing for one that was computed here."""
-    if IMPORTED not in parameters_json:
-        return {}
-    said = json.loads(parameters_json)
-    return {key: value for key, value in said.items() if key != IMPORTED} if said.get(IMPORTED) else {}
+    return _said(parameters_json) or {}
 
 
 def is_imported(parameters_json: str) -> bool:
     """Whether a score with these parameters came with its explanation."""
-    return IMPORTED in parameters_json and bool(json.loads(parameters_json).get(IMPORTED))
+    return _said(parameters_json) is not None
+
+
+@lru_cache(maxsize=1024)
+def _said(parameters_json: str) -> Mapping[str, str] | None:
+    """Thousands of imported scores share a few parameters."""
+    if f'"{IMPORTED}"' not in parameters_json:
+        return None
+    said = json.loads(parameters_json)
+    if not said.get(IMPORTED):
+        return None
+    return MappingProxyType({key: value for key, value in said.items() if key != IMPORTED})

@@ -6,6 +6,7 @@ from functools import lru_cache
 from markupsafe import Markup
 
 from app.domain.explanations import Method, Metric, Protocol, Sample, SimulatorName, State
+from app.domain.imported import claims
 from app.domain.neurons import NeuronRef, Polarity
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
@@ -27,16 +28,25 @@ def main_sample(protocol: Protocol) -> Sample:
     return Sample.POPULATION if protocol is Protocol.POPULATION else Sample.TOP_AND_RANDOM
 
 
+def _main(scores: Iterable[ScoreRow], protocol: Protocol) -> tuple[Sample, Metric]:
+    """The measure that stands beside an explanation: of imported scores whichever there is, the correlation first."""
+    if protocol is not Protocol.AS_IMPORTED:
+        return main_sample(protocol), Metric.CORRELATION
+    samples, metrics = list(Sample), list(Metric)
+    there = [(s.value.sample, s.value.metric) for s in scores if s.value.protocol is protocol]
+    places = ((metrics.index(metric), samples.index(sample)) for sample, metric in there)
+    metric, sample = min(places, default=(0, 0))
+    return samples[sample], metrics[metric]
+
+
 def _attempts(
-    scores: Iterable[ScoreRow], protocol: Protocol, sample: Sample
+    scores: Iterable[ScoreRow], protocol: Protocol, sample: Sample, metric: Metric = Metric.CORRELATION
 ) -> tuple[ScoreRow | None, ScoreRow | None]:
-    """Correlations of this protocol and sample: (the newest defined one if there is any, the newest)."""
+    """Scores of this protocol, sample and metric: (the newest defined one if there is any, the newest)."""
     mine = [
         row
         for row in scores
-        if row.value.metric is Metric.CORRELATION
-        and row.value.protocol is protocol
-        and row.value.sample is sample
+        if row.value.metric is metric and row.value.protocol is protocol and row.value.sample is sample
     ]
     defined = [row for row in mine if row.value.state is State.OK]
     newest = max(mine, key=lambda row: row.id, default=None)
@@ -45,14 +55,17 @@ def _attempts(
 
 def shown(scores: Sequence[ScoreRow], protocol: Protocol) -> tuple[Shown, ScoreRow | None]:
     """The score of one protocol as it is shown, and its row."""
-    row, newest = _attempts(scores, protocol, main_sample(protocol))
+    sample, metric = _main(scores, protocol)
+    row, newest = _attempts(scores, protocol, sample, metric)
     if row is None or newest is None:
         others = sorted({s.value.protocol.value for s in scores})
         words = "not scored yet" if not others else f"no {protocol} score; there is {', '.join(others)}"
         return Shown(None, Markup(""), words, "", False, ""), None
     score = row.value
     also = ""
-    if protocol is not Protocol.POPULATION:
+    if protocol is Protocol.AS_IMPORTED:
+        also = _claimed(row)
+    elif protocol is not Protocol.POPULATION:
         same = [s for s in scores if s.simulator == row.simulator]
         alone, _ = _attempts(same, protocol, Sample.RANDOM_ONLY)
         if alone is not None:
@@ -64,8 +77,13 @@ def shown(scores: Sequence[ScoreRow], protocol: Protocol) -> tuple[Shown, ScoreR
     if score.value is None:
         return Shown(None, Markup(""), wording.STATES[score.state], also, False, score.reason), row
     line = charts.interval(score.value, score.low, score.high)
-    words = f"correlation, {plural(score.n_records, 'record')}"
-    return Shown(score.value, line, words, also, score.indicative, ""), row
+    on = plural(score.n_records, "record") if score.n_records else "records not told"
+    return Shown(score.value, line, f"{wording.METRICS[metric]}, {on}", also, score.indicative, ""), row
+
+
+def _claimed(row: ScoreRow) -> str:
+    said = claims(row.value.parameters_json).get("protocol")
+    return f"{said} as its maker says" if said else "as imported"
 
 
 def item(row: ExplanationRow, view: View) -> ExplanationItem:

@@ -4,7 +4,18 @@ from fastapi import FastAPI
 
 from app.web import login, preferences
 from app.web.api import router as api
-from app.web.pages import api_reference, explanation, go, home, jobs, layer, model, neuron, neuron_actions
+from app.web.pages import (
+    api_reference,
+    explanation,
+    exports,
+    go,
+    home,
+    jobs,
+    layer,
+    model,
+    neuron,
+    neuron_actions,
+)
 from app.web.pages import help as help_page
 
 ROUTERS = (
@@ -18,6 +29,7 @@ ROUTERS = (
     jobs.router,
     neuron_actions.router,
     explanation.router,
+    exports.router,
     layer.router,
     model.router,
 )

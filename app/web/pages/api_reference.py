@@ -95,7 +95,7 @@ def example(schema: dict[str, Any], schemas: dict[str, Any], depth: int = 0) -> 
 
 def body_example(content: dict[str, Any], schemas: dict[str, Any]) -> str:
     """The example of a JSON body, indented."""
-    schema = content.get("application/json", {}).get("schema")
+    schema = next((each["schema"] for each in content.values() if "schema" in each), None)
     if schema is None:
         return ""
     return orjson.dumps(example(schema, schemas), option=orjson.OPT_INDENT_2).decode()
