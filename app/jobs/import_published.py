@@ -27,6 +27,8 @@ from app.store.library import Library
 CHUNK = 128  # neurons
 BATCH_S = 1.0  # a transaction holds the chunks of about so long: one each would wait for the disk more often
 # As the paper says of GPT-2 XL and GPT-2 small.
+# The address is the collection's: the same statement from a copy of the data is the same.
+DATA_SET = "neuron-explainer"
 EXPLAINER, SIMULATOR, AUTHOR = "gpt-4", "text-davinci-003", "Bills et al. 2023"
 
 
@@ -112,6 +114,7 @@ def run(
         raise BadInput(
             f"the shape of “{request.model}” is not known: say it with --shape LAYERSxNEURONS, such as 12x3072"
         )
+    imported_neurons.demand_sound(shape)
     layers = request.layers or tuple(range(shape.layers))
     neurons = request.neurons or tuple(range(shape.neurons_per_layer))
     for layer in layers:
@@ -184,7 +187,7 @@ class _Import:
             self.request.explainer,
             self.request.author,
             "",
-            place_json(self.address, "", "openai"),
+            place_json(DATA_SET, "", "openai"),
         )
 
     def stage(

@@ -63,8 +63,7 @@ def ensure_model(s: Session, name: str, shape: Shape | None = None) -> Collectio
             raise BadInput(
                 f"the store has no model “{name}”, and its shape is not known: say it with --shape LAYERSxNEURONS, such as 12x3072"
             )
-        if min(shape) < 1 or shape.layers > 10_000 or shape.neurons_per_layer >= 1 << t.INDEX_BITS:
-            raise BadInput(f"no model has {shape.layers} layers of {shape.neurons_per_layer} neurons")
+        demand_sound(shape)
         made = models.add_model(s, _card(name, slug, shape), Vocabulary(()))
         return _begin(s, made)
     there = Shape(row["layers"], row["neurons_per_layer"])
@@ -80,6 +79,12 @@ def ensure_model(s: Session, name: str, shape: Shape | None = None) -> Collectio
     c = t.collections.c
     found = s.execute(select(c.imported, c.revision).where(c.id == current)).one()
     return Collection(current, row["id"], slug, there, found.imported, found.revision)
+
+
+def demand_sound(shape: Shape) -> None:
+    """BadInput for a shape that no model has."""
+    if min(shape) < 1 or shape.layers > 10_000 or shape.neurons_per_layer >= 1 << t.INDEX_BITS:
+        raise BadInput(f"no model has {shape.layers} layers of {shape.neurons_per_layer} neurons")
 
 
 def shape_of(s: Session, slug: str) -> Shape | None:

@@ -100,7 +100,8 @@ class Library:
             raise BadInput(f"an excerpt of {len(tokens)} tokens among excerpts of {self.width}")
         if self._count == len(self._tokens):
             grown = np.zeros((max(4096, 2 * self._count), len(tokens)), np.int32)
-            grown[: self._count] = self._tokens[: self._count]
+            if self._count:
+                grown[: self._count] = self._tokens
             self._tokens = grown
         ids = self._ids
         self._tokens[self._count] = [ids.setdefault(token, len(ids)) for token in tokens]

@@ -63,8 +63,9 @@ def write(
     plain = [ImportedExplanation(layer, neuron, each.text) for neuron, each in said]
     added = add_explanations(s, into.slug, source, plain)
     simulated: dict[int, int] = {}
+    fresh = 0
     if simulator:
-        simulated = _simulations(s, into, library, added.ids, [each for _, each in said], simulator)
+        simulated, fresh = _simulations(s, into, library, added.ids, [each for _, each in said], simulator)
     drawn = _random(s, into, layer, sorted({neuron for neuron, _ in said})) if simulator else {}
     scored = [
         ImportedExplanation(
@@ -76,7 +77,7 @@ def write(
         for (neuron, each), id_ in zip(said, added.ids, strict=True)
     ]
     add_explanations(s, into.slug, source, scored)
-    return Tally(added.new, added.same, len(simulated))
+    return Tally(added.new, added.same, fresh)
 
 
 def _simulations(
@@ -86,8 +87,8 @@ def _simulations(
     ids: Sequence[int],
     said: Sequence[Explained],
     simulator: str,
-) -> dict[int, int]:
-    """Insert the simulations of explanations that have none yet; their ids by explanation, those there included."""
+) -> tuple[dict[int, int], int]:
+    """Insert the simulations of explanations that have none yet; (all ids by explanation, how many are new)."""
     sim = t.simulations.c
     query = select(sim.explanation_id, sim.id).where(sim.key.in_([_key(id_) for id_ in ids]))
     there = {row.explanation_id: row.id for row in s.execute(query)}
@@ -130,7 +131,7 @@ def _simulations(
             )
         )
     bulk.insert(s, t.simulations, _COLUMNS, rows)
-    return there | dict(zip(wanted, new, strict=True))
+    return there | dict(zip(wanted, new, strict=True)), len(wanted)
 
 
 def _key(explanation_id: int) -> str:
