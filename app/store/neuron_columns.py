@@ -5,6 +5,7 @@ search looks whether there is anything new, so that processes that share a store
 of this module never changes: what is new makes a new one.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -30,6 +31,7 @@ _VERSION = (
 )
 # On PostgreSQL a row may become visible after one with a higher id: a short transaction's rows are looked for once more.
 LATE = 20_000
+_FEW = 4_000
 
 
 class LayerAt(NamedTuple):
@@ -64,24 +66,40 @@ class Explained:
     explainer_names: tuple[str, ...]
 
     @cached_property
-    def _by_id(self) -> Int32:
-        return np.argsort(self.ids, kind="stable").astype(np.int32)
+    def _row_of(self) -> Int32:
+        """[last id - first id + 1] the row of each id; -1 for an id that is not there."""
+        first, last = (int(self.ids.min()), int(self.ids.max())) if len(self.ids) else (0, -1)
+        found = np.full(last - first + 1, -1, np.int32)
+        found[self.ids - first] = np.arange(len(self.ids), dtype=np.int32)
+        return found
 
     @cached_property
-    def _sorted_ids(self) -> NDArray[np.int64]:
-        return self.ids[self._by_id]
+    def _first_id(self) -> int:
+        return int(self.ids.min()) if len(self.ids) else 0
 
     def places(self, ids: NDArray[np.int64]) -> Int32:
         """Where these explanations stand; -1 for one that is not there."""
         if not len(self.ids):
             return np.full(len(ids), -1, np.int32)
-        place = np.minimum(np.searchsorted(self._sorted_ids, ids), len(self.ids) - 1)
-        return np.where(self._sorted_ids[place] == ids, self._by_id[place], np.int32(-1))
+        at = ids - self._first_id
+        inside = (at >= 0) & (at < len(self._row_of))
+        if inside.all():
+            return self._row_of[at]
+        return np.where(inside, self._row_of[np.where(inside, at, 0)], np.int32(-1))
 
     def rows(self, ids: NDArray[np.int64]) -> Int32:
         """The same without those that are not there."""
         found = self.places(ids)
         return found[found >= 0]
+
+    def ascending(self, ids: NDArray[np.int64]) -> Int32:
+        """The same in the order of neurons. Of many, marking them is quicker than sorting."""
+        found = self.rows(ids)
+        if len(found) < _FEW:
+            return np.sort(found)
+        there = np.zeros(len(self.ids), np.bool_)
+        there[found] = True
+        return np.flatnonzero(there).astype(np.int32)
 
     def method(self, name: str) -> Bool:
         """[E] which are of this method."""
@@ -109,7 +127,12 @@ class Columns:
     statistics: dict[str, Float32]  # [N] each
     explained: Explained
     measures: "dict[Measure, MeasureColumn]" = field(default_factory=dict)  # those asked for so far
-    derived: dict[str, Any] = field(default_factory=dict)  # what other modules make of this and keep with it
+    derived: dict[str, Any] = field(
+        default_factory=dict
+    )  # what other modules make of the neurons and keep with them
+    asked: "OrderedDict[Any, Int32]" = field(
+        default_factory=OrderedDict
+    )  # explanations that the latest searches found
 
     def __len__(self) -> int:
         return len(self.places)

@@ -25,6 +25,7 @@ from app.store.session import Session, Store
 from app.store.tables import INDEX_BITS
 
 MOST = 500  # neurons a page
+KEPT_SEARCHES = 16
 FUSED = 1000  # of each ranked list that is fused, the first so many
 EXPLANATION = "explanation"  # what `has` and `lacks` call any explanation other than token lookup
 
@@ -147,18 +148,18 @@ def _said(s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted) -> _S
     e = c.explained
     rows: Int32 | None = None
     weights: Float64 | None = None
-    if wanted.text is not None and (wanted.ranked is None or wanted.sort is not SearchSort.RELEVANCE):
-        rows = np.sort(e.rows(text_index.matching(s, wanted.text)))
+    if wanted.text is not None and wanted.ranked is None:
+        rows = _having_words(s, c, wanted.text)
     if wanted.ranked is not None:
         lists = [e.rows(np.array(wanted.ranked, np.int64)).tolist()]
         if wanted.text is not None:
-            found = np.sort(e.rows(text_index.matching(s, wanted.text))) if rows is None else rows
+            found = _having_words(s, c, wanted.text)
             best_first = np.argsort(-measured.values[found], kind="stable")[:FUSED]
             lists.insert(0, found[best_first].tolist())
         fused = reciprocal_rank(lists)
         weights = np.full(len(e.ids), np.nan)
         weights[[row for row, _ in fused]] = [weight for _, weight in fused]
-        rows = np.sort(np.array([row for row, _ in fused], np.int32))
+        rows = np.sort(np.array([row for row, _ in fused], np.int32))  # in the order of neurons again
     tests: list[Bool] = []
     within = np.arange(len(e.ids), dtype=np.int32) if rows is None else rows
     if wanted.method is not None:
@@ -180,6 +181,17 @@ def _said(s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted) -> _S
     return _by_neuron(c, within, measured.values, weights)
 
 
+def _having_words(s: Session, c: Columns, query: TextQuery) -> Int32:
+    """The explanations that the words find, by neuron. Kept for the next pages of the same search."""
+    found = c.asked.get(query)
+    if found is None:
+        found = c.explained.ascending(text_index.matching(s, query))
+        c.asked[query] = found
+        while len(c.asked) > KEPT_SEARCHES:
+            c.asked.popitem(last=False)
+    return found
+
+
 def _by_neuron(c: Columns, rows: Int32, values: Float64, weights: Float64 | None) -> _Said:
     """From explanations (ascending rows) to their neurons, each with the most relevant, best-scoring or else newest one."""
     if not len(rows):
@@ -187,6 +199,8 @@ def _by_neuron(c: Columns, rows: Int32, values: Float64, weights: Float64 | None
         return _Said(none, np.zeros(0), none, None if weights is None else np.zeros(0))
     neurons = c.explained.neurons[rows]
     starts = np.flatnonzero(np.r_[True, neurons[1:] != neurons[:-1]])
+    if len(starts) == len(rows):  # one each: nothing to choose
+        return _Said(neurons, values[rows], rows, None if weights is None else weights[rows])
     key = values[rows] if weights is None else weights[rows]
     key = np.where(np.isnan(key), -np.inf, key)
     top = np.maximum.reduceat(key, starts)

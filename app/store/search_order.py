@@ -27,11 +27,28 @@ class Order(NamedTuple):
 def page(order: Order, at: Cursor | None, limit: int) -> Window[int]:
     """The items of one page, as positions in `values`, and which ways there are more."""
     backward = at is not None and at.backward
-    keys, rising = _keys(order)
-    left = np.arange(len(keys)) if at is None else np.flatnonzero(_beyond(order, keys, rising, at))
+    if order.by_place:
+        return window(_next_places(order, at, limit + 1), limit, backward=backward, first=at is None)
+    # Keys whose rising order is the list's; infinity for what is missing.
+    keys = -order.values if order.descending else order.values
+    keys = np.where(np.isnan(keys), keys.dtype.type(np.inf), keys)
+    left = np.arange(len(keys)) if at is None else np.flatnonzero(_beyond(order, keys, at))
     chosen = keys[left]
-    read = left[smallest(-chosen if backward else chosen, limit + 1, rising != backward)]
+    read = left[smallest(-chosen if backward else chosen, limit + 1, not backward)]
     return window(read.tolist(), limit, backward=backward, first=at is None)
+
+
+def _next_places(order: Order, at: Cursor | None, n: int) -> list[int]:
+    """Up to `n` positions away from a place, in the list's order or (backward) against it."""
+    rising = order.descending == (at is not None and at.backward)
+    low, high = 0, len(order.places)
+    if at is not None and rising:
+        low = int(np.searchsorted(order.places, at.index, "right"))
+    elif at is not None:
+        high = int(np.searchsorted(order.places, at.index, "left"))
+    return (
+        list(range(low, min(high, low + n))) if rising else list(range(high - 1, max(low, high - n) - 1, -1))
+    )
 
 
 def smallest(keys: NDArray[np.floating], n: int, rising: bool) -> NDArray[np.intp]:
@@ -46,21 +63,10 @@ def smallest(keys: NDArray[np.floating], n: int, rising: bool) -> NDArray[np.int
     return chosen[np.lexsort((chosen if rising else -chosen, keys[chosen]))]
 
 
-def _keys(order: Order) -> tuple[NDArray[np.floating], bool]:
-    """Keys whose rising order is the list's, infinity for what is missing, and whether places rise with it."""
-    if order.by_place:
-        return np.zeros(len(order.places), np.float32), not order.descending
-    keys = -order.values if order.descending else order.values
-    return np.where(np.isnan(keys), np.inf, keys), True
-
-
-def _beyond(order: Order, keys: NDArray[np.floating], rising: bool, at: Cursor) -> Bool:
+def _beyond(order: Order, keys: NDArray[np.floating], at: Cursor) -> Bool:
     """What comes after a place in the list, or before it if the cursor looks backward."""
-    places = order.places
-    later = places > at.index if rising != at.backward else places < at.index
-    if order.by_place:
-        key = keys.dtype.type(0)
-    elif at.value is None:
+    later = order.places < at.index if at.backward else order.places > at.index
+    if at.value is None:
         key = keys.dtype.type(np.inf)
     else:
         key = keys.dtype.type(-at.value if order.descending else at.value)
