@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from app.domain.explanations import Method, Metric, Protocol, Sample, State
 from app.domain.neurons import Bool, Float32, Float64, Int32
 from app.errors import NotFound
-from app.store import arrays, measure_columns, names, types
+from app.store import arrays, measure_columns, names, scores, types
 from app.store.session import Session, Store
 from app.store.tables import INDEX_BITS
 
@@ -130,6 +130,9 @@ class Columns:
     derived: dict[str, Any] = field(
         default_factory=dict
     )  # what other modules make of the neurons and keep with them
+    known: dict[str, Any] = field(
+        default_factory=dict
+    )  # the same for what a new score or explanation may change
     asked: "OrderedDict[Any, Int32]" = field(
         default_factory=OrderedDict
     )  # explanations that the latest searches found
@@ -183,6 +186,14 @@ def measure(s: Session, c: Columns, wanted: Measure) -> MeasureColumn:
         values = measure_columns.read(s, c, wanted)
         found = c.measures[wanted] = _measured(c, values)
     return found
+
+
+def stored_measures(s: Session, c: Columns) -> list[Measure]:
+    """The measures by which any neuron of the model has a score or a reason for having none."""
+    found = c.known.get("measures")
+    if found is None:
+        found = c.known["measures"] = scores.measures(s, c.model)
+    return list(found)
 
 
 def _version(s: Session, slug: str) -> Version:

@@ -4,7 +4,18 @@ from fastapi import FastAPI
 
 from app.web import login, preferences
 from app.web.api import router as api
-from app.web.pages import api_reference, explanation, go, home, jobs, layer, model, neuron, neuron_actions
+from app.web.pages import (
+    api_reference,
+    explanation,
+    go,
+    home,
+    jobs,
+    layer,
+    model,
+    neuron,
+    neuron_actions,
+    search,
+)
 from app.web.pages import help as help_page
 
 ROUTERS = (
@@ -15,6 +26,7 @@ ROUTERS = (
     api_reference.router,
     home.router,
     go.router,
+    search.router,
     jobs.router,
     neuron_actions.router,
     explanation.router,
