@@ -73,6 +73,8 @@ def choices(index_: TokenIndex, vocabulary: Vocabulary, text: str) -> list[Token
     if text.startswith("#") and text[1:].isdecimal() and text.isascii():
         id_ = int(text[1:10])
         return [TokenChoice(id_, index_.neurons_of(id_))] if id_ < len(vocabulary) else []
+    if not text:
+        return []
     bare = text.removeprefix(" ")
     forms = dict.fromkeys(
         lead + form
