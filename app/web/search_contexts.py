@@ -87,7 +87,7 @@ class SearchPage:
     lacks: tuple[Choice, ...]
     modes: tuple[Choice, ...]  # empty where there is one way only
     layers_hint: str
-    open: bool  # whether the filters are unfolded
+    filters: tuple[str, ...]  # those that are set, in short
     results: Results | None
     problem: str  # why there are none
     instead: tuple[TokenLink, ...]  # where nothing was found: other things to try

@@ -120,7 +120,7 @@ def test_an_explanation_is_led_to(client: TestClient, tiny_store: Store) -> None
 
 
 def test_empty_fields_of_a_form_leave_the_address(client: TestClient) -> None:
-    answer = client.get("/search?q=words&token=&layers=&min=&max=&sort=score")
+    answer = client.get(f"/search?q=words&token=&layers=&min=&max=&sort=score&measure={MEASURE}")
     assert (answer.status_code, answer.headers["location"]) == (303, "/search?q=words&sort=score")
     live = client.get("/search?q=words&token=&layers=", headers={"hx-request": "true"})
     assert (live.status_code, live.headers["hx-push-url"]) == (200, "/search?q=words")
@@ -138,7 +138,8 @@ def test_the_form_says_what_was_asked(client: TestClient) -> None:
     assert (values["layers"], values["min"], values["sort"]) == ("0-1", "0.2", "gain")
     chosen = [e["value"] for e in form.inside if e.tag == "option" and "selected" in e.attributes]
     assert "summary" in chosen and MEASURE in chosen
-    assert "open" in page.one("details", "filters").attributes
+    said = page.one("summary").text
+    assert "layers 0-1" in said and "score 0.2 to …" in said and "summary" in said
 
 
 @pytest.mark.parametrize(

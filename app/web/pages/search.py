@@ -56,15 +56,17 @@ EXTRA: dict[SearchSort, Callable[[Found], float | None]] = {
 @router.get("/search")
 def show(request: Request, store: StoreDep, asked: Annotated[Asked, Query()]) -> Response:
     """The form, and a page of what is found. A form that was sent with empty fields leads to the address without them."""
-    given = request.query_params
-    plain = asked.address()
-    if any(value == "" for value in given.values()) and "hx-request" not in request.headers:
-        return RedirectResponse(plain, 303)
     with store.session() as session:
         models = [model for model in stored_models.models(session) if model.neurons]
         if not models and not asked.model:
-            return _answer(plain, page("search.html", nothing(request, asked)))
+            return page("search.html", nothing(request, asked))
         here = search_run.scene(store, session, asked)
+        sent = any(value == "" for value in request.query_params.values())
+        if sent and asked.measure == measures.parse("", here.stored).key:
+            asked = asked.model_copy(update={"measure": ""})  # a form always names one
+        plain = asked.address()
+        if sent and "hx-request" not in request.headers:
+            return RedirectResponse(plain, 303)
         outcome: Outcome | None = None
         problem = ""
         instead: tuple[TokenLink, ...] = ()
@@ -233,7 +235,6 @@ def _page(
     except BadInput:  # said in `problem`
         measure = measures.DEFAULT
     kinds = [EXPLANATION, *sorted(explained.method_names)]
-    folded = {"model", "q", "sort", "order", "cursor", "mode", "token"}
 
     def kind(word: str) -> str:
         return "any but token lookup" if word == EXPLANATION else wording.name(word)
@@ -256,7 +257,7 @@ def _page(
             for each, label in (("text", "words"), ("meaning", "meaning"), ("both", "both"))
         ),
         layers_hint=f"{layers[0].ordinal}-{layers[-1].ordinal}" if layers else "",
-        open=any(asked.model_dump(exclude=folded).values()),
+        filters=_filters(asked),
         results=results,
         problem=problem,
         instead=instead,
@@ -264,10 +265,31 @@ def _page(
     )
 
 
+def _filters(asked: Asked) -> tuple[str, ...]:
+    """The filters that are set, in short: they are folded away."""
+    said = []
+    for what, low, high in (
+        ("score", asked.min, asked.max),
+        ("fires strongly on", asked.density_min, asked.density_max),
+        ("kurtosis", asked.kurtosis_min, asked.kurtosis_max),
+    ):
+        if low or high:
+            said.append(f"{what} {low or '…'} to {high or '…'}")
+    for what, value in (
+        ("layers", asked.layers), ("method", asked.method), ("explainer", asked.explainer), ("side", asked.polarity),
+        ("explained by", asked.has), ("not explained by", asked.lacks), ("list", asked.list),
+    ):  # fmt: skip
+        if value:
+            said.append(f"{what} {words(value)}")
+    if asked.measure:
+        said.append(asked.measure.replace(" ", "+"))
+    return tuple(each[:80] for each in said)
+
+
 def nothing(request: Request, asked: Asked) -> SearchPage:
     """The page of a store without neurons."""
     return SearchPage(
-        _chrome(request, asked), asked, "", (), (), (), (), (), (), (), (), "", False, None,
+        _chrome(request, asked), asked, "", (), (), (), (), (), (), (), (), "", (), None,
         "There are no neurons to search yet: a collection has to end first.", (), "/search",
     )  # fmt: skip
 
