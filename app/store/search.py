@@ -117,12 +117,8 @@ def find(
         name += f"/{wanted.protocol}/{wanted.metric}/{wanted.sample}"
     place = cursors.read(cursor, name, below=1 << (2 * INDEX_BITS)) if cursor else None
     measured = neuron_columns.measure(s, c, (wanted.protocol, wanted.sample, wanted.metric))
-    said = _said(s, c, measured, wanted)
     on_token = token_index.index(s, c).of(wanted.token) if wanted.token is not None else None
-    keep = _kept(c, wanted, said.at, on_token)
-    if keep is not None:
-        relevance = None if said.relevance is None else said.relevance[keep]
-        said = _Said(said.at[keep], said.score[keep], said.row[keep], relevance)
+    said = _said(s, c, measured, wanted, _kept(c, wanted, on_token))
     values = _values(c, measured, wanted, said, on_token)
     places = c.places[said.at]
     order = search_order.Order(values, places, wanted.descending, wanted.sort is SearchSort.INDEX)
@@ -143,8 +139,8 @@ def find(
     )
 
 
-def _said(s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted) -> _Said:
-    """The neurons that have an explanation as asked for; all of them where nothing was asked about explanations."""
+def _said(s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted, kept: Bool | None) -> _Said:
+    """Of the neurons `kept` [N] those that have an explanation as asked for; all where nothing was asked about explanations."""
     e = c.explained
     rows: Int32 | None = None
     weights: Float64 | None = None
@@ -161,6 +157,14 @@ def _said(s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted) -> _S
         weights[[row for row, _ in fused]] = [weight for _, weight in fused]
         rows = np.sort(np.array([row for row, _ in fused], np.int32))  # in the order of neurons again
     tests: list[Bool] = []
+    if rows is None and not _asks_explanations(wanted):
+        at = np.arange(len(c), dtype=np.int32) if kept is None else np.flatnonzero(kept).astype(np.int32)
+        if kept is None:
+            return _Said(at, measured.best, measured.best_row, None)
+        return _Said(at, measured.best[at], measured.best_row[at], None)
+    if kept is not None:
+        there = kept[e.neurons] if rows is None else kept[e.neurons[rows]]
+        rows = np.flatnonzero(there).astype(np.int32) if rows is None else rows[there]
     within = np.arange(len(e.ids), dtype=np.int32) if rows is None else rows
     if wanted.method is not None:
         code = e.method_names.index(wanted.method) if wanted.method in e.method_names else -1
@@ -174,11 +178,15 @@ def _said(s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted) -> _S
         tests.append(wanted.score.holds(measured.values[within]))
     if wanted.sort is SearchSort.GAIN:
         tests.append(~e.lookup[within])
-    if rows is None and not tests:
-        return _Said(np.arange(len(c), dtype=np.int32), measured.best, measured.best_row, None)
     if tests:
         within = within[np.logical_and.reduce(tests)]
     return _by_neuron(c, within, measured.values, weights)
+
+
+def _asks_explanations(wanted: Wanted) -> bool:
+    """Whether anything but words and meaning is asked about explanations."""
+    named = wanted.method, wanted.explainer, wanted.polarity
+    return any(each is not None for each in named) or bool(wanted.score) or wanted.sort is SearchSort.GAIN
 
 
 def _having_words(s: Session, c: Columns, query: TextQuery) -> Int32:
@@ -210,8 +218,8 @@ def _by_neuron(c: Columns, rows: Int32, values: Float64, weights: Float64 | None
     return _Said(neurons[starts], values[row], row, None if weights is None else weights[row])
 
 
-def _kept(c: Columns, wanted: Wanted, at: Int32, on_token: token_index.OnToken | None) -> Bool | None:
-    """[K] which neurons have what was asked about neurons; None: all of them."""
+def _kept(c: Columns, wanted: Wanted, on_token: token_index.OnToken | None) -> Bool | None:
+    """[N] which neurons have what was asked about neurons; None: all of them."""
     masks: list[Bool] = []  # [N] each
     if wanted.layers is not None:
         mask = np.zeros(len(c), np.bool_)
@@ -239,7 +247,7 @@ def _kept(c: Columns, wanted: Wanted, at: Int32, on_token: token_index.OnToken |
     if not masks:
         return None
     every: Bool = np.logical_and.reduce(masks)
-    return every[at]
+    return every
 
 
 def _having(c: Columns, name: str) -> Bool:

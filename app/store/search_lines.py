@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,8 @@ from app.store.tables import INDEX_BITS
 from app.store.token_index import OnToken
 
 _POLARITIES = {code: word for word, code in types.POLARITIES.items()}
+_COLUMNS = ", ".join(("id", *STATISTICS))
+_INDEX = (1 << INDEX_BITS) - 1
 _STATES = {code: word for word, code in types.STATES.items()}
 
 
@@ -82,29 +84,32 @@ def lines(
     on_token: OnToken | None,
 ) -> tuple[Found, ...]:
     """The page's neurons in the order given, with exact values as stored."""
+    if not picked:
+        return ()
     rows = [each.row if each.row >= 0 else _any_row(c, each.at) for each in picked]
-    said = _said(s, c, [int(c.explained.ids[row]) for row in rows if row >= 0], measure)
-    ids = [_neuron_id(c, each.at) for each in picked]
-    listed = ", ".join(map(str, ids)) or "-1"
-    wanted = ", ".join(("id", *STATISTICS))
-    here = f"WHERE id IN ({listed})"
-    statistics = {row[0]: row[1:] for row in _all(s, f"SELECT {wanted} FROM neurons {here}")}  # noqa: S608
+    explained = c.explained.ids[
+        rows
+    ].tolist()  # of a neuron without any row (-1) that of another, not looked at
+    by_lookup = c.explained.lookup[rows].tolist()
+    said = _said(s, c, [id_ for id_, row in zip(explained, rows, strict=True) if row >= 0], measure)
+    places = c.places[[each.at for each in picked]].tolist()
+    layers = [c.layers[place >> INDEX_BITS] for place in places]
+    indices = [place & _INDEX for place in places]
+    ids = [names.neuron_id(layer.part, index) for layer, index in zip(layers, indices, strict=True)]
+    here = f"WHERE id IN ({', '.join(map(str, ids))})"
+    statistics = {row[0]: row[1:] for row in _all(s, f"SELECT {_COLUMNS} FROM neurons {here}")}  # noqa: S608
     tokens = dict(_all(s, f"SELECT id, data FROM neuron_tokens {here}"))  # noqa: S608
     found = []
-    for each, row, id_ in zip(picked, rows, ids, strict=True):
-        rank = int(c.places[each.at]) >> INDEX_BITS
-        layer = c.layers[rank]
-        index = int(c.places[each.at]) & ((1 << INDEX_BITS) - 1)
-        values = [nan if value is None else value for value in statistics[id_]]
-        shown = said.get(int(c.explained.ids[row])) if row >= 0 else None
-        lookup = None if np.isnan(each.lookup) else each.lookup
-        other = shown is not None and not c.explained.lookup[row]
-        score = shown.value if shown is not None and other else None
-        packed = codec.unpack_tokens(tokens.get(id_, b""))
+    for i, each in enumerate(picked):
+        values = [nan if value is None else value for value in statistics[ids[i]]]
+        shown = said.get(explained[i]) if rows[i] >= 0 else None
+        lookup = None if isnan(each.lookup) else each.lookup
+        score = shown.value if shown is not None and not by_lookup[i] else None
+        packed = codec.unpack_tokens(tokens.get(ids[i], b""))
         found.append(
             Found(
-                NeuronRef(c.model, layer.slug, index),
-                layer.ordinal,
+                NeuronRef(c.model, layers[i].slug, indices[i]),
+                layers[i].ordinal,
                 top_tokens=tuple(map(TopToken, *(array.tolist() for array in packed))),
                 said=shown,
                 lookup=lookup,
@@ -174,11 +179,6 @@ def _hit(on_token: OnToken | None, at: int, maximum: float) -> TokenHit | None:
     i = int(np.flatnonzero(on_token.neurons == at)[0])
     mean = float(on_token.means[i])
     return TokenHit(mean, mean / maximum if maximum > 0 else None, int(on_token.counts[i]))
-
-
-def _neuron_id(c: Columns, at: int) -> int:
-    place = int(c.places[at])
-    return names.neuron_id(c.layers[place >> INDEX_BITS].part, place & ((1 << INDEX_BITS) - 1))
 
 
 def _all(s: Session, query: str) -> Sequence[Any]:
