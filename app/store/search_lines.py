@@ -87,11 +87,10 @@ def lines(
     if not picked:
         return ()
     rows = [each.row if each.row >= 0 else _any_row(c, each.at) for each in picked]
-    explained = c.explained.ids[
-        rows
-    ].tolist()  # of a neuron without any row (-1) that of another, not looked at
-    by_lookup = c.explained.lookup[rows].tolist()
-    said = _said(s, c, [id_ for id_, row in zip(explained, rows, strict=True) if row >= 0], measure)
+    there = [row for row in rows if row >= 0]
+    explained = dict(zip(there, c.explained.ids[there].tolist(), strict=True))
+    by_lookup = dict(zip(there, c.explained.lookup[there].tolist(), strict=True))
+    said = _said(s, c, list(explained.values()), measure)
     places = c.places[[each.at for each in picked]].tolist()
     layers = [c.layers[place >> INDEX_BITS] for place in places]
     indices = [place & _INDEX for place in places]
@@ -102,9 +101,9 @@ def lines(
     found = []
     for i, each in enumerate(picked):
         values = [nan if value is None else value for value in statistics[ids[i]]]
-        shown = said.get(explained[i]) if rows[i] >= 0 else None
+        shown = said.get(explained[rows[i]]) if rows[i] >= 0 else None
         lookup = None if isnan(each.lookup) else each.lookup
-        score = shown.value if shown is not None and not by_lookup[i] else None
+        score = shown.value if shown is not None and not by_lookup[rows[i]] else None
         packed = codec.unpack_tokens(tokens.get(ids[i], b""))
         found.append(
             Found(

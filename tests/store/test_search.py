@@ -5,18 +5,30 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from app.domain import text_query
 from app.domain.explanations import Method, Metric, Protocol, Provenance, Sample, ScoreValue, State
-from app.domain.neurons import NeuronRef, Polarity
+from app.domain.neurons import NeuronRef, Polarity, Profile
 from app.errors import BadInput, NotFound
-from app.store import Session, Store, explanations, neurons, scores, search, search_order, token_index
+from app.store import (
+    Session,
+    Store,
+    collections,
+    explanations,
+    neurons,
+    scores,
+    search,
+    search_order,
+    token_index,
+)
 from app.store import models as stored_models
 from app.store.cursors import Cursor
 from app.store.neuron_columns import columns
 from app.store.rows import NeuronRow, NeuronSort, Page
 from app.store.search import Range, SearchSort, Wanted
 from app.store.search_lines import Found
+from app.store.tables import neurons as neurons_table
 from tests import factories
 from tests.conftest import Full
 
@@ -337,6 +349,28 @@ def test_what_a_page_cannot_be(shared: Full) -> None:
         find(shared.store, sort=SearchSort.TOKEN)
     with shared.store.session() as s, pytest.raises(NotFound, match="no model"):
         search.find(shared.store, s, "nobody", Wanted())
+
+
+def test_neurons_of_which_nothing_is_known_but_that_they_are_there(store: Store) -> None:
+    documents, table = factories.corpus()
+    result = factories.layer_result(1, table)
+    result.kurtosis[:] = np.nan
+    with store.session() as s:
+        stored_models.add_model(s, factories.card(), factories.vocabulary())
+        id_ = collections.begin(s, SLUG, "Chapters", documents, table, Profile(), "{}", None)
+        collections.write_layer(s, id_, result)
+        collections.finish(s, id_)
+        s.execute(update(neurons_table).values(density=None, maximum=None))
+    page = find(store, 10)
+    assert page.total == 32 and all(found.said is None and not found.top_tokens for found in page.items)
+    assert all(np.isnan(found.maximum) and np.isnan(found.kurtosis) for found in page.items)
+    for by in SearchSort:
+        if by not in (SearchSort.RELEVANCE, SearchSort.TOKEN, SearchSort.TOKEN_MEAN, SearchSort.GAIN):
+            assert walk(store, 7, sort=by, descending=True)
+    assert find(store, sort=SearchSort.GAIN).total == find(store, density=Range(0, 1)).total == 0
+    assert find(store, text=text_query.parse("words")).total == 0
+    assert find(store, token=3, sort=SearchSort.TOKEN).total == 0
+    assert find(store, lacks=("explanation",)).total == 32
 
 
 def test_a_model_without_neurons_cannot_be_searched(store: Store) -> None:
