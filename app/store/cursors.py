@@ -49,8 +49,8 @@ def out_of_date() -> BadInput:
     return BadInput("this page's place in the list is out of date: begin at the list's first page")
 
 
-def read(word: str, order: str) -> Cursor:
-    """The place that a word stands for. BadInput where it is damaged or of another order."""
+def read(word: str, order: str, below: int = 1 << 24) -> Cursor:
+    """The place that a word stands for. BadInput where it is damaged, of another order, or its index not `below`."""
     refusal = out_of_date()
     try:
         data = orjson.loads(base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)))
@@ -60,7 +60,7 @@ def read(word: str, order: str) -> Cursor:
         case [str(made_for), float() | int() | None as value, int(index), bool(backward)] if (
             made_for == order and not isinstance(value, bool) and not isinstance(index, bool)
         ):
-            if not 0 <= index < 1 << 24:
+            if not 0 <= index < below:
                 raise refusal
             return Cursor(made_for, value, index, backward)
         case _:

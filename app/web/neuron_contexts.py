@@ -61,6 +61,7 @@ class TopToken(NamedTuple):
     level: int
     mean: float
     seen: int
+    id: int
 
 
 class Share(NamedTuple):

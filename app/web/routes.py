@@ -15,6 +15,7 @@ from app.web.pages import (
     model,
     neuron,
     neuron_actions,
+    search,
 )
 from app.web.pages import help as help_page
 
@@ -26,6 +27,7 @@ ROUTERS = (
     api_reference.router,
     home.router,
     go.router,
+    search.router,
     jobs.router,
     neuron_actions.router,
     explanation.router,

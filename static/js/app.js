@@ -48,7 +48,7 @@
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || !shortcuts.checked || typing(event.target)) return;
     if (event.key.startsWith("Arrow") && ownArrows(event.target)) return;
     if (event.key === "?") { event.preventDefault(); help.showModal(); return; }
-    if (event.key === "/") { event.preventDefault(); const q = document.getElementById("q"); q.focus(); q.select(); return; }
+    if (event.key === "/") { event.preventDefault(); const q = document.getElementById("search-q") ?? document.getElementById("q"); q.focus(); q.select(); return; }
     if (event.key === "t") { setTheme(theme() === "dark" ? "light" : "dark"); return; }
     const name = (event.shiftKey ? "Shift+" : "") + event.key;
     const target = document.querySelector(`[data-key="${CSS.escape(name)}"]`);

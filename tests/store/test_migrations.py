@@ -22,10 +22,15 @@ def test_head_is_the_newest_migration() -> None:
     assert scripts.get_heads() == [migrate.HEAD]
 
 
+def is_ours(name: str | None, kind: str, _: object) -> bool:
+    return kind != "table" or not str(name).startswith("explanation_words")
+
+
 def test_migrations_give_the_tables_of_the_code(empty_url: str) -> None:
     store = Store.open(empty_url)
     with store.session() as s:
-        context = MigrationContext.configure(s, opts={"compare_type": True})
+        # The index of words is each database's own (FTS5 has tables of its own); tests of searching hold it.
+        context = MigrationContext.configure(s, opts={"compare_type": True, "include_name": is_ours})
         assert compare_metadata(context, metadata) == []
     store.close()
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from urllib.parse import parse_qs
 
 import pytest
 from sqlalchemy import update
@@ -223,6 +224,15 @@ def test_go(client: TestClient, query, status, goes):
     answer = client.get("/go", params={"q": query})
     assert answer.status_code == status
     assert goes in (answer.headers["location"] if status == 303 else answer.text)
+
+
+@pytest.mark.parametrize("typed", ["legal", '"the store" -law', "8", "1:2:3", "<script>", "\0", "x" * 3000])
+def test_what_names_no_neuron_is_searched_for(client: TestClient, typed):
+    answer = client.get("/go", params={"q": typed, "model": "tiny-random"})
+    assert answer.status_code == 303
+    path, _, query = answer.headers["location"].partition("?")
+    assert path == "/search" and parse_qs(query) == {"model": ["tiny-random"], "q": [typed]}
+    assert client.get(answer.headers["location"]).status_code in (200, 422)
 
 
 @pytest.mark.parametrize("path", ["/random", f"{MODEL}/random", f"{LAYER}/random"])

@@ -16,6 +16,7 @@ from app.store import neurons as stored_neurons
 from app.web.dependencies import StoreDep
 from app.web.explanation_items import path_of
 from app.web.neuron_view import ViewDep
+from app.web.search_asked import Asked
 
 router = APIRouter(include_in_schema=False)
 
@@ -101,8 +102,12 @@ def redirect(ref: NeuronRef, query: str = "") -> RedirectResponse:
 
 @router.get("/go")
 def go(store: StoreDep, q: str = "", model: str = "") -> RedirectResponse:
-    """The search box of every page."""
-    place = parse(q)
+    """The search box of every page: a neuron's address leads to it, anything else is searched for."""
+    try:
+        place = parse(q)
+    except BadInput:
+        words = Asked(model=model, q=q.strip()).address()
+        return RedirectResponse(words, 303, {"cache-control": "no-store"})
     with store.session() as session:
         return redirect(
             resolve(session, replace(place, model=place.model or model)),

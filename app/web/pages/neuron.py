@@ -281,7 +281,7 @@ def _top_tokens(facts: ModelFacts, stored: StoredTokens) -> tuple[TopToken, ...]
     strongest = float(np.abs(stored.means).max(initial=0))
     steps = heatmap.levels(stored.means[:, None], np.full(len(stored.means), strongest, np.float32))[:, 0]
     return tuple(
-        TopToken(heatmap.token_chip(colours, token), step, mean, n)
+        TopToken(heatmap.token_chip(colours, token), step, mean, n, token)
         for token, step, mean, n in zip(
             stored.ids.tolist(), steps.tolist(), stored.means.tolist(), stored.counts.tolist(), strict=True
         )

@@ -1,0 +1,290 @@
+"""Neurons of a model by what is said of them, by a token, and by filters that combine.
+
+What is asked about an explanation (its words, method, explainer, polarity, score) is asked about one and the same explanation;
+a neuron is found if it has such a one, and shown with the best-scoring of them. Everything else is asked about the neuron.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.domain.explanations import Metric, Protocol, Sample
+from app.domain.fusion import reciprocal_rank
+from app.domain.neurons import Bool, Float64, Int32, NeuronRef, Polarity
+from app.domain.text_query import TextQuery
+from app.errors import BadInput
+from app.store import cursors, neuron_columns, search_lines, search_order, text_index, token_index, types
+from app.store.neuron_columns import Columns, MeasureColumn
+from app.store.rows import Page
+from app.store.search_lines import Found, Picked
+from app.store.session import Session, Store
+from app.store.tables import INDEX_BITS
+
+MOST = 500  # neurons a page
+KEPT_SEARCHES = 16
+FUSED = 1000  # of each ranked list that is fused, the first so many
+EXPLANATION = "explanation"  # what `has` and `lacks` call any explanation other than token lookup
+
+
+class SearchSort(StrEnum):
+    """What found neurons can be sorted by. Neurons without the value come last either way."""
+
+    INDEX = "index"  # layer and index
+    SCORE = "score"
+    GAIN = "gain"  # score minus that of token lookup, of explanations other than token lookup
+    RELEVANCE = "relevance"  # by meaning, or words and meaning together
+    TOKEN = "token"  # noqa: S105 - mean activation on the token, as a share of the neuron's maximum
+    TOKEN_MEAN = "token_mean"  # noqa: S105
+    DENSITY = "density"
+    MAXIMUM = "maximum"
+    MINIMUM = "minimum"
+    MEAN = "mean"
+    VARIANCE = "variance"
+    SKEWNESS = "skewness"
+    KURTOSIS = "kurtosis"
+
+
+class Range(NamedTuple):
+    """From `low` to `high`, both included; None leaves a side open. What has no value is in no range with a side."""
+
+    low: float | None = None
+    high: float | None = None
+
+    def __bool__(self) -> bool:
+        return self.low is not None or self.high is not None
+
+    def holds(self, values: NDArray[np.floating]) -> Bool:
+        kind = values.dtype.type
+        inside: Bool = ~np.isnan(values)
+        if self.low is not None:
+            inside &= values >= kind(self.low)
+        if self.high is not None:
+            inside &= values <= kind(self.high)
+        return inside
+
+
+ANY = Range()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One search: everything that is set must hold."""
+
+    text: TextQuery | None = None
+    ranked: tuple[int, ...] | None = (
+        None  # ids of explanations by meaning, best first; with `text` both are fused
+    )
+    token: int | None = None
+    layers: frozenset[str] | None = None  # slugs
+    protocol: Protocol = Protocol.HELDOUT_FULL
+    sample: Sample = Sample.TOP_AND_RANDOM
+    metric: Metric = Metric.CORRELATION
+    score: Range = ANY
+    method: str | None = None
+    explainer: str | None = None
+    polarity: Polarity | None = None
+    density: Range = ANY
+    kurtosis: Range = ANY
+    has: tuple[str, ...] = ()  # methods, or EXPLANATION
+    lacks: tuple[str, ...] = ()
+    members: Collection[NeuronRef] | None = None  # of a list
+    sort: SearchSort = SearchSort.INDEX
+    descending: bool = False
+
+
+class _Said(NamedTuple):
+    """Neurons that are left after what was asked about explanations. K of them, in the order of the columns."""
+
+    at: Int32  # [K]
+    score: Float64  # [K] of the explanation that is shown; NaN without one
+    row: Int32  # [K] that explanation, -1 for none
+    relevance: Float64 | None  # [K]
+
+
+def find(
+    store: Store, s: Session, slug: str, wanted: Wanted, cursor: str | None = None, limit: int = 50
+) -> Page[Found]:
+    """One page of what is found. BadInput for a page size, a sort or a cursor that does not fit."""
+    if not 1 <= limit <= MOST:
+        raise BadInput(f"a page holds 1 to {MOST} neurons, not {limit}")
+    c = neuron_columns.columns(store, s, slug)
+    name = f"{wanted.sort}/{'-' if wanted.descending else '+'}"
+    if wanted.sort in (SearchSort.SCORE, SearchSort.GAIN):
+        name += f"/{wanted.protocol}/{wanted.metric}/{wanted.sample}"
+    place = cursors.read(cursor, name, below=1 << (2 * INDEX_BITS)) if cursor else None
+    measured = neuron_columns.measure(s, c, (wanted.protocol, wanted.sample, wanted.metric))
+    on_token = token_index.index(s, c).of(wanted.token) if wanted.token is not None else None
+    said = _said(s, c, measured, wanted, _kept(c, wanted, on_token))
+    values = _values(c, measured, wanted, said, on_token)
+    places = c.places[said.at]
+    order = search_order.Order(values, places, wanted.descending, wanted.sort is SearchSort.INDEX)
+    rows, has_next, has_previous = search_order.page(order, place, limit)
+    picked = [Picked(int(said.at[i]), int(said.row[i]), float(measured.lookup[said.at[i]])) for i in rows]
+    items = search_lines.lines(s, c, picked, (wanted.protocol, wanted.sample, wanted.metric), on_token)
+
+    def word(i: int, before: bool) -> str:
+        value = float(values[rows[i]])
+        kept = None if wanted.sort is SearchSort.INDEX or np.isnan(value) else value
+        return cursors.Cursor(name, kept, int(places[rows[i]]), before).word()
+
+    return Page(
+        items,
+        next=word(-1, False) if has_next else None,
+        previous=word(0, True) if has_previous else None,
+        total=len(said.at),
+    )
+
+
+def _said(s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted, kept: Bool | None) -> _Said:
+    """Of the neurons `kept` [N] those that have an explanation as asked for; all where nothing was asked about explanations."""
+    e = c.explained
+    rows: Int32 | None = None
+    weights: Float64 | None = None
+    if wanted.text is not None and wanted.ranked is None:
+        rows = _having_words(s, c, wanted.text)
+    if wanted.ranked is not None:
+        lists = [e.rows(np.array(wanted.ranked, np.int64)).tolist()]
+        if wanted.text is not None:
+            found = _having_words(s, c, wanted.text)
+            best_first = np.argsort(-measured.values[found], kind="stable")[:FUSED]
+            lists.insert(0, found[best_first].tolist())
+        fused = reciprocal_rank(lists)
+        weights = np.full(len(e.ids), np.nan)
+        weights[[row for row, _ in fused]] = [weight for _, weight in fused]
+        rows = np.sort(np.array([row for row, _ in fused], np.int32))  # in the order of neurons again
+    tests: list[Bool] = []
+    if rows is None and not _asks_explanations(wanted):
+        at = np.arange(len(c), dtype=np.int32) if kept is None else np.flatnonzero(kept).astype(np.int32)
+        if kept is None:
+            return _Said(at, measured.best, measured.best_row, None)
+        return _Said(at, measured.best[at], measured.best_row[at], None)
+    if kept is not None:
+        there = kept[e.neurons] if rows is None else kept[e.neurons[rows]]
+        rows = np.flatnonzero(there).astype(np.int32) if rows is None else rows[there]
+    within = np.arange(len(e.ids), dtype=np.int32) if rows is None else rows
+    if wanted.method is not None:
+        code = e.method_names.index(wanted.method) if wanted.method in e.method_names else -1
+        tests.append(e.methods[within] == code)
+    if wanted.explainer is not None:
+        code = e.explainer_names.index(wanted.explainer) if wanted.explainer in e.explainer_names else -1
+        tests.append(e.explainers[within] == code)
+    if wanted.polarity is not None:
+        tests.append(e.polarities[within] == types.POLARITIES[wanted.polarity])
+    if wanted.score:
+        tests.append(wanted.score.holds(measured.values[within]))
+    if wanted.sort is SearchSort.GAIN:
+        tests.append(~e.lookup[within])
+    if tests:
+        within = within[np.logical_and.reduce(tests)]
+    return _by_neuron(c, within, measured.values, weights)
+
+
+def _asks_explanations(wanted: Wanted) -> bool:
+    """Whether anything but words and meaning is asked about explanations."""
+    named = wanted.method, wanted.explainer, wanted.polarity
+    return any(each is not None for each in named) or bool(wanted.score) or wanted.sort is SearchSort.GAIN
+
+
+def _having_words(s: Session, c: Columns, query: TextQuery) -> Int32:
+    """The explanations that the words find, by neuron. Kept for the next pages of the same search."""
+    found = c.asked.get(query)
+    if found is None:
+        found = c.explained.ascending(text_index.matching(s, query))
+        c.asked[query] = found
+        while len(c.asked) > KEPT_SEARCHES:
+            c.asked.popitem(last=False)
+    return found
+
+
+def _by_neuron(c: Columns, rows: Int32, values: Float64, weights: Float64 | None) -> _Said:
+    """From explanations (ascending rows) to their neurons, each with the most relevant, best-scoring or else newest one."""
+    if not len(rows):
+        none = np.zeros(0, np.int32)
+        return _Said(none, np.zeros(0), none, None if weights is None else np.zeros(0))
+    neurons = c.explained.neurons[rows]
+    starts = np.flatnonzero(np.r_[True, neurons[1:] != neurons[:-1]])
+    if len(starts) == len(rows):  # one each: nothing to choose
+        return _Said(neurons, values[rows], rows, None if weights is None else weights[rows])
+    key = values[rows] if weights is None else weights[rows]
+    key = np.where(np.isnan(key), -np.inf, key)
+    top = np.maximum.reduceat(key, starts)
+    is_top = key == np.repeat(top, np.diff(np.r_[starts, len(rows)]))
+    last = np.maximum.reduceat(np.where(is_top, np.arange(len(rows)), -1), starts)
+    row = rows[last]
+    return _Said(neurons[starts], values[row], row, None if weights is None else weights[row])
+
+
+def _kept(c: Columns, wanted: Wanted, on_token: token_index.OnToken | None) -> Bool | None:
+    """[N] which neurons have what was asked about neurons; None: all of them."""
+    masks: list[Bool] = []  # [N] each
+    if wanted.layers is not None:
+        mask = np.zeros(len(c), np.bool_)
+        for layer in c.layers:
+            if layer.slug in wanted.layers:
+                mask[layer.first : layer.end] = True
+        masks.append(mask)
+    if wanted.density:
+        masks.append(wanted.density.holds(c.statistics["density"]))
+    if wanted.kurtosis:
+        masks.append(wanted.kurtosis.holds(c.statistics["kurtosis"]))
+    masks += [_having(c, name) for name in wanted.has]
+    masks += [~_having(c, name) for name in wanted.lacks]
+    if on_token is not None:
+        masks.append(_only(c, on_token.neurons))
+    if wanted.members is not None:
+        ranks = {layer.slug: rank for rank, layer in enumerate(c.layers)}
+        keys = [
+            (ranks[ref.layer] << INDEX_BITS) + ref.index
+            for ref in wanted.members
+            if ref.model == c.model and ref.layer in ranks
+        ]
+        members = c.neurons_at(np.array(keys, np.int64))
+        masks.append(_only(c, members[members >= 0]))
+    if not masks:
+        return None
+    every: Bool = np.logical_and.reduce(masks)
+    return every
+
+
+def _having(c: Columns, name: str) -> Bool:
+    """[N] which neurons have an explanation of a method, or one that is not token lookup."""
+    e = c.explained
+    return _only(c, e.neurons[~e.lookup if name == EXPLANATION else e.method(name)])
+
+
+def _only(c: Columns, neurons: Int32) -> Bool:
+    mask = np.zeros(len(c), np.bool_)
+    mask[neurons] = True
+    return mask
+
+
+def _values(
+    c: Columns, measured: MeasureColumn, wanted: Wanted, said: _Said, on_token: token_index.OnToken | None
+) -> NDArray[np.floating]:
+    """[K] what the neurons are sorted by."""
+    match wanted.sort:
+        case SearchSort.INDEX:
+            return np.zeros(len(said.at), np.float32)
+        case SearchSort.SCORE:
+            return said.score
+        case SearchSort.GAIN:
+            gain: Float64 = said.score - measured.lookup[said.at]
+            return gain
+        case SearchSort.RELEVANCE:
+            if said.relevance is None:
+                raise BadInput("only a search by meaning is sorted by relevance: sort by score")
+            return said.relevance
+        case SearchSort.TOKEN | SearchSort.TOKEN_MEAN:
+            if on_token is None:
+                raise BadInput("only a search for a token is sorted by it: name one, or sort by score")
+            means = np.full(len(c), np.nan)
+            means[on_token.neurons] = on_token.means
+            if wanted.sort is SearchSort.TOKEN:
+                means /= c.statistics["maximum"]
+            return means[said.at]
+        case _:
+            return c.statistics[wanted.sort.value][said.at]
