@@ -18,10 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+from app.domain.collection import ModelCard
 from app.domain.embeddings import Embedder, text_hash, unit
 from app.domain.neurons import Float32
+from app.domain.vocabulary import Vocabulary
 from app.embed import local
-from app.store import Store, embeddings
+from app.store import Store, embeddings, models
 from bench.report import Figure, figure
 
 FULL = 307_200
@@ -31,6 +33,7 @@ K = 50
 SLUG = "bench"
 BY = Embedder("bench", "recombined")
 MEMORY_MB = 600.0
+CARD = ModelCard("Bench", SLUG, "bench", "bench", "gpt2", 48, 6400, False, "gelu", None, 1, "float32")
 
 
 def run(quick: bool) -> list[Figure]:
@@ -91,7 +94,6 @@ def statements() -> list[str]:
 
 def build(url: str, n: int, real: Float32, rng: np.random.Generator) -> Float32:
     """A store with n explanations' vectors, and 200 others of the same kind to search for."""
-    from tests import factories  # the small computed store: its tables must be whole
 
     def mixed(count: int) -> Float32:
         a, b = real[rng.integers(0, len(real), (2, count))]
@@ -101,7 +103,7 @@ def build(url: str, n: int, real: Float32, rng: np.random.Generator) -> Float32:
 
     store = Store.open(url)
     with store.session() as s:
-        factories.collect(s, SLUG)
+        models.add_model(s, CARD, Vocabulary((b"a",), frozenset()))
         embeddings.register(s, BY, real.shape[1])
     with store.session() as s:
         there = embeddings.space(s, SLUG, BY)

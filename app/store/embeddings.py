@@ -111,7 +111,7 @@ def waiting(
     known = set() if there is None else set(named(s, there).tolist())
     query = _embeddable(names.model_id(s, slug), token_lookup)
     rows = s.execute(query.where(t.explanations.c.id <= through).order_by(t.explanations.c.id))
-    return [(row.id, row.text) for row in rows if row.id not in known]
+    return [(row.id, row.text) for row in rows if row.id not in known and row.text.strip()]
 
 
 def counts(s: Session, slug: str, embedder: Embedder, *, token_lookup: bool = False) -> Counts:
@@ -194,6 +194,18 @@ def append(
     )
     if made is None:  # PostgreSQL: another transaction was quicker
         raise _not_alone()
+
+
+def model_of(s: Session, explanation_id: int) -> str | None:
+    """The slug of the model that an explanation is about; None where there is no such explanation."""
+    query = (
+        select(t.models.c.slug)
+        .join(t.layers, t.layers.c.model_id == t.models.c.id)
+        .join(t.explanations, t.explanations.c.layer_id == t.layers.c.id)
+        .where(t.explanations.c.id == explanation_id)
+    )
+    found: str | None = s.execute(query).scalar()
+    return found
 
 
 def dimension(s: Session, embedder: Embedder) -> int | None:

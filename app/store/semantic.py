@@ -99,7 +99,7 @@ def similar(
     Nothing is embedded for it. BadInput where it has no vector; NotFound where it does not exist.
     """
     with store.session() as s:
-        slug = explanations.get(s, explanation_id).ref.model
+        slug = embeddings.model_of(s, explanation_id) or explanations.get(s, explanation_id).ref.model
     found = _vectors(store, slug, embedder)
     at = np.zeros(0, np.intp) if found is None else np.flatnonzero(found[1].explanations == explanation_id)
     if found is None or not len(at):
