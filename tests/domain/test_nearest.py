@@ -92,6 +92,7 @@ def test_the_bounds_hold(case: tuple[np.ndarray, np.ndarray, int]) -> None:
 
 def test_across_blocks_and_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nearest, "SEGMENT", 1000)
+    monkeypatch.setattr(nearest, "BLOCK_VALUES", 16 * 128)
     rng = np.random.default_rng(1)
     stored = (rng.standard_normal((5300, 16)) / 4).astype(np.float16)
     stored[3000:3100] = stored[:100]
