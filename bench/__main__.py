@@ -9,7 +9,7 @@ from pathlib import Path
 from app.errors import AppError
 from bench.report import Figure, show
 
-NAMES = ("store", "page", "collect", "simulate", "search", "start")
+NAMES = ("store", "page", "collect", "simulate", "search", "semantic", "start")
 
 
 def main(arguments: list[str] | None = None) -> int:

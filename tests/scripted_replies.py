@@ -138,6 +138,15 @@ def completion(tokens: Sequence[Scored], shape: str = "classic", tokens_in: int 
     )
 
 
+def embeddings(vectors: Sequence[Sequence[float]], tokens_in: int | None = 7, **more: Any) -> Reply:
+    """An answer of /embeddings. NaN and infinity go out as Python writes them, which is what such servers do."""
+    data = [{"object": "embedding", "index": i, "embedding": list(v)} for i, v in enumerate(vectors)]
+    answer: dict[str, Any] = {"object": "list", "model": "m", "data": data}
+    if tokens_in is not None:
+        answer["usage"] = {"prompt_tokens": tokens_in, "total_tokens": tokens_in}
+    return json_reply(answer, **more)
+
+
 # Misbehaviour of the server.
 
 

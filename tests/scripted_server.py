@@ -30,6 +30,7 @@ from tests.scripted_replies import (
     completion,
     cut_off,
     dropped,
+    embeddings,
     empty,
     held,
     json_reply,
@@ -55,6 +56,7 @@ __all__ = [
     "cut_off",
     "down_endpoint",
     "dropped",
+    "embeddings",
     "empty",
     "held",
     "json_reply",
@@ -166,7 +168,7 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             if self.path == "/tokenize":
                 self._tokenize(body)
                 return
-            if self.path not in ("/v1/chat/completions", "/v1/completions"):
+            if self.path not in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
                 self._send(json_reply({"error": {"message": "no such path"}}, status=404))
                 return
             reply = server.enter(Recorded(self.path, body, {k.lower(): v for k, v in self.headers.items()}))

@@ -22,6 +22,7 @@ def main() -> None:
         "serve",
         "collect",
         "ask",
+        "embed",
         "jobs",
         "store",
         "imports",

@@ -10,6 +10,7 @@ from app.cli import app
 from app.cli.ask import finish
 from app.cli.collect import follow_collection
 from app.cli.common import open_jobs, settings
+from app.cli.embed import follow_embedding
 from app.errors import Conflict
 from app.jobs.requests import Kind
 from app.store import jobs as job_rows
@@ -54,7 +55,7 @@ def retry(job: JobId, data_dir: DataDir = None) -> None:
     with open_jobs(settings(data_dir=data_dir)) as jobs:
         with jobs.store.session() as session:
             row = job_rows.get(session, job)
-        follow = follow_collection if row.kind == Kind.COLLECT else finish
+        follow = {Kind.COLLECT: follow_collection, Kind.EMBED: follow_embedding}.get(Kind(row.kind), finish)
         follow(jobs, jobs.retry(job))
 
 

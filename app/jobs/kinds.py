@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.jobs import collect, engine, explain, score
+from app.jobs import collect, embed, engine, explain, score
 from app.jobs.requests import Kind
 
 
@@ -15,4 +15,5 @@ KINDS: dict[str, KindOfJob] = {
     Kind.COLLECT: KindOfJob(engine.COLLECT, collect.collect),
     Kind.EXPLAIN: KindOfJob(engine.LLM, explain.explain_neuron),
     Kind.SCORE: KindOfJob(engine.LLM, score.score_explanation),
+    Kind.EMBED: KindOfJob(engine.LLM, embed.embed_explanations),
 }

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     COLLECT = "collect"
     EXPLAIN = "explain"
     SCORE = "score"
+    EMBED = "embed"
 
 
 @dataclass(frozen=True)
@@ -70,16 +71,27 @@ class ScoreRequest:
     retry_of: str = ""
 
 
-Request = CollectRequest | ExplainRequest | ScoreRequest
-T = TypeVar("T", bound=CollectRequest | ExplainRequest | ScoreRequest)
+@dataclass(frozen=True)
+class EmbedRequest:
+    """Embed a model's explanations that have no vector yet, for search by meaning."""
+
+    model: str  # slug
+    token_lookup: bool = False  # those of the method token_lookup too
+    author: str = "neuronarium"
+    retry_of: str = ""
+
+
+Request = CollectRequest | ExplainRequest | ScoreRequest | EmbedRequest
+T = TypeVar("T", bound=CollectRequest | ExplainRequest | ScoreRequest | EmbedRequest)
 
 _ADAPTERS: dict[type, TypeAdapter[Request]] = {
-    kind: TypeAdapter(kind) for kind in (CollectRequest, ExplainRequest, ScoreRequest)
+    kind: TypeAdapter(kind) for kind in (CollectRequest, ExplainRequest, ScoreRequest, EmbedRequest)
 }
-TYPES: dict[Kind, type[CollectRequest] | type[ExplainRequest] | type[ScoreRequest]] = {
+TYPES: dict[Kind, type[CollectRequest] | type[ExplainRequest] | type[ScoreRequest] | type[EmbedRequest]] = {
     Kind.COLLECT: CollectRequest,
     Kind.EXPLAIN: ExplainRequest,
     Kind.SCORE: ScoreRequest,
+    Kind.EMBED: EmbedRequest,
 }
 
 

@@ -20,8 +20,18 @@ from app.domain.explanations import (
 )
 from app.domain.neurons import NeuronRef
 from app.errors import BadInput, Conflict, Refused
-from app.jobs import endpoints
-from app.jobs.requests import TYPES, CollectRequest, ExplainRequest, Kind, Request, ScoreRequest, dumps, loads
+from app.jobs import embedders, endpoints
+from app.jobs.requests import (
+    TYPES,
+    CollectRequest,
+    EmbedRequest,
+    ExplainRequest,
+    Kind,
+    Request,
+    ScoreRequest,
+    dumps,
+    loads,
+)
 from app.settings import Endpoint, Settings
 from app.store import Session, Store, collections, explanations, heldout, jobs, ledger, models, neurons
 from app.store.rows import JobRow, JobState
@@ -112,6 +122,20 @@ class Jobs:
             title = f"Score {row.ref} by {score.simulator}"
             return self._add(session, Kind.SCORE, title, request, unit="calls", model=row.ref.model)
 
+    def enqueue_embed(self, slug: str, *, token_lookup: bool = False, author: str = "neuronarium") -> str:
+        """Begin embedding a model's explanations that have no vector yet.
+
+        Raises NotFound for an unknown model, BadInput where nothing is set up that embeds, Conflict while it is under way.
+        """
+        embedders.embedder(self.settings)
+        with self.store.session() as session:
+            models.model(session, slug)
+            if self.settings.embedding_endpoint is not None:
+                self._affordable(session, endpoints.endpoint(self.settings, self.settings.embedding_endpoint))
+            request = EmbedRequest(slug, token_lookup, author)
+            title = f"Embed explanations of {slug}"
+            return self._add(session, Kind.EMBED, title, request, unit="explanations", model=slug)
+
     def cancel(self, job_id: str) -> JobRow:
         """Stop a job. One that has ended stays as it is. What was stored stays; its calls are not unmade."""
         with self.store.session() as session:
@@ -130,13 +154,15 @@ class Jobs:
         request = replace(loads(TYPES[kind], row.parameters_json), retry_of=job_id)
         if isinstance(request, CollectRequest):
             return self.enqueue_collect(request)
+        if isinstance(request, EmbedRequest):
+            embedders.embedder(self.settings)
         with self.store.session() as session:
             if isinstance(request, ExplainRequest):
                 if request.explain.method in PROMPTED_METHODS:
                     self._affordable(session, endpoints.endpoint(self.settings, request.explain.explainer))
                 if request.score is not None:
                     self._check_score(session, request.ref.model, request.explain.method, request.score)
-            else:
+            elif isinstance(request, ScoreRequest):
                 explanation = explanations.get(session, request.explanation_id)
                 self._check_score(session, explanation.ref.model, explanation.method, request.score)
             return self._add(session, kind, row.title, request, unit=row.unit, model=row.model)

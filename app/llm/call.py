@@ -43,7 +43,7 @@ class Call:
     job_id: str
     estimated_in: int  # tokens of the prompt
     most_in: int  # a bound on them
-    max_tokens: int
+    max_tokens: int | None  # None: nothing is written, as by an embedding model
     parse: Callable[[bytes], Parsed]  # raises Unusable
 
     async def run(self, means: Means) -> tuple[Parsed, Usage, bool]:
@@ -76,7 +76,7 @@ class Call:
                 await means.sleep(wait)
 
     async def _try(self, means: Means, attempt: int) -> tuple[Parsed | Failure, Usage]:
-        worst = price(means.endpoint, self.most_in, self.max_tokens)
+        worst = price(means.endpoint, self.most_in, self.max_tokens or 0)
         async with gate_of(means.endpoint).entered(means.sleep, means.clock):
             with promises.held(worst, means.ledger.spent, means.cap_usd):
                 sent_at, began = now(), monotonic()
@@ -109,7 +109,10 @@ class Call:
         answer = ended if isinstance(ended, Parsed) else None
         tokens = failure.tokens if failure else None
         if answer is not None:
-            tokens = answer.counted or (self.estimated_in, estimate_tokens(answer.text))
+            tokens = answer.counted or (
+                self.estimated_in,
+                0 if self.max_tokens is None else estimate_tokens(answer.text),
+            )
         if tokens is not None:
             cost = price(endpoint, *tokens)
         else:  # it may have been answered and billed without our hearing of it: the cap must hold even so

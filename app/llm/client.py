@@ -7,6 +7,7 @@ from typing import Any
 
 from app.errors import BadInput
 from app.llm.call import Call, Means
+from app.llm.embeddings import Embedded, EmbeddingRequest, parse_embeddings, vectors_of
 from app.llm.ledger import Ledger
 from app.llm.limits import Clock, Sleep
 from app.llm.messages import ChatRequest, Completion, CompletionRequest, TokenLogprobs
@@ -110,6 +111,33 @@ class Client:
         )
         parsed, usage, cached = await call.run(self._means)
         return TokenLogprobs(parsed.logprobs(), parsed.text, parsed.finish_reason, usage, cached)
+
+    async def embed(self, request: EmbeddingRequest, purpose: str, job_id: str) -> Embedded:
+        """Ask for the vectors of texts. Raises as `chat`; an answer that fits not all of them is an EndpointError."""
+        if not request.texts:
+            raise BadInput("There is no text to embed.")
+
+        def parse(answer: bytes) -> Parsed:
+            return parse_embeddings(answer, len(request.texts), request.dimension)
+
+        call = Call(
+            path="/embeddings",
+            # None of `omit` belongs here, and the rest of `extra` is for whoever configured it.
+            body={"model": self.endpoint.model, "input": list(request.texts)} | self.endpoint.extra,
+            key=self.embedding_key(request),
+            purpose=purpose,
+            job_id=job_id,
+            estimated_in=sum(estimate_tokens(text) for text in request.texts),
+            most_in=most_tokens(*request.texts),
+            max_tokens=None,
+            parse=parse,
+        )
+        parsed, usage, cached = await call.run(self._means)
+        return Embedded(vectors_of(parsed, len(request.texts)), usage, cached)
+
+    def embedding_key(self, request: EmbeddingRequest) -> str:
+        """What the ledger's entries of this request will be called."""
+        return request.key(self.endpoint.model, self._settings_json)
 
     @property
     def endpoint_settings(self) -> dict[str, Any]:

@@ -63,8 +63,8 @@ class Transport:
                 " http://127.0.0.1:8080/v1."
             )
 
-    async def post(self, path: str, body: dict[str, Any], max_tokens: int) -> bytes:
-        """Send one request and give the body of its answer. Raises TryFailed."""
+    async def post(self, path: str, body: dict[str, Any], max_tokens: int | None) -> bytes:
+        """Send one request and give the body of its answer; without a bound where `max_tokens` is None. Raises TryFailed."""
         import httpx2
         import openai
 
@@ -73,9 +73,8 @@ class Transport:
             async with asyncio.timeout(
                 self.endpoint.timeout_s
             ):  # httpx's own bounds each read, not the whole
-                response = await self._api().post(
-                    path, cast_to=httpx2.Response, body={**body, bound: max_tokens}
-                )
+                bounded = body if max_tokens is None else {**body, bound: max_tokens}
+                response = await self._api().post(path, cast_to=httpx2.Response, body=bounded)
                 return response.content
         except (openai.APITimeoutError, TimeoutError) as error:
             seconds = f"{self.endpoint.timeout_s:g}"

@@ -157,7 +157,7 @@ def _first_choice(body: bytes) -> tuple[_Choice, tuple[int, int] | None]:
     try:
         answer = _Answer.model_validate_json(body)
     except ValidationError as error:
-        raise Unusable(_what_is_wrong(body, error)) from error
+        raise Unusable(what_is_wrong(body, error)) from error
     counted = None
     if answer.usage is not None:
         counted = (max(0, answer.usage.prompt_tokens), max(0, answer.usage.completion_tokens))
@@ -166,7 +166,8 @@ def _first_choice(body: bytes) -> tuple[_Choice, tuple[int, int] | None]:
     return answer.choices[0], counted
 
 
-def _what_is_wrong(body: bytes, error: ValidationError) -> str:
+def what_is_wrong(body: bytes, error: ValidationError) -> str:
+    """Why an answer cannot be read, in plain words."""
     first: Any = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
         if not body.strip():

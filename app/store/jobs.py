@@ -14,7 +14,8 @@ from app.store.rows import JobRow, JobState, Page
 from app.store.session import Session, writing
 from app.store.types import Moment
 
-COLLECT = "collect"  # the kind of which a model has one at a time: uq_jobs_collecting
+COLLECT = "collect"  # kinds of which a model has one at a time: uq_jobs_collecting, uq_jobs_embedding
+EMBED = "embed"
 _ACTIVE = (JobState.QUEUED, JobState.RUNNING)
 _NEWEST_FIRST = (t.jobs.c.created_at.desc(), t.jobs.c.id)
 _OLDEST_FIRST = (t.jobs.c.created_at, t.jobs.c.id.desc())
@@ -41,13 +42,17 @@ def add(
     unit: str = "",
     model: str | None = None,
 ) -> JobRow:
-    """Add a queued job, or give back the one with this id. Conflict: a second active collection of a model."""
+    """Add a queued job, or give back the one with this id. Conflict: a second active collection, or embedding, of a model."""
     writing(s)
     if (found := _find(s, id)) is not None:
         return found
     if kind == COLLECT and model is not None and (other := running_collection_of(s, model)) is not None:
         raise Conflict(
             f"“{model}” is being collected already by job {other.id}: wait for it, or cancel it with `neuronarium cancel {other.id}`"
+        )
+    if kind == EMBED and (other_id := _active_of(s, kind, model)) is not None:
+        raise Conflict(
+            f"explanations of “{model}” are being embedded already by job {other_id}: wait for it, or cancel it with `neuronarium cancel {other_id}`"
         )
     query = insert(t.jobs).values(
         id=id,
@@ -70,8 +75,18 @@ def add(
     try:
         s.execute(query)
     except IntegrityError:  # PostgreSQL: another transaction was quicker, and its row could not be seen
-        raise Conflict(f"job {id} cannot be added: “{model}” is being collected already") from None
+        raise Conflict(
+            f"job {id} cannot be added: “{model}” is being {'embedded' if kind == EMBED else 'collected'} already"
+        ) from None
     return get(s, id)
+
+
+def _active_of(s: Session, kind: str, model: str | None) -> str | None:
+    """The id of a model's job of this kind that has not ended."""
+    c = t.jobs.c
+    query = select(c.id).where(c.kind == kind, c.model == model, c.state.in_(_ACTIVE))
+    found: str | None = s.execute(query.limit(1)).scalar()
+    return found
 
 
 def get(s: Session, id: str) -> JobRow:

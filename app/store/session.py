@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -21,6 +21,9 @@ from app.errors import StoreError
 from app.settings import with_driver
 from app.store import failures, migrate
 from app.store.rows import StoredExcerpts
+
+if TYPE_CHECKING:
+    from app.store.semantic import Vectors
 
 Session: TypeAlias = Connection
 
@@ -37,10 +40,11 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        # What is read once and kept in memory: see excerpts.ExcerptCache and models.cached_vocabulary.
+        # What is read once and kept in memory: see excerpts.ExcerptCache, models.cached_vocabulary, semantic.
         self.lock = Lock()
         self.excerpts: dict[str, StoredExcerpts] = {}
         self.vocabularies: dict[str, tuple[str, Vocabulary]] = {}
+        self.vectors: dict[tuple[int, int], Vectors] = {}  # by embedder and model
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> "Store":
@@ -75,7 +79,10 @@ class Store:
             raise failures.translate(error, self.url, BUSY_SECONDS) from error
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Give all connections back, and what is kept in memory."""
+        for each in self.vectors.values():
+            each.close()
+        self.vectors.clear()
         self.engine.dispose()
 
     @property

@@ -22,6 +22,7 @@ from app.domain.explanations import Metric, Protocol, Sample, State
 from app.domain.neurons import Polarity
 from app.store import types as t
 from app.store.columns import id_, metadata, partial, required, usage
+from app.store.embedding_tables import embedders, embedding_chunks
 from app.store.rows import CollectionState
 from app.store.work_tables import jobs, llm_calls, workers
 
@@ -30,6 +31,8 @@ __all__ = [
     "best_scores",
     "collections",
     "documents",
+    "embedders",
+    "embedding_chunks",
     "excerpt_chunks",
     "exemplars",
     "explanations",

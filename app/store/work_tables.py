@@ -31,6 +31,7 @@ jobs = Table(
     Index("ix_jobs_created_at", "created_at"),
     Index("ix_jobs_state", "state"),
     partial("uq_jobs_collecting", "kind = 'collect' AND state IN (0, 1)", "model", unique=True),
+    partial("uq_jobs_embedding", "kind = 'embed' AND state IN (0, 1)", "model", unique=True),
 )
 
 workers = Table(

@@ -47,6 +47,10 @@ def test_the_file_and_the_environment_are_read_and_the_environment_wins(toml, mo
         ),
         (ENDPOINT + 'omit = ["messages"]', "“endpoints.0.omit.0” is wrong: Input should be 'temperature'"),
         (ENDPOINT + ENDPOINT, "The setting “endpoints” is wrong: two endpoints are called mini"),
+        (
+            'embedding_endpoint = "other"\n' + ENDPOINT,
+            "“embedding_endpoint” is wrong: no endpoint is called “other”; there is mini",
+        ),
         ("port = 70000", "The setting “port” is wrong: Input should be less than or equal to 65535"),
         ("port = [", "neuronarium.toml cannot be read: Invalid value"),
     ],

@@ -91,6 +91,8 @@ class World:
                 else {"NEURONARIUM_DATABASE_URL": self.settings.database_url}
             ),
             **({} if cap is None else {"NEURONARIUM_SPENDING_CAP_USD": str(cap)}),
+            "NEURONARIUM_EMBEDDING_ENDPOINT": self.settings.embedding_endpoint or "",
+            "NEURONARIUM_EMBEDDING_BATCH": str(self.settings.embedding_batch),
             "NEURONARIUM_THREADS": "1",
             "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
