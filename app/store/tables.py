@@ -21,19 +21,25 @@ from app.domain.explanations import Metric, Protocol, Sample, State
 from app.domain.neurons import Polarity
 from app.store import types as t
 from app.store.columns import id_, metadata, partial, required, usage
+from app.store.list_tables import bookmarks, comments, list_items, list_samples, lists
 from app.store.rows import CollectionState
 from app.store.work_tables import jobs, llm_calls, workers
 
 __all__ = [
     "INDEX_BITS",
     "best_scores",
+    "bookmarks",
     "collections",
+    "comments",
     "documents",
     "excerpt_chunks",
     "exemplars",
     "explanations",
     "jobs",
     "layers",
+    "list_items",
+    "list_samples",
+    "lists",
     "llm_calls",
     "messages",
     "metadata",

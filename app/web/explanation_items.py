@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from markupsafe import Markup
 
-from app.domain.explanations import Method, Metric, Protocol, Sample, SimulatorName, State
+from app.domain.explanations import PROMPTED_METHODS, Method, Metric, Protocol, Sample, SimulatorName, State
 from app.domain.neurons import NeuronRef, Polarity
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
@@ -183,7 +183,7 @@ def explain_form(
         tuple(
             Choice(words, m.value, i == 0)
             for i, (m, words) in enumerate(wording.METHODS.items())
-            if endpoints or m is Method.TOKEN_LOOKUP
+            if m is Method.TOKEN_LOOKUP or (endpoints and m in PROMPTED_METHODS)
         ),
         endpoint_choices(endpoints),
         tuple(Choice(p.value, p.value, p is Polarity.POSITIVE) for p in Polarity),
