@@ -12,6 +12,7 @@ from app.settings import Endpoint
 from app.store.rows import ExplanationRow, ScoreRow
 from app.web import charts, wording
 from app.web.formats import moment, number, plural, seconds, usd
+from app.web.formats import shown as made_visible
 from app.web.neuron_contexts import Choice, ExplainForm, ExplanationItem, ExplanationList, ScoreChoices, Shown
 from app.web.neuron_view import Show, View
 from app.web.rendering import render
@@ -95,7 +96,7 @@ def item(row: ExplanationRow, view: View) -> ExplanationItem:
         row.reason,
         row.polarity is Polarity.NEGATIVE,
         wording.name(row.method),
-        "" if made.explainer in ("", "none") else made.explainer,
+        _maker(row),
         scored_by,
         moment(row.created_at),
         row.created_at.isoformat(timespec="seconds"),
@@ -107,6 +108,13 @@ def item(row: ExplanationRow, view: View) -> ExplanationItem:
         compare,
         row.job_id or "",
     )
+
+
+def _maker(row: ExplanationRow) -> str:
+    """Who said it: a language model or a person; empty for neither."""
+    if row.method == Method.HUMAN:
+        return f"by {made_visible(row.provenance.author)}, who may have seen the records that scores are computed on"
+    return "" if row.provenance.explainer in ("", "none") else row.provenance.explainer
 
 
 def explanation_list(

@@ -2,9 +2,21 @@
 
 from fastapi import FastAPI
 
-from app.web import login, preferences
+from app.web import author, login, preferences
 from app.web.api import router as api
-from app.web.pages import api_reference, explanation, go, home, jobs, layer, model, neuron, neuron_actions
+from app.web.pages import (
+    api_reference,
+    explanation,
+    go,
+    home,
+    jobs,
+    kept,
+    layer,
+    lists,
+    model,
+    neuron,
+    neuron_actions,
+)
 from app.web.pages import help as help_page
 
 ROUTERS = (
@@ -17,6 +29,9 @@ ROUTERS = (
     go.router,
     jobs.router,
     neuron_actions.router,
+    kept.router,
+    lists.router,
+    author.router,
     explanation.router,
     layer.router,
     model.router,
