@@ -72,7 +72,7 @@ def resolve(
         part = parts[place]
         if isinstance(part, str):
             skipped.append(Skipped(entry.line, part))
-        elif entry.neuron >= part.neurons:
+        elif not 0 <= entry.neuron < part.neurons:
             there = f"0 to {part.neurons - 1}"
             skipped.append(
                 Skipped(entry.line, f"layer “{part.slug}” has no neuron {entry.neuron}; it has {there}")

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app.web.api import choices, explanations, jobs, models, neurons, previews, work
+from app.web.api import choices, explanations, jobs, kept, lists, models, neurons, previews, work
 from app.web.api.schemas import ErrorBody
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -13,5 +13,5 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 router = APIRouter(prefix="/api/v1", responses=_ERRORS)
-for part in (models, neurons, explanations, previews, choices, jobs, work):
+for part in (models, neurons, explanations, previews, choices, lists, kept, jobs, work):
     router.include_router(part.router)
