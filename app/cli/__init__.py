@@ -18,7 +18,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run a command. An expected error is one line on standard error and exit status 1; wrong usage is status 2."""
-    for name in ("serve", "collect", "ask", "jobs", "store"):  # each adds its commands to `app`
+    for name in ("serve", "collect", "ask", "jobs", "lists", "store"):  # each adds its commands to `app`
         importlib.import_module(f"app.cli.{name}")
     try:
         app()
