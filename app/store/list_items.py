@@ -97,7 +97,7 @@ def set_note(s: Session, slug: str, ref: NeuronRef, note: str, seen: str | None 
     item = _item(s, list_id, ref)
     if seen is not None and item.note not in (written.prose(seen, "a note", written.NOTE), note):
         raise Conflict(
-            f"this note was changed meanwhile; it says “{item.note[:200]}” now: look at it and try again"
+            f"this note was changed meanwhile; it says “{' '.join(item.note.split())[:200]}” now: look at it and try again"
         )
     s.execute(update(t.list_items).where(t.list_items.c.id == item.id).values(note=note))
 
