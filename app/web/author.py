@@ -51,7 +51,8 @@ class Names:
         name, mark = self._read(request.cookies.get(COOKIE, ""))
         if not self._walled:
             return Who(name or LOCAL, LOCAL, mark)
-        if not mark and request.scope.get("neuronarium.login", False):
+        page = not request.url.path.startswith("/api/")  # the API hands no cookies out
+        if not mark and page and request.scope.get("neuronarium.login", False):
             mark = secrets.token_hex(16)
         return Who(name or self._settings.username, f"browser-{mark}" if mark else PROGRAM, mark)
 

@@ -104,7 +104,6 @@ class Kept:
     polarities: tuple[Choice, ...]
     stored: int  # the explanation just written, 0 where there is none
     refresh: str  # address from which the page takes its explanations anew, empty where nothing changed
-    turn: int  # differs after every change of the texts, so that forms are empty again
 
 
 @dataclass(frozen=True)

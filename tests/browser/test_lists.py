@@ -57,6 +57,11 @@ def test_a_list_from_the_first_neuron_to_a_link_that_anybody_can_open(
         expect(page.get_by_role("button", name="Move 0:6 up")).to_be_focused()
         assert page.evaluate("window.stillHere") is True
 
+        places.first.click()  # a neuron's page, not a part of this one
+        expect(page.locator("h1")).to_have_text(re.compile("0:6"))
+        page.go_back()
+        expect(places).to_have_text(["0:6", "0:5"])
+
         with page.expect_download() as download:
             page.get_by_role("link", name="CSV").click()
         assert download.value.suggested_filename == "worth-a-look.csv"
@@ -89,6 +94,11 @@ def test_bookmark_comment_and_an_explanation_of_one_s_own(page: Page, served: Se
     page.evaluate("window.stillHere = true")
     comment = page.locator("#comment textarea")
     comment.fill("compare with <b>0:9</b>")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "false")
+    expect(comment).to_have_value("compare with <b>0:9</b>")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Comment", exact=True).click()
     expect(page.locator(".comments")).to_contain_text("compare with <b>0:9</b>")
     expect(comment).to_have_value("")

@@ -44,7 +44,6 @@ def kept(store: Store, ref: NeuronRef, who: Who, stored: int = 0, refresh: str =
         tuple(Choice(p.value, p.value, p is Polarity.POSITIVE) for p in Polarity),
         stored,
         refresh,
-        len(said) + len(inside) + stored,
     )
 
 
