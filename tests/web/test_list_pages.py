@@ -9,7 +9,8 @@ from starlette.testclient import TestClient
 from app.domain.neurons import NeuronRef
 from app.main import create_app
 from app.settings import Settings
-from app.store import Store, bookmarks, comments, explanations, list_items, lists
+from app.store import Store, bookmarks, comments, explanations, jobs, list_items, lists
+from app.web.counters import RunningJobs
 from tests import factories
 from tests.web.conftest import BASE
 from tests.web.markup import Markup, read
@@ -244,12 +245,18 @@ def test_a_shared_link_shows_its_list_and_opens_nothing_else(walled: FastAPI, ti
     link = shown(ada, here).one("input", id="shared-link")["value"]
     assert re.fullmatch(r"http://10\.0\.0\.5/shared/[\w-]{43}", link)
     path = link.removeprefix("http://10.0.0.5")
+    with tiny_store.session() as s:
+        jobs.add(s, "job-1", "explain", "Explain", "{}")
+        jobs.claim(s, "job-1", "worker-1")
+    walled.state.running_jobs = RunningJobs(tiny_store)
+    assert shown(ada, here).find("span", cls="pill")
     outside = TestClient(walled, base_url="http://10.0.0.5", follow_redirects=False)
     answer = outside.get(path)
     page = read(answer.text)
     assert answer.status_code == 200 and page.one("h1").text == "Stores"
     assert (answer.headers["cache-control"], answer.headers["x-robots-tag"]) == ("no-store", "noindex")
     assert [a.text for a in page.find("a", cls="at")] == ["0:3"]
+    assert not page.find("span", cls="pill")
     assert "Secret" not in answer.text and "/lists/" not in answer.text
     assert [e["action"] for e in page.find("form") if "action" in e.attributes] == ["/go", "/theme"]
     assert outside.get(f"{path}/export?format=csv").text.count("tiny-random") == 1
