@@ -14,6 +14,7 @@ from app.jobs.service import Jobs
 from app.settings import Settings
 from app.store import Store
 from app.web import errors, login, routes
+from app.web.author import Names
 from app.web.counters import RunningJobs
 from app.web.middleware import ConditionalAnswers, Guard, HeadAnswers, SecurityHeaders, is_loopback
 from app.web.model_cache import ModelCache
@@ -83,6 +84,7 @@ def create_app(settings: Settings, store: Store | None = None, jobs: Jobs | None
     app.state.jobs = jobs
     app.state.facts = ModelCache(store)
     app.state.running_jobs = RunningJobs(store)
+    app.state.names = Names(settings, walled)
     app.state.credentials = login.credentials(settings) if walled else None
     errors.install(app)
     routes.install(app)

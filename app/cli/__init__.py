@@ -24,6 +24,7 @@ def main() -> None:
         "ask",
         "embed",
         "jobs",
+        "lists",
         "store",
         "imports",
         "exports",

@@ -11,6 +11,7 @@ from app.cli import app
 from app.cli.common import neuron_ref, open_jobs, settings
 from app.domain.explanations import (
     PROMPTED_METHODS,
+    AskedMethod,
     CutOff,
     ExplainOptions,
     Method,
@@ -51,8 +52,8 @@ def explain(
         str, typer.Argument(help="MODEL/LAYER/INDEX, such as smollm2-135m-instruct/8-mlp/101.")
     ],
     method: Annotated[
-        Method, typer.Option(help="How the neuron is shown to the explainer.")
-    ] = Method.SUMMARY,
+        AskedMethod, typer.Option(help="How the neuron is shown to the explainer.")
+    ] = AskedMethod.SUMMARY,
     explainer: Annotated[
         str, typer.Option(help="Language model that explains; the only one when not given.")
     ] = "",
@@ -77,9 +78,9 @@ def explain(
     logs.configure()
     ref = neuron_ref(neuron)
     with open_jobs(_settings(data_dir, explainer, endpoint)) as jobs:
-        if method in PROMPTED_METHODS:
+        if method is not AskedMethod.TOKEN_LOOKUP:
             explainer = explainer or _only_endpoint(jobs, "--explainer")
-        options = ExplainOptions(method, polarity, explainer, cut_off, scale_maximum, seed)
+        options = ExplainOptions(Method(method), polarity, explainer, cut_off, scale_maximum, seed)
         scoring = None if score is None else score_options(jobs, score, endpoint or explainer, protocol, seed)
         if dry_run:
             from app.jobs.neuron import load_neuron

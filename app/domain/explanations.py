@@ -18,6 +18,18 @@ class Method(StrEnum):
     HS = "hs"
     AVHS = "avhs"
     TOKEN_LOOKUP = "token_lookup"  # noqa: S105
+    HUMAN = "human"  # written by a person; nothing that could be asked for
+
+
+class AskedMethod(StrEnum):
+    """The methods that something here can be asked to explain by."""
+
+    ORIGINAL = Method.ORIGINAL.value
+    SUMMARY = Method.SUMMARY.value
+    HIGHLIGHT = Method.HIGHLIGHT.value
+    HS = Method.HS.value
+    AVHS = Method.AVHS.value
+    TOKEN_LOOKUP = Method.TOKEN_LOOKUP.value
 
 
 PROMPTED_METHODS = (Method.ORIGINAL, Method.SUMMARY, Method.HIGHLIGHT, Method.HS, Method.AVHS)

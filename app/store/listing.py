@@ -52,8 +52,8 @@ def page(
         s.execute(query).all(), limit, backward=backward, first=at is None
     )
     indices = [row.id - first for row in rows]
-    tokens = _tokens(s, first, indices)
-    best = _best(s, part.id, indices, protocol, metric, sample)
+    tokens = tokens_of(s, first, indices)
+    best = best_of(s, part.id, indices, protocol, metric, sample)
     items = tuple(
         NeuronRow(
             ref=NeuronRef(slug, layer, index),
@@ -140,7 +140,8 @@ def _beyond(
     return here if backward else or_(missing, here)
 
 
-def _tokens(s: Session, first: int, indices: list[int]) -> dict[int, tuple[TopToken, ...]]:
+def tokens_of(s: Session, first: int, indices: list[int]) -> dict[int, tuple[TopToken, ...]]:
+    """The top tokens of neurons of one layer, whose first neuron has the id `first`, by index."""
     query = select(t.neuron_tokens).where(t.neuron_tokens.c.id.in_([first + i for i in indices]))
     found = {}
     for row in s.execute(query):
@@ -149,7 +150,7 @@ def _tokens(s: Session, first: int, indices: list[int]) -> dict[int, tuple[TopTo
     return found
 
 
-def _best(
+def best_of(
     s: Session, part: int, indices: list[int], protocol: Protocol, metric: Metric, sample: Sample
 ) -> dict[int, BestScore]:
     """The best score of each neuron by one measure, over all methods; a state only where no method has a value."""

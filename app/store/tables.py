@@ -23,13 +23,16 @@ from app.domain.neurons import Polarity
 from app.store import types as t
 from app.store.columns import id_, metadata, partial, required, usage
 from app.store.embedding_tables import embedders, embedding_chunks
+from app.store.list_tables import bookmarks, comments, list_items, list_samples, lists
 from app.store.rows import CollectionState
 from app.store.work_tables import jobs, llm_calls, workers
 
 __all__ = [
     "INDEX_BITS",
     "best_scores",
+    "bookmarks",
     "collections",
+    "comments",
     "documents",
     "embedders",
     "embedding_chunks",
@@ -38,6 +41,9 @@ __all__ = [
     "explanations",
     "jobs",
     "layers",
+    "list_items",
+    "list_samples",
+    "lists",
     "llm_calls",
     "messages",
     "metadata",

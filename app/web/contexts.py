@@ -10,7 +10,7 @@ class Chrome:
     """The frame around every page: `base.html`."""
 
     title: str
-    section: str  # "browse", "jobs", "api": the marked entry of the navigation
+    section: str  # "browse", "lists", "jobs", "api": the marked entry of the navigation
     theme: str  # "light", "dark", or empty for the system's
     running_jobs: int
     query: str  # what the search box holds

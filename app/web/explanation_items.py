@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from markupsafe import Markup
 
-from app.domain.explanations import Method, Metric, Protocol, Sample, SimulatorName, State
+from app.domain.explanations import PROMPTED_METHODS, Method, Metric, Protocol, Sample, SimulatorName, State
 from app.domain.imported import claims
 from app.domain.neurons import NeuronRef, Polarity
 from app.jobs.service import ASKING_SIMULATORS
@@ -13,6 +13,7 @@ from app.settings import Endpoint
 from app.store.rows import ExplanationRow, ScoreRow
 from app.web import charts, wording
 from app.web.formats import moment, number, plural, seconds, usd
+from app.web.formats import shown as made_visible
 from app.web.neuron_contexts import Choice, ExplainForm, ExplanationItem, ExplanationList, ScoreChoices, Shown
 from app.web.neuron_view import Show, View
 from app.web.rendering import render
@@ -113,7 +114,7 @@ def item(row: ExplanationRow, view: View) -> ExplanationItem:
         row.reason,
         row.polarity is Polarity.NEGATIVE,
         wording.name(row.method),
-        "" if made.explainer in ("", "none") else made.explainer,
+        _maker(row),
         scored_by,
         moment(row.created_at),
         row.created_at.isoformat(timespec="seconds"),
@@ -125,6 +126,13 @@ def item(row: ExplanationRow, view: View) -> ExplanationItem:
         compare,
         row.job_id or "",
     )
+
+
+def _maker(row: ExplanationRow) -> str:
+    """Who said it: a language model or a person; empty for neither."""
+    if row.method == Method.HUMAN:
+        return f"by {made_visible(row.provenance.author)}, who may have seen the records that scores are computed on"
+    return "" if row.provenance.explainer in ("", "none") else row.provenance.explainer
 
 
 def explanation_list(
@@ -201,7 +209,7 @@ def explain_form(
         tuple(
             Choice(words, m.value, i == 0)
             for i, (m, words) in enumerate(wording.METHODS.items())
-            if endpoints or m is Method.TOKEN_LOOKUP
+            if m is Method.TOKEN_LOOKUP or (endpoints and m in PROMPTED_METHODS)
         ),
         endpoint_choices(endpoints),
         tuple(Choice(p.value, p.value, p is Polarity.POSITIVE) for p in Polarity),

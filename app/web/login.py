@@ -29,12 +29,12 @@ COOKIE = "session"
 NO_MATCH = "That name and password do not match."
 LIFETIME_S = 14 * 24 * 3600
 OPEN_PATHS = ("/login", "/theme")
-OPEN_FOLDER = "/static/"
+OPEN_FOLDERS = ("/static/", "/shared/")  # a list is shared by the secret word in its address
 
 
 def is_open(path: str) -> bool:
-    """Whether a path needs no login: the login page and what it looks like."""
-    return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
+    """Whether a path needs no login: the login page and what it looks like, and lists that are shared by their link."""
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 
 class LoginNeeded(AppError):
@@ -88,10 +88,11 @@ class Credentials:
 def credentials(settings: Settings) -> Credentials:
     """Credentials from settings; the signing secret is made once and kept in the data folder, readable by us alone."""
     assert settings.password is not None
-    return Credentials(settings.username, settings.password.get_secret_value(), _secret(settings.data_dir))
+    return Credentials(settings.username, settings.password.get_secret_value(), secret(settings.data_dir))
 
 
-def _secret(folder: Path) -> bytes:
+def secret(folder: Path) -> bytes:
+    """What cookies are signed with: made once and kept in the data folder, readable by us alone."""
     file = folder / "session.key"
     folder.mkdir(parents=True, exist_ok=True)
     if not file.exists():
@@ -103,7 +104,7 @@ def _secret(folder: Path) -> bytes:
 
 
 class LoginWall:
-    """Lets nobody past without a session or HTTP Basic credentials, but for the login page and static files."""
+    """Lets nobody past without a session or HTTP Basic credentials, but for what `is_open`."""
 
     def __init__(self, app: ASGIApp, *, credentials: Credentials, answer: ErrorAnswer) -> None:
         self.app = app
@@ -111,7 +112,11 @@ class LoginWall:
         self.answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or is_open(scope["path"]):
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if is_open(scope["path"]):
+            scope["neuronarium.outside"] = True  # the frame around the page tells nothing of the store
             await self.app(scope, receive, send)
             return
         request = Request(scope)

@@ -102,7 +102,8 @@ def page(
 def chrome(request: Request, title: str, section: str = "", model: str = "") -> Chrome:
     """What the frame around every page needs; `section` marks the current entry of the navigation, `model` is what it is about."""
     theme = request.cookies.get("theme", "")
-    counter = getattr(request.app.state, "running_jobs", None)
+    outside = request.scope.get("neuronarium.outside", False)
+    counter = None if outside else getattr(request.app.state, "running_jobs", None)
     return Chrome(
         title=title,
         section=section,

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from app.web import login, preferences
+from app.web import author, login, preferences
 from app.web.api import router as api
 from app.web.pages import (
     api_reference,
@@ -11,7 +11,9 @@ from app.web.pages import (
     go,
     home,
     jobs,
+    kept,
     layer,
+    lists,
     model,
     neuron,
     neuron_actions,
@@ -30,6 +32,9 @@ ROUTERS = (
     search.router,
     jobs.router,
     neuron_actions.router,
+    kept.router,
+    lists.router,
+    author.router,
     explanation.router,
     exports.router,
     layer.router,

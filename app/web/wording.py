@@ -27,6 +27,7 @@ METHODS = {
     Method.AVHS: "Highlight and summary with values",
     Method.ORIGINAL: "Original: every token with its value",
     Method.TOKEN_LOOKUP: "Token lookup: no language model",
+    Method.HUMAN: "Human: written by a person",
 }
 SIMULATORS = {
     SimulatorName.LOCAL: "Local simulator",

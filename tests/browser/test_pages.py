@@ -17,6 +17,7 @@ PAGES = {
     "neuron": NEURON,
     "neuron-signs": f"{NEURON}?show=signs",
     "neuron-quantiles": f"{NEURON}?show=quantiles&scale=own&context=whole",
+    "lists": "/lists",
     "jobs": "/jobs",
     "api": "/api",
     "help": "/help",

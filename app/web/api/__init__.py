@@ -4,7 +4,19 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app.web.api import choices, explanations, exports, jobs, models, neurons, previews, search, work
+from app.web.api import (
+    choices,
+    explanations,
+    exports,
+    jobs,
+    kept,
+    lists,
+    models,
+    neurons,
+    previews,
+    search,
+    work,
+)
 from app.web.api.schemas import ErrorBody
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -13,5 +25,5 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 router = APIRouter(prefix="/api/v1", responses=_ERRORS)
-for part in (models, exports, neurons, explanations, previews, choices, search, jobs, work):
+for part in (models, exports, neurons, explanations, previews, choices, lists, kept, search, jobs, work):
     router.include_router(part.router)

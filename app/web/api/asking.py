@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from app.domain.explanations import (
+    AskedMethod,
     CutOff,
     ExplainOptions,
     Method,
@@ -36,7 +37,9 @@ class ScoreIn(Schema):
 class ExplainQuery(Schema):
     """How to explain a neuron."""
 
-    method: Method = Field(default=Method.SUMMARY, description="How the records are shown to the explainer.")
+    method: AskedMethod = Field(
+        default=AskedMethod.SUMMARY, description="How the records are shown to the explainer."
+    )
     polarity: Polarity = Field(
         default=Polarity.POSITIVE, description="Which sign of the activation is explained."
     )
@@ -68,7 +71,7 @@ def score_options(request: ScoreIn) -> ScoreOptions:
 def explain_options(request: ExplainQuery) -> ExplainOptions:
     """The request as the jobs take it."""
     return ExplainOptions(
-        request.method,
+        Method(request.method),
         request.polarity,
         request.explainer,
         request.cut_off,

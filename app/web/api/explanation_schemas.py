@@ -80,12 +80,14 @@ class ExplanationOut(Schema):
     )
     seed: int = Field(examples=[0])
     excerpts: list[int] = Field(
-        description="Ordinals of the excerpts that the explainer saw.", examples=[[12, 480, 77, 903, 351]]
+        description="Ordinals of the excerpts that the explainer saw; empty for the method human, where nobody knows.",
+        examples=[[12, 480, 77, 903, 351]],
     )
     code_version: str = Field(description="Of Neuronarium, when it was made.", examples=["0.1.0"])
     usage: UsageOut
     author: str = Field(
-        description="What asked: web, api, cli; neuronarium for those of a collection.", examples=["api"]
+        description="What asked: web, api, cli; neuronarium for those of a collection; a person's chosen name for human.",
+        examples=["api"],
     )
     collection_id: int = Field(examples=[1])
     job_id: str | None = Field(description="Null where no job made it.", examples=["explain-3f2a9c41d7e0"])

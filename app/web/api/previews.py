@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from app.domain.explanations import PROMPTED_METHODS, Protocol, SimulatorName
+from app.domain.explanations import AskedMethod, Protocol, SimulatorName
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput
 from app.explain.previews import Preview
@@ -99,7 +99,7 @@ def preview_explanation(
     """
     neuron = load_neuron(store, NeuronRef(model, layer, index))
     explaining = None
-    if query.method in PROMPTED_METHODS:
+    if query.method is not AskedMethod.TOKEN_LOOKUP:
         asked = endpoint(jobs.settings, query.explainer)
         options = explain_options(query)
         seen = previews.explaining(neuron, options, asked)

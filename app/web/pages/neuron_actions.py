@@ -10,6 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.domain.explanations import (
+    AskedMethod,
     CutOff,
     ExplainOptions,
     Method,
@@ -44,7 +45,7 @@ def is_htmx(request: Request) -> bool:
 
 
 async def explain_options(
-    method: Method = Method.SUMMARY,
+    method: AskedMethod = AskedMethod.SUMMARY,
     polarity: Polarity = Polarity.POSITIVE,
     explainer: Annotated[str, Query(max_length=200)] = "",
     cut_off: CutOff = CutOff.TOKEN_Q99,
@@ -52,7 +53,7 @@ async def explain_options(
     seed: Annotated[int, Query(ge=0, le=SEED_LIMIT)] = 0,
 ) -> ExplainOptions:
     """What the query string of a dry run asks for; the form's other fields are not its business."""
-    return ExplainOptions(method, polarity, explainer, cut_off, scale_maximum, seed)
+    return ExplainOptions(Method(method), polarity, explainer, cut_off, scale_maximum, seed)
 
 
 async def scoring_options(
@@ -120,7 +121,7 @@ def explain(
     index: int,
     store: StoreDep,
     jobs_: JobsDep,
-    method: Annotated[Method, Form()],
+    method: Annotated[AskedMethod, Form()],
     polarity: Annotated[Polarity, Form()] = Polarity.POSITIVE,
     explainer: Annotated[str, Form(max_length=200)] = "",
     cut_off: Annotated[CutOff, Form()] = CutOff.TOKEN_Q99,
@@ -132,8 +133,10 @@ def explain(
 ) -> Response:
     """Starts an explanation, and its score unless no simulator was chosen."""
     ref = NeuronRef(model, layer, index)
-    lookup = method is Method.TOKEN_LOOKUP
-    options = ExplainOptions(method, polarity, "" if lookup else explainer, cut_off, scale_maximum, seed)
+    lookup = method is AskedMethod.TOKEN_LOOKUP
+    options = ExplainOptions(
+        Method(method), polarity, "" if lookup else explainer, cut_off, scale_maximum, seed
+    )
     score = score_options(simulator, endpoint, protocol, seed) if simulator else None
     return started(request, store, path_of(ref), jobs_.enqueue_explain(ref, options, score, author="web"))
 
