@@ -37,10 +37,11 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        # What is read once and kept in memory: see excerpts.ExcerptCache and models.cached_vocabulary.
+        # What is read once and kept in memory: see excerpts.ExcerptCache, models.cached_vocabulary and spreads.
         self.lock = Lock()
         self.excerpts: dict[str, StoredExcerpts] = {}
         self.vocabularies: dict[str, tuple[str, Vocabulary]] = {}
+        self.spreads: dict[tuple[object, ...], Any] = {}
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> "Store":

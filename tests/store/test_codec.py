@@ -225,7 +225,11 @@ def test_top_tokens_of_a_usual_vocabulary_take_58_bytes_for_eight() -> None:
 @given(count=st.integers(0, 12))
 def test_top_tokens_of_older_stores_are_read(count: int) -> None:
     rows = np.empty(count, np.dtype([("id", "<i4"), ("mean", "<f4"), ("count", "<i4")]))
-    rows["id"], rows["mean"], rows["count"] = np.arange(count) + 49_000, np.arange(count) / 3, np.arange(count)
+    rows["id"], rows["mean"], rows["count"] = (
+        np.arange(count) + 49_000,
+        np.arange(count) / 3,
+        np.arange(count),
+    )
     back = codec.unpack_tokens(rows.tobytes())
     for array, name in zip(back, ("id", "mean", "count"), strict=True):
         assert np.array_equal(array, rows[name])
