@@ -22,6 +22,7 @@ import psutil
 
 from app.settings import Settings
 from app.store import Store, models
+from app.store.rows import LayerSummary
 from bench.report import Figure, figure
 
 HOST = "127.0.0.1"
@@ -37,7 +38,7 @@ class Kind(NamedTuple):
 
 
 def run(quick: bool, url: str = "") -> list[Figure]:
-    """`slowest_p95_ms` of all kinds of pages, `neuron_p50_ms`, and `browsed_mb`; on the store at `url` or in the data folder."""
+    """`KIND_p95_ms` of every kind of page, and `browsed_mb`; on the store at `url` or that of the data folder."""
     times = 8 if quick else 40
     address = url or Settings().store_url
     slug, layers = _model(address)
@@ -66,11 +67,15 @@ def run(quick: bool, url: str = "") -> list[Figure]:
     return found
 
 
-def kinds(slug: str, layers: list[str], client: http.client.HTTPConnection) -> list[Kind]:
+def kinds(slug: str, layers: list[LayerSummary], client: http.client.HTTPConnection) -> list[Kind]:
     """All kinds of pages over many neurons; the neuron page is the last."""
 
     def layer(query: str) -> Callable[[random.Random], str]:
-        return lambda dice: f"/m/{slug}/{dice.choice(layers)}{query}"
+        return lambda dice: f"/m/{slug}/{dice.choice(layers).slug}{query}"
+
+    def neuron(dice: random.Random) -> str:
+        within = dice.choice(layers)
+        return f"/m/{slug}/{within.slug}/{dice.randrange(within.neurons)}"
 
     def further(query: str) -> Callable[[random.Random], str]:
         """The page after the first of a random layer; finding its address is not timed."""
@@ -93,7 +98,7 @@ def kinds(slug: str, layers: list[str], client: http.client.HTTPConnection) -> l
         Kind("by_score_next", further("?sort=score&order=down")),
         Kind("by_density", layer("?sort=density&order=down")),
         Kind("random", lambda _: f"/m/{slug}/random"),
-        Kind("neuron", lambda dice: f"/m/{slug}/{dice.choice(layers)}/{dice.randrange(512)}"),
+        Kind("neuron", neuron),
     ]
 
 
@@ -128,7 +133,7 @@ def serving(url: str) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
             process.wait()
 
 
-def _model(url: str) -> tuple[str, list[str]]:
+def _model(url: str) -> tuple[str, list[LayerSummary]]:
     store = Store.open(url, create=False)
     try:
         with store.session() as session:
@@ -137,7 +142,7 @@ def _model(url: str) -> tuple[str, list[str]]:
                 raise SystemExit(
                     "bench browse needs a collected model: `make run`, and let its collection end"
                 )
-            return ready[0], [layer.slug for layer in models.layers(session, ready[0])]
+            return ready[0], models.layers(session, ready[0])
     finally:
         store.close()
 

@@ -1,4 +1,6 @@
+import http.client
 import json
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,8 +18,8 @@ from app.settings import Settings
 from app.store import Store, best, explanations, models, neurons, scores
 from app.store.excerpts import ExcerptCache
 from app.store.rows import NeuronSort
+from bench import browse, scale, scale_place, scale_source, scale_texts
 from bench import page as bench_page
-from bench import scale, scale_place, scale_source, scale_texts
 from bench import store as bench_store
 from bench.__main__ import main
 from bench.scale import SLUG, Shape
@@ -203,3 +205,15 @@ def test_a_folder_without_a_store_is_said(tmp_path: Path, capsys: pytest.Capture
 
 def _address(store: Store) -> str:
     return store.engine.url.render_as_string(hide_password=False)
+
+
+def test_every_kind_of_page_is_there(made: Store, tmp_path: Path) -> None:
+    """The addresses that `bench.browse` asks for; further pages of a list need more neurons than there are here."""
+    with made.session() as s:
+        layers = models.layers(s, SLUG)
+    app = create_app(Settings(data_dir=tmp_path, database_url=_address(made)))
+    dice = random.Random(0)
+    with TestClient(app, base_url="http://127.0.0.1", follow_redirects=False) as client:
+        for kind in browse.kinds(SLUG, layers, http.client.HTTPConnection("127.0.0.1", 9)):
+            if kind.name != "by_score_next":
+                assert client.get(kind.address(dice)).status_code in (200, 303), kind.name
