@@ -4,6 +4,9 @@ Both rivals answer from the same process, application and middleware as our page
 record as a JSON row and loops over tokens in a Jinja template, as viewers of this kind do, and otherwise makes the
 same page from the same queries; `fixed` answers with a constant body of our page's size. The client is this
 process, over loopback, with kept-alive connections; rounds are interleaved, and medians of rounds are compared.
+
+Without a store to run on, one of a few neurons is made. On a store, neurons are taken from all over it; the rival's rows are those of the
+same neurons alone, which spares it the size of ours.
 """
 
 import argparse
@@ -20,7 +23,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.page_data import LAYER, SLUG, fill
+from app.domain.neurons import NeuronRef
+from bench.page_data import fill
 
 if TYPE_CHECKING:
     from bench.report import Figure
@@ -31,20 +35,26 @@ SIDES = ("ours", "naive", "fixed")
 CLIENTS = 2
 
 
-def run(quick: bool) -> "list[Figure]":
-    """Requests a second of the three, and the two ratios."""
+def run(quick: bool, url: str = "") -> "list[Figure]":
+    """Requests a second of the three, and the two ratios; on the store at `url`, or on one of a few neurons."""
     from bench.report import Figure
 
-    neurons = 24 if quick else 96
+    count = 24 if quick else 96
     seconds, rounds = (1.0, 5) if quick else (2.0, 9)
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), neurons) as port:
-        sizes = {side: len(get(port, path(side, 0))) for side in SIDES}
-        for side in SIDES:
-            measure(port, side, neurons, 0.5)
-        rates: dict[str, list[float]] = {side: [] for side in SIDES}
-        for _ in range(rounds):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        own = f"sqlite:///{folder}/neuronarium.sqlite"
+        if not url:
+            make(own, count)
+        refs = spread(url or own, count)
+        with serving(folder, url or own, count) as port:
+            sizes = {side: len(get(port, path(side, 0, refs))) for side in SIDES}
             for side in SIDES:
-                rates[side].append(measure(port, side, neurons, seconds))
+                measure(port, side, refs, 0.5)
+            rates: dict[str, list[float]] = {side: [] for side in SIDES}
+            for _ in range(rounds):
+                for side in SIDES:
+                    rates[side].append(measure(port, side, refs, seconds))
     ours, naive, fixed = (statistics.median(rates[side]) for side in SIDES)
     per_s = f"{ours:.0f} pages/s against {naive:.1f}; {sizes['ours']:,} bytes against {sizes['naive']:,}"
     against = f"{ours:.0f} pages/s of {fixed:.0f} answers/s, {sizes['fixed']:,} bytes"
@@ -54,10 +64,38 @@ def run(quick: bool) -> "list[Figure]":
     ]
 
 
-def path(side: str, neuron: int) -> str:
+def make(url: str, neurons: int) -> None:
+    """A store of one layer."""
+    from app.store import Store
+
+    store = Store.open(url)
+    fill(store, neurons)
+    store.close()
+
+
+def spread(url: str, count: int) -> list[NeuronRef]:
+    """Neurons from all over the first collected model of a store. SystemExit where there is none."""
+    from app.store import Store, models
+
+    store = Store.open(url, create=False)
+    try:
+        with store.session() as session:
+            ready = [model for model in models.models(session) if model.neurons]
+            if not ready:
+                raise SystemExit("there is no collected model in this store")
+            layers = models.layers(session, ready[0].slug)
+    finally:
+        store.close()
+    each = [layers[i % len(layers)] for i in range(count)]
+    step = 7919 if len(layers) > 1 else 1  # a prime: far apart
+    return [NeuronRef(ready[0].slug, layer.slug, i * step % layer.neurons) for i, layer in enumerate(each)]
+
+
+def path(side: str, neuron: int, refs: list[NeuronRef]) -> str:
     """Where one side's page of a neuron is."""
     if side == "ours":
-        return f"/m/{SLUG}/{LAYER}/{neuron}{VIEW}"
+        ref = refs[neuron]
+        return f"/m/{ref.model}/{ref.layer}/{ref.index}{VIEW}"
     return f"/bench/{side}/{neuron}"
 
 
@@ -79,7 +117,7 @@ def _get(connection: http.client.HTTPConnection, target: str) -> bytes:
     return body
 
 
-def measure(port: int, side: str, neurons: int, seconds: float) -> float:
+def measure(port: int, side: str, refs: list[NeuronRef], seconds: float) -> float:
     """Answers a second of one side, over all neurons in turn."""
     done = [0] * CLIENTS
     failed: list[BaseException] = []
@@ -88,10 +126,10 @@ def measure(port: int, side: str, neurons: int, seconds: float) -> float:
 
     def client(me: int) -> None:
         connection = http.client.HTTPConnection(HOST, port, timeout=30)
-        neuron = me * neurons // CLIENTS
+        neuron = me * len(refs) // CLIENTS
         try:
             while time.perf_counter() < until:
-                _get(connection, path(side, neuron % neurons))
+                _get(connection, path(side, neuron % len(refs), refs))
                 neuron += 1
                 done[me] += 1
         except (OSError, RuntimeError, http.client.HTTPException) as error:
@@ -112,26 +150,22 @@ def measure(port: int, side: str, neurons: int, seconds: float) -> float:
 class serving:
     """A server process on a free port, ready when entered."""
 
-    def __init__(self, folder: Path, neurons: int) -> None:
-        self.folder, self.neurons = folder, neurons
+    def __init__(self, folder: Path, url: str, neurons: int) -> None:
+        self.folder, self.url, self.neurons = folder, url, neurons
 
     def __enter__(self) -> int:
-        from app.store import Store
-
-        store = Store.open(f"sqlite:///{self.folder}/neuronarium.sqlite")
-        fill(store, self.neurons)
-        store.close()
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port = int(probe.getsockname()[1])
         command = [sys.executable, "-m", "bench.page", "--serve", str(self.folder), "--port", str(port)]
-        self.process = subprocess.Popen([*command, "--neurons", str(self.neurons)])
+        command += ["--store", self.url, "--neurons", str(self.neurons)]
+        self.process = subprocess.Popen(command)
         give_up = time.monotonic() + 120
         while True:
             if self.process.poll() is not None:
                 raise RuntimeError("the bench's server ended before it was ready")
             try:
-                get(port, path("fixed", 0))
+                get(port, "/bench/fixed/0")
                 return port
             except ConnectionError:
                 if time.monotonic() > give_up:
@@ -144,7 +178,7 @@ class serving:
         self.process.wait(30)
 
 
-def serve(folder: Path, port: int, neurons: int) -> None:
+def serve(folder: Path, url: str, port: int, neurons: int) -> None:
     """The application as it is, with two more addresses."""
     import uvicorn
 
@@ -152,11 +186,12 @@ def serve(folder: Path, port: int, neurons: int) -> None:
     from app.settings import Settings
     from bench.page_naive import NaivePage, write_rows
 
-    app = create_app(Settings(data_dir=folder))
+    app = create_app(Settings(data_dir=folder, database_url=url))
+    refs = spread(url, neurons)
     rows = folder / "rows.sqlite"
     with sqlite3.connect(rows) as connection:
-        write_rows(connection, app.state.store, SLUG, LAYER, neurons)
-    naive = NaivePage(app, rows, SLUG, LAYER, VIEW)
+        write_rows(connection, app.state.store, refs)
+    naive = NaivePage(app, rows, refs, VIEW)
     app.get("/bench/naive/{index}")(naive.show)
     body: list[bytes] = []
 
@@ -178,7 +213,8 @@ def serve(folder: Path, port: int, neurons: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--serve", type=Path, required=True)
+    parser.add_argument("--store", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--neurons", type=int, required=True)
     chosen = parser.parse_args()
-    serve(chosen.serve, chosen.port, chosen.neurons)
+    serve(chosen.serve, chosen.store, chosen.port, chosen.neurons)

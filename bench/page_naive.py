@@ -41,13 +41,14 @@ SECTIONS = (
 )
 
 
-def write_rows(connection: sqlite3.Connection, store: Store, slug: str, layer: str, count: int) -> None:
-    """The same records as JSON, a row each."""
+def write_rows(connection: sqlite3.Connection, store: Store, refs: list[NeuronRef]) -> None:
+    """The same records of neurons of one model as JSON, a row each."""
     connection.execute("CREATE TABLE records (neuron INTEGER, kind INTEGER, body TEXT)")
+    slug = refs[0].model
     excerpts, shown = ExcerptCache.get(store, slug), cached_vocabulary(store, slug).shown
     with store.session() as session:
-        for index in range(count):
-            records = neurons.records(session, excerpts, NeuronRef(slug, layer, index))
+        for index, ref in enumerate(refs):
+            records = neurons.records(session, excerpts, ref)
             for r in range(len(records)):
                 body = {
                     "excerpt": int(records.excerpts[r]),
@@ -65,15 +66,16 @@ def write_rows(connection: sqlite3.Connection, store: Store, slug: str, layer: s
 class NaivePage:
     """Makes the page from those rows."""
 
-    def __init__(self, app: FastAPI, rows: Path, slug: str, layer: str, view: str) -> None:
-        self.app, self.rows, self.slug, self.layer, self.query = app, rows, slug, layer, view
+    def __init__(self, app: FastAPI, rows: Path, refs: list[NeuronRef], view: str) -> None:
+        self.app, self.rows, self.refs, self.query = app, rows, refs, view
         self.view = View(Show.ALL, context=Context.WHOLE, duplicates=True, more=True)
         self._local = threading.local()
 
     def ours(self, index: int) -> bytes:
-        """Our page of a neuron, for the constant body."""
+        """Our page of a neuron by its place in the list, for the constant body."""
+        ref = self.refs[index]
         client = TestClient(self.app, base_url="http://127.0.0.1")
-        answer = client.get(f"/m/{self.slug}/{self.layer}/{index}{self.query}")
+        answer = client.get(f"/m/{ref.model}/{ref.layer}/{ref.index}{self.query}")
         answer.raise_for_status()
         return bytes(answer.content)
 
@@ -85,11 +87,11 @@ class NaivePage:
 
     def show(self, request: Request, index: int) -> HTMLResponse:
         """The page."""
-        ref = NeuronRef(self.slug, self.layer, index)
+        ref = self.refs[index]
         state = self.app.state
         query = "SELECT kind, body FROM records WHERE neuron = ?"
         records = [(kind, json.loads(body)) for kind, body in self.connection().execute(query, (index,))]
-        here = f"/m/{self.slug}/{self.layer}/{index}"
+        here = f"/m/{ref.model}/{ref.layer}/{ref.index}"
         maximum = max(abs(a) for _, record in records for a in record["activations"])
         sections = []
         for title, kind, order in SECTIONS:
@@ -101,10 +103,14 @@ class NaivePage:
                 mine.sort(key=lambda r: order * r["activations"][r["peak"]])
             rows = ROWS.render(records=mine, maximum=maximum, here=here)
             sections.append(Section(title, "", rows.encode(), "", len(mine)))
-        facts = state.facts.get(self.slug)
+        facts = state.facts.get(ref.model)
         with state.store.session() as session:
             evidence = sheet(session, facts.excerpts, ref)
         main = Main(tuple(sections))
-        seen = Seen(chrome(request, f"8:{index} in {facts.card.name}", "browse"), facts, evidence)
+        seen = Seen(
+            chrome(request, f"{facts.layer(ref.layer).ordinal}:{ref.index} in {facts.card.name}", "browse"),
+            facts,
+            evidence,
+        )
         context = neuron_page(ref, self.view, seen, main, state.jobs.endpoints())
         return page("neuron.html", context, inserts=main.inserts)

@@ -42,9 +42,9 @@ class Start(NamedTuple):
     torch: bool  # whether torch's library is in the process
 
 
-def run(quick: bool) -> list[Figure]:
-    """`ready_s` and `idle_mb` on the collected store in the data folder."""
-    settings = Settings()
+def run(quick: bool, url: str = "") -> list[Figure]:
+    """`ready_s` and `idle_mb` on the store at `url`, or on the collected one in the data folder."""
+    settings = Settings(database_url=url) if url else Settings()
     store = Store.open(settings.store_url)
     with store.session() as session:
         ready = [model for model in models.models(session) if model.neurons]
@@ -59,10 +59,12 @@ def run(quick: bool) -> list[Figure]:
     floor: list[Start] = []
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        if not settings.store_url.startswith("postgresql"):
+        env = {**os.environ, "NEURONARIUM_DATA_DIR": folder, "NEURONARIUM_DEMO": "0"}
+        if url:
+            env["NEURONARIUM_DATABASE_URL"] = url
+        elif not settings.store_url.startswith("postgresql"):
             for file in settings.data_dir.glob("neuronarium.sqlite*"):
                 shutil.copy(file, data)
-        env = {**os.environ, "NEURONARIUM_DATA_DIR": folder, "NEURONARIUM_DEMO": "0"}
         serve = [sys.executable, "-m", "app.cli", "serve", "--no-worker", "--port"]
         for _ in range(3 if quick else 9):
             ours.append(start(serve, path, env))

@@ -4,6 +4,9 @@ Both lie in SQLite files with the same settings, hold the same records, signs of
 loaded and read in turns in one process. A loaded neuron is committed. A fetched one is in numpy arrays, tokens as ids on our
 side and as text on theirs. Theirs uses the bare driver and the standard library's json, ours sessions as the pages do.
 The activations are those of the store, which are float16: their decimals are shorter than those of a model's float32.
+
+On a store that is named, ours is fetched where it lies, among all its neurons, and its size is that of the tables that hold what the
+rival's do. Loading is compared as ever.
 """
 
 import json
@@ -29,6 +32,7 @@ from app.store import tables as t
 from app.store.excerpts import ExcerptCache
 from app.store.rows import StoredExcerpts
 from bench.report import Figure, figure
+from bench.scale_place import sizes
 
 PER_CHUNK = 512  # neurons loaded and committed at a time, on either side: a third of a layer of the demo
 FETCHES = 40  # neurons fetched at a time, on either side
@@ -46,11 +50,12 @@ class Real:
     documents: list[Document]
     table: StoredExcerpts
     chunks: list[LayerResult]
+    refs: list[NeuronRef]  # what they are called where they come from
 
 
-def run(quick: bool) -> list[Figure]:
-    """`size_ratio`, `fetch_ratio` and `load_ratio` on neurons of the store in the data folder."""
-    real = read(Settings().store_url, 3 if quick else 8)
+def run(quick: bool, url: str = "") -> list[Figure]:
+    """`size_ratio`, `fetch_ratio` and `load_ratio` on neurons of the store at `url`, or of that in the data folder."""
+    real = read(url or Settings().store_url, 3 if quick else 8)
     n = PER_CHUNK * len(real.chunks)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -58,11 +63,18 @@ def run(quick: bool) -> list[Figure]:
         theirs = open_rows(folder / "theirs.sqlite")
         load = load_both(ours, theirs, real)
         table = ExcerptCache.get(ours, real.card.slug)
-        check_equal(ours, theirs, table, real)
-        fetch = fetch_both(ours, theirs, table, real, 10 if quick else 40)
+        refs = [NeuronRef(real.card.slug, f"{i // PER_CHUNK}-mlp", i % PER_CHUNK) for i in range(n)]
+        check_equal(ours, theirs, table, refs, real)
+        ours_bytes, theirs_bytes = ((folder / f"{side}.sqlite").stat().st_size for side in ("ours", "theirs"))
+        if url:
+            ours.close()
+            ours, refs = Store.open(url), real.refs
+            table = ExcerptCache.get(ours, real.card.slug)
+            check_equal(ours, theirs, table, refs, real)
+            ours_bytes = round(_bytes_a_neuron(ours) * n)
+        fetch = fetch_both(ours, theirs, table, refs, 10 if quick else 40)
         ours.close()
         theirs.close()
-        ours_bytes, theirs_bytes = ((folder / f"{side}.sqlite").stat().st_size for side in ("ours", "theirs"))
     records = real.chunks[0].excerpts.shape[1]
     what = f"{n} neurons of {real.card.name}, {records} records each"
     size = f"{theirs_bytes / n:,.0f} bytes a neuron of JSON rows, {ours_bytes / n:,.0f} of ours; {what}"
@@ -73,6 +85,15 @@ def run(quick: bool) -> list[Figure]:
         figure("store", "fetch_ratio", fetch[1] / fetch[0], ">=", 15, fetched),
         figure("store", "load_ratio", load[0] / load[1], ">=", 40, loaded),
     ]
+
+
+def _bytes_a_neuron(ours: Store) -> float:
+    """What a named store takes for the same as the rival's tables hold."""
+    tables = sizes(ours).tables
+    with ours.session() as s:
+        count = sum(model.neurons for model in models.models(s))
+    held = ("neurons", "exemplars", "excerpt_chunks", "documents", "parts", "vocabularies")
+    return sum(tables[name] for name in held) / count
 
 
 def read(url: str, count: int) -> Real:
@@ -88,11 +109,13 @@ def read(url: str, count: int) -> Real:
                 raise BadInput(
                     f"bench store needs a layer of {PER_CHUNK} neurons; {found.card.name} has none"
                 )
-            chunks = []
+            chunks: list[LayerResult] = []
+            refs: list[NeuronRef] = []
             for i in range(count):
                 part = parts[i * len(parts) // count]
                 first = (i * PER_CHUNK) % max(1, part.neurons - PER_CHUNK + 1)
                 chunks.append(_chunk(s, part.id, i, first))
+                refs += [NeuronRef(found.slug, part.slug, first + j) for j in range(PER_CHUNK)]
             documents = excerpts.documents(s, found.slug)
         return Real(
             found.card,
@@ -100,6 +123,7 @@ def read(url: str, count: int) -> Real:
             documents,
             ExcerptCache.get(store, found.slug),
             chunks,
+            refs,
         )
     finally:
         store.close()
@@ -271,15 +295,15 @@ def fetch_rows(rows: sqlite3.Connection, neuron: int) -> Rows:
 
 
 def fetch_both(
-    ours: Store, theirs: sqlite3.Connection, table: StoredExcerpts, real: Real, rounds: int
+    ours: Store, theirs: sqlite3.Connection, table: StoredExcerpts, names_: list[NeuronRef], rounds: int
 ) -> tuple[float, float]:
-    """Seconds a warm fetch takes, (ours, theirs): rounds in turns, medians."""
+    """Seconds a warm fetch takes, (ours, theirs): rounds in turns, medians. The rival's neuron i is our `names_[i]`."""
     dice = random.Random(0)
-    everything = range(PER_CHUNK * len(real.chunks))
+    everything = range(len(names_))
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         picked = dice.sample(everything, FETCHES)
-        refs = [NeuronRef(real.card.slug, f"{i // PER_CHUNK}-mlp", i % PER_CHUNK) for i in picked]
+        refs = [names_[i] for i in picked]
         with ours.session() as s:
             for timed in (False, True):
                 started = time.perf_counter()
@@ -296,13 +320,14 @@ def fetch_both(
     return statistics.median(times[0]), statistics.median(times[1])
 
 
-def check_equal(ours: Store, theirs: sqlite3.Connection, table: StoredExcerpts, real: Real) -> None:
+def check_equal(
+    ours: Store, theirs: sqlite3.Connection, table: StoredExcerpts, refs: list[NeuronRef], real: Real
+) -> None:
     """Both sides give the same neuron. Raises BadInput where they do not: then nothing was compared."""
     text = real.vocabulary.shown
     with ours.session() as s:
-        for i in (0, PER_CHUNK * len(real.chunks) - 1):
-            ref = NeuronRef(real.card.slug, f"{i // PER_CHUNK}-mlp", i % PER_CHUNK)
-            mine, other = neurons.records(s, table, ref), fetch_rows(theirs, i)
+        for i in (0, len(refs) - 1):
+            mine, other = neurons.records(s, table, refs[i]), fetch_rows(theirs, i)
             same = np.array_equal(mine.activations, other.activations)
             same &= [[text[token] for token in row] for row in mine.tokens.tolist()] == other.tokens
             same &= mine.gates is None or np.array_equal(mine.gates, other.gates)

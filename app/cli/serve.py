@@ -54,7 +54,8 @@ def listen(config: Settings) -> socket.socket:
         )
     try:
         family, _, _, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        # Named as TCP, for asyncio looks at that before it turns Nagle's algorithm off: else most answers wait 40 ms.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         raise AppError(f"Cannot listen on {config.host}: {error.strerror}. Choose another --host.") from error
     try:

@@ -291,21 +291,36 @@ def unpack_excerpts(data: bytes) -> tuple[Int32, Int32, UInt8, Int32]:
     return ids, documents, splits, starts
 
 
-_TOKEN = np.dtype([("id", "<i4"), ("mean", "<f4"), ("count", "<i4")])
+_OLD_TOKEN = np.dtype([("id", "<i4"), ("mean", "<f4"), ("count", "<i4")])  # until 2026, and still read
 
 
 def pack_tokens(ids: Int32, means: Float32, counts: NDArray[np.integer]) -> bytes:
-    """Top tokens, 12 bytes each; entries with id -1 are left out."""
+    """Top tokens: bytes an id u8, bytes a count u8, ids, means f4, counts; those with id -1 are left out.
+
+    58 bytes for 8 tokens of a vocabulary below 65,536, where a table of three four-byte columns took 96.
+    """
     keep = ids >= 0
-    packed = np.empty(int(keep.sum()), _TOKEN)
-    packed["id"], packed["mean"], packed["count"] = ids[keep], means[keep], counts[keep]
-    return packed.tobytes()
+    ids, counts = ids[keep], counts[keep]
+    id_bytes, count_bytes = max(2, _width(int(ids.max(initial=0)))), _width(int(counts.max(initial=0)))
+    data = bytes((id_bytes, count_bytes)) + ids.astype(_COUNT_TYPES[id_bytes]).tobytes()
+    data += means[keep].astype("<f4").tobytes() + counts.astype(_COUNT_TYPES[count_bytes]).tobytes()
+    # A length that 12 divides is that of the older form.
+    return data if len(data) % _OLD_TOKEN.itemsize else data + b"\0"
 
 
 def unpack_tokens(data: bytes) -> tuple[Int32, Float32, NDArray[np.int32]]:
     """(ids, means, counts), each [K]."""
-    packed = np.frombuffer(data, _TOKEN)
-    return packed["id"].copy(), packed["mean"].copy(), packed["count"].copy()
+    if len(data) % _OLD_TOKEN.itemsize == 0:
+        packed = np.frombuffer(data, _OLD_TOKEN)
+        return packed["id"].copy(), packed["mean"].copy(), packed["count"].copy()
+    id_bytes, count_bytes = data[0], data[1]
+    k = (len(data) - 2) // (id_bytes + 4 + count_bytes)
+    at = 2 + k * id_bytes
+    return (
+        np.frombuffer(data, _COUNT_TYPES[id_bytes], k, 2).astype(np.int32),
+        np.frombuffer(data, "<f4", k, at).astype(np.float32),
+        np.frombuffer(data, _COUNT_TYPES[count_bytes], k, at + 4 * k).astype(np.int32),
+    )
 
 
 def pack_simulation(excerpts: Int32, expected: Float32) -> bytes:

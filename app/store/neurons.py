@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import BadInput, NotFound
-from app.store import codec, names
+from app.store import codec, names, sql
 from app.store import tables as t
 from app.store.listing import page
 from app.store.rows import QUANTILES, LayerDistribution, NeuronSort, StoredExcerpts, StoredTokens
@@ -178,12 +178,12 @@ def distribution(s: Session, slug: str, statistic: NeuronSort) -> list[LayerDist
     """How one statistic is spread over the neurons of every layer; for scores see `scores.by_layer`."""
     if statistic in (NeuronSort.INDEX, NeuronSort.SCORE):
         raise BadInput(f"“{statistic}” is no statistic of activations")
-    column = t.neurons.c[statistic.value]
+    column = t.neurons.c[statistic.value].name
+    of_layer = f"SELECT {column} FROM neurons WHERE id BETWEEN ? AND ? AND {column} IS NOT NULL"  # noqa: S608
     found = []
     for part, layer_slug, ordinal, n, present in names.parts_of(s, slug):
         first = names.neuron_id(part, 0)
-        query = select(column).where(t.neurons.c.id.between(first, first + n - 1), column.is_not(None))
-        values = np.array(s.execute(query).scalars().all(), np.float64)
+        values = np.array(sql.rows(s, of_layer, (first, first + n - 1)), np.float64).ravel()
         quantiles = tuple(np.quantile(values, QUANTILES).tolist()) if len(values) else ()
         mean = float(values.mean()) if len(values) else None
         found.append(LayerDistribution(layer_slug, ordinal, present, mean, quantiles))

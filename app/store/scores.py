@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from math import isfinite
 
 import numpy as np
-from sqlalchemy import SmallInteger, and_, exists, insert, select, type_coerce
+from sqlalchemy import insert, select
 
 from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol, Sample, ScoreValue, State
 from app.domain.imported import claims, is_imported
@@ -17,9 +17,9 @@ from app.store.heldout import seen_documents
 from app.store.rows import QUANTILES, SCORE_EDGES, LayerScores, ScoreRow
 from app.store.session import Session, writing
 from app.store.simulations import collection_of
-from app.store.types import STATES
+from app.store.types import METRICS, PROTOCOLS, SAMPLES, STATES
 
-__all__ = ["add", "by_layer", "measures", "of_explanation", "of_explanations", "seen_documents"]
+__all__ = ["add", "by_layer", "measures", "of_explanation", "of_explanations", "of_part", "seen_documents"]
 
 _CONSTANT = STATES[State.CONSTANT_PREDICTION]
 _MEASURES = [
@@ -160,40 +160,53 @@ def by_layer(
     method: str | None = None,
 ) -> list[LayerScores]:
     """How the neurons' best scores by one measure are spread in every layer; of one method, or of all."""
-    b = t.best_scores.c
-    method_id: int | None = None
+    return [of_part(s, part, protocol, sample, metric, method) for part in names.parts_of(s, slug)]
+
+
+_NO_VALUE = -1e300
+# Past SQLAlchemy and in one array: a model has hundreds of thousands of them.
+_OF_PART = (
+    f"SELECT neuron, state, coalesce(value, {_NO_VALUE}) FROM best_scores "  # noqa: S608
+    "WHERE part_id = ? AND protocol = ? AND sample = ? AND metric = ?"
+)
+
+
+def of_part(
+    s: Session,
+    part: names.PartName,
+    protocol: Protocol,
+    sample: Sample,
+    metric: Metric,
+    method: str | None = None,
+) -> LayerScores:
+    """The same of one layer."""
+    query, asked = _OF_PART, [part.id, PROTOCOLS[protocol], SAMPLES[sample], METRICS[metric]]
     if method is not None:
-        method_id = s.execute(select(t.methods.c.id).where(t.methods.c.name == method)).scalar() or -1
-    found = []
-    for part in names.parts_of(s, slug):
-        query = select(b.neuron, b.state, b.value).where(
-            b.part_id == part.id, b.protocol == protocol, b.sample == sample, b.metric == metric
-        )
-        if method_id is not None:
-            query = query.where(b.method_id == method_id)
-        # Plain numbers from here on: a model has tens of thousands of them.
-        rows = s.execute(query.with_only_columns(b.neuron, type_coerce(b.state, SmallInteger), b.value)).all()
-        index = np.array([row[0] for row in rows], np.intp)
-        scored = np.array([row[2] for row in rows], np.float64)  # NaN where there is none
-        values = np.full(part.neurons, -np.inf)
-        np.maximum.at(values, index, np.where(np.isnan(scored), -np.inf, scored))
-        values[np.isinf(values)] = np.nan
-        constant = np.zeros(part.neurons, np.bool_)
-        constant[index[np.array([row[1] for row in rows], np.int64) == _CONSTANT]] = True
-        found.append(_layer(part, values, constant & np.isnan(values)))
-    return found
+        query += " AND method_id = ?"
+        known = s.execute(select(t.methods.c.id).where(t.methods.c.name == method)).scalar()
+        asked.append(-1 if known is None else known)
+    rows = np.array(sql.rows(s, query, asked), np.float64).reshape(-1, 3)
+    index = rows[:, 0].astype(np.intp)
+    values = np.full(part.neurons, _NO_VALUE)
+    np.maximum.at(values, index, rows[:, 2])
+    values[values == _NO_VALUE] = np.nan
+    constant = np.zeros(part.neurons, np.bool_)
+    constant[index[rows[:, 1] == _CONSTANT]] = True
+    return _layer(part, values, constant & np.isnan(values))
 
 
 def measures(s: Session, slug: str) -> list[tuple[Protocol, Sample, Metric]]:
     """The measures by which any neuron of the model has a score or a reason for having none."""
-    parts = [part.id for part in names.parts_of(s, slug)]
-    b = t.best_scores.c
-    found = []
-    for protocol, sample, metric in _MEASURES:
-        where = and_(b.part_id.in_(parts), b.protocol == protocol, b.sample == sample, b.metric == metric)
-        if s.execute(select(exists().where(where))).scalar():
-            found.append((protocol, sample, metric))
-    return found
+    parts = ", ".join(str(part.id) for part in names.parts_of(s, slug))
+    # In one row with all numbers written out: of bound ones PostgreSQL soon makes a plan that reads the whole table, and for
+    # a union of rows it starts processes.
+    asked = (
+        f"EXISTS (SELECT 1 FROM best_scores WHERE part_id IN ({parts}) "  # noqa: S608
+        f"AND protocol = {PROTOCOLS[protocol]} AND sample = {SAMPLES[sample]} AND metric = {METRICS[metric]})"
+        for protocol, sample, metric in _MEASURES
+    )
+    [row] = sql.rows(s, f"SELECT {', '.join(asked)}", ())
+    return [measure for measure, there in zip(_MEASURES, row, strict=True) if there]
 
 
 def _layer(part: names.PartName, values: Float64, constant: Bool) -> LayerScores:

@@ -40,11 +40,12 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        # What is read once and kept in memory: see excerpts.ExcerptCache, models.cached_vocabulary, semantic.
+        # What is read once and kept in memory: see excerpts.ExcerptCache, models.cached_vocabulary, semantic and spreads.
         self.lock = Lock()
         self.excerpts: dict[str, StoredExcerpts] = {}
         self.vocabularies: dict[str, tuple[str, Vocabulary]] = {}
         self.vectors: dict[tuple[int, int], Vectors] = {}  # by embedder and model
+        self.spreads: dict[tuple[object, ...], Any] = {}
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> "Store":

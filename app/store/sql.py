@@ -41,6 +41,16 @@ def interned(s: Session, table: Table, column: str, value: str, **rest: str) -> 
     return found
 
 
+def rows(s: Session, query: str, values: Sequence[Any]) -> Sequence[Any]:
+    """The rows of a statement written with `?`, on either database, by the driver alone: for very many, or very often."""
+    cursor = s.connection.cursor()
+    try:
+        cursor.execute(query if s.dialect.name == "sqlite" else query.replace("?", "%s"), tuple(values))
+        return cursor.fetchall()
+    finally:
+        cursor.close()
+
+
 def digest(*words: str) -> str:
     """One hash for several words; no two lists of words share it by the way they are joined."""
     joined = "".join(f"{len(word)}:{word}" for word in words)

@@ -1,5 +1,6 @@
 """`serve` as a process: its ready line, its one-line refusals, its worker, and what it does not load."""
 
+import asyncio
 import os
 import re
 import signal
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import psutil
 
+from app.cli.serve import listen
 from app.jobs.alive import gone
+from app.settings import Settings
 from tests.jobs.world import PROJECT, World, wait_for
 
 Make = Callable[..., World]
@@ -106,6 +109,23 @@ def line_of(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 1, done.stderr
     [line] = done.stderr.splitlines()
     return line
+
+
+async def test_an_answer_does_not_wait_for_the_one_before_to_be_acknowledged() -> None:
+    """asyncio turns Nagle's algorithm off only where the socket it is given says that it is TCP: 40 ms an answer."""
+    found: list[int] = []
+
+    async def take(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted = writer.get_extra_info("socket")
+        found.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    listening = listen(Settings(port=0))
+    async with await asyncio.start_server(take, sock=listening):
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        await reader.read()
+        writer.close()
+    assert found == [1]
 
 
 def test_a_port_in_use_is_one_line(world: Make) -> None:

@@ -202,12 +202,34 @@ def test_simulations_come_back_bit_for_bit(expected: np.ndarray, excerpts: np.nd
     np.testing.assert_array_equal(back[1], expected)
 
 
-@given(ids=st.lists(st.integers(-1, 2**31 - 1), max_size=8))
-def test_top_tokens_come_back_without_empty_places(ids: list[int]) -> None:
+@given(
+    ids=st.lists(st.integers(-1, 300) | st.integers(-1, 70_000) | st.integers(-1, 2**31 - 1), max_size=40),
+    more=st.sampled_from([0, 250, 65_530, 2**30]),
+)
+def test_top_tokens_come_back_without_empty_places(ids: list[int], more: int) -> None:
     means = np.arange(len(ids), dtype=np.float32)
-    counts = np.arange(len(ids)) + 1
+    counts = np.arange(len(ids)) + 1 + more
     back = codec.unpack_tokens(codec.pack_tokens(np.array(ids, np.int32), means, counts))
     keep = [i for i, id_ in enumerate(ids) if id_ >= 0]
     assert back[0].tolist() == [ids[i] for i in keep]
     assert back[1].tolist() == [float(i) for i in keep]
-    assert back[2].tolist() == [i + 1 for i in keep]
+    assert back[2].tolist() == [i + 1 + more for i in keep]
+    assert [array.dtype for array in back] == [np.int32, np.float32, np.int32]
+
+
+def test_top_tokens_of_a_usual_vocabulary_take_58_bytes_for_eight() -> None:
+    eight = np.arange(8, dtype=np.int32)
+    assert len(codec.pack_tokens(eight + 50_000, eight.astype(np.float32), eight)) == 58
+
+
+@given(count=st.integers(0, 12))
+def test_top_tokens_of_older_stores_are_read(count: int) -> None:
+    rows = np.empty(count, np.dtype([("id", "<i4"), ("mean", "<f4"), ("count", "<i4")]))
+    rows["id"], rows["mean"], rows["count"] = (
+        np.arange(count) + 49_000,
+        np.arange(count) / 3,
+        np.arange(count),
+    )
+    back = codec.unpack_tokens(rows.tobytes())
+    for array, name in zip(back, ("id", "mean", "count"), strict=True):
+        assert np.array_equal(array, rows[name])

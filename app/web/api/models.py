@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.store import scores as stored_scores
+from app.store import spreads
 from app.store.rows import NeuronSort
 from app.web.api import convert, model_convert
 from app.web.api.model_schemas import DistributionsOut, LayerOut, MeasureOut, ModelOut
@@ -54,9 +55,8 @@ def get_distributions(
     `protocol`, `metric` and `sample` choose the score; see the model's measures for those that it has.
     """
     measure = Measure(protocol, sample, metric)
-    with store.session() as session:
-        densities = stored_neurons.distribution(session, model, NeuronSort.DENSITY)
-        scores = stored_scores.by_layer(session, model, protocol, sample, metric)
+    densities = spreads.statistic(store, model, NeuronSort.DENSITY)
+    scores = spreads.by_layer(store, model, protocol, sample, metric)
     return model_convert.spreads(measure, densities, scores)
 
 

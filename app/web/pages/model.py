@@ -9,9 +9,8 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
 from app.errors import NotFound
-from app.store import imported_neurons
+from app.store import imported_neurons, spreads
 from app.store import models as stored_models
-from app.store import neurons as stored_neurons
 from app.store import scores as stored_scores
 from app.store.rows import LayerDistribution, LayerScores, LayerSummary, ModelSummary, NeuronSort
 from app.web import distributions, measures, vega
@@ -104,10 +103,10 @@ def show(request: Request, store: StoreDep, model: str, measure: str = "") -> HT
         summary = stored_models.model(session, model)
         layers = stored_models.layers(session, model)
         stored = stored_scores.measures(session, model)
-        chosen = measures.parse(measure, stored)
-        scores = stored_scores.by_layer(session, model, chosen.protocol, chosen.sample, chosen.metric)
-        densities = stored_neurons.distribution(session, model, NeuronSort.DENSITY)
         sources = imported_neurons.sources(session, model)
+    chosen = measures.parse(measure, stored)
+    scores = spreads.by_layer(store, model, *chosen)
+    densities = spreads.statistic(store, model, NeuronSort.DENSITY)
     by_slug = {each.layer: each for each in scores}
     drawn = density_rows(model, densities)[:MAX_LAYERS]
     scored = score_rows(model, scores, chosen.key)[:MAX_LAYERS]
@@ -147,11 +146,10 @@ def chart_file(
     with store.session() as session:
         stored_models.model(session, model)
         chosen = measures.parse(measure, stored_scores.measures(session, model))
-        if chart == "density":
-            rows = density_rows(model, stored_neurons.distribution(session, model, NeuronSort.DENSITY))
-        else:
-            found = stored_scores.by_layer(session, model, chosen.protocol, chosen.sample, chosen.metric)
-            rows = score_rows(model, found, chosen.key)
+    if chart == "density":
+        rows = density_rows(model, spreads.statistic(store, model, NeuronSort.DENSITY))
+    else:
+        rows = score_rows(model, spreads.by_layer(store, model, *chosen), chosen.key)
     name = f"{model}-{chart}.{format}"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     columns = ["layer", *distributions.QUANTILE_NAMES, "mean"]
