@@ -12,7 +12,10 @@ from app.errors import StoreError
 from app.store.session import Session
 
 _SQLITE = "SELECT group_concat(rowid) FROM explanation_words WHERE explanation_words MATCH ?"
-_POSTGRES = "SELECT string_agg(int8send(id), ''::bytea) FROM explanation_words WHERE words @@ to_tsquery('simple', %s)"
+_POSTGRES = "SELECT explanations_with(to_tsquery('simple', %s))"
+# How PostgreSQL sends an array of int8: 20 bytes about the array, then for each element its length and value.
+_SENT = np.dtype([("length", ">i4"), ("id", ">i8")])
+_HEAD = 20
 
 
 def matching(s: Session, query: TextQuery) -> NDArray[np.int64]:
@@ -26,8 +29,11 @@ def matching(s: Session, query: TextQuery) -> NDArray[np.int64]:
             return np.zeros(0, np.int64)
         return np.fromstring(found, np.int64, sep=",")
     with raw.cursor(binary=True) as cursor:
-        found = cursor.execute(_POSTGRES, (_tsquery(query),)).fetchone()[0]
-    return np.sort(np.frombuffer(found or b"", ">i8").astype(np.int64))
+        cursor.execute(_POSTGRES, (_tsquery(query),))
+        sent = cursor.pgresult.get_value(0, 0)
+    if not sent:
+        return np.zeros(0, np.int64)
+    return np.sort(np.frombuffer(sent, _SENT, offset=_HEAD)["id"].astype(np.int64))
 
 
 def _fts5(query: TextQuery) -> str:
