@@ -26,7 +26,7 @@ from app.domain.explanations import Method, Metric, Protocol, Sample, State
 from app.domain.neurons import Polarity, Profile, Split
 from app.errors import AppError
 from app.settings import Settings
-from app.store import Session, Store, bulk, codec, collections, models, names, sql
+from app.store import Session, Store, bulk, collections, models, names, packing, sql
 from app.store import tables as t
 from app.store import types as kinds
 from bench.report import Figure, figure, show
@@ -93,7 +93,7 @@ def build(store: Store, of: Source, shape: Shape, texts: list[str]) -> None:
             assert part is not None
             first = names.neuron_id(part.id, 0)
             packed = (
-                codec.pack_tokens(of.top_ids[i], of.top_means[i], of.top_counts[i]) for i in rows.tolist()
+                packing.pack_tokens(of.top_ids[i], of.top_means[i], of.top_counts[i]) for i in rows.tolist()
             )
             bulk.insert(
                 s,

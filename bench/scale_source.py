@@ -19,7 +19,7 @@ from app.domain.token_lookup import TOP_TOKENS, token_means
 from app.domain.vocabulary import Vocabulary, visible
 from app.errors import BadInput
 from app.settings import Settings
-from app.store import codec
+from app.store import packing
 
 VERSION = 1  # raised when what is kept must be collected anew
 CORPORA = ("datasets-sotu", "datasets-moby-dick")
@@ -136,7 +136,7 @@ def joined(results: list[LayerResult]) -> LayerResult:
 def _save(made: Source, file: Path) -> None:
     arrays = {f"result_{f.name}": getattr(made.result, f.name) for f in fields(LayerResult)}
     arrays = {name: value for name, value in arrays.items() if value is not None}
-    packed = codec.pack_vocabulary(made.vocabulary.pieces, made.vocabulary.special)
+    packed = packing.pack_vocabulary(made.vocabulary.pieces, made.vocabulary.special)
     part = file.with_suffix(".part")
     with part.open("wb") as to:
         np.savez(
@@ -168,5 +168,5 @@ def _read(file: Path) -> Source:
         top_ids=found["top_ids"],
         top_means=found["top_means"],
         top_counts=found["top_counts"],
-        vocabulary=Vocabulary(*codec.unpack_vocabulary(found["vocabulary"].tobytes())),
+        vocabulary=Vocabulary(*packing.unpack_vocabulary(found["vocabulary"].tobytes())),
     )

@@ -18,7 +18,7 @@ from app.domain.collection import Document, ExcerptTable, ModelCard
 from app.domain.explanations import Metric, Protocol, Sample, State
 from app.domain.neurons import Profile, Split
 from app.domain.vocabulary import Vocabulary
-from app.store import Session, Store, bulk, codec, collections, models, names, sql, types
+from app.store import Session, Store, bulk, collections, models, names, packing, sql, types
 from app.store import tables as t
 from bench.page_data import words
 
@@ -151,7 +151,7 @@ def _tokens(n: int, rng: np.random.Generator) -> Iterator[bytes]:
     means = np.sort(rng.random((n, 8)).astype(np.float32), axis=1)[:, ::-1]
     counts = rng.integers(1, 9, (n, 8))
     for i in range(n):
-        yield codec.pack_tokens(ids[i], means[i], counts[i])
+        yield packing.pack_tokens(ids[i], means[i], counts[i])
 
 
 def _origin(s: Session, method: str, explainer: str) -> int:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from app.domain.collection import Document, ExcerptTable
 from app.domain.neurons import EXCERPT_TOKENS, Int32, Split
 from app.errors import BadInput, NotFound
-from app.store import bulk, codec, names
+from app.store import bulk, names, packing
 from app.store import tables as t
 from app.store.rows import CollectionState, StoredExcerpts
 from app.store.session import Session, Store
@@ -48,7 +48,7 @@ def read(s: Session, slug: str, collection_id: int, revision: int = 0) -> Stored
         .where(t.excerpt_chunks.c.collection_id == collection_id)
         .order_by(t.excerpt_chunks.c.chunk)
     )
-    runs = [codec.unpack_excerpts(data) for data in s.execute(query).scalars()]
+    runs = [packing.unpack_excerpts(data) for data in s.execute(query).scalars()]
     if not runs:
         none = np.zeros(0, np.int32)
         runs = [(np.zeros((0, EXCERPT_TOKENS), np.int32), none, none.astype(np.uint8), none)]
@@ -75,7 +75,7 @@ def write(s: Session, collection_id: int, documents: Sequence[Document], excerpt
         (
             collection_id,
             chunk,
-            codec.pack_excerpts(
+            packing.pack_excerpts(
                 excerpts.tokens[at : at + CHUNK],
                 excerpts.documents[at : at + CHUNK],
                 excerpts.splits[at : at + CHUNK],
@@ -93,14 +93,14 @@ def append(s: Session, collection_id: int, before: int, tokens: Int32) -> None:
     if before % CHUNK:
         last = (c.collection_id == collection_id) & (c.chunk == first)
         data = s.execute(select(c.data).where(last)).scalar_one()
-        tokens = np.concatenate([codec.unpack_excerpts(data)[0], tokens])
+        tokens = np.concatenate([packing.unpack_excerpts(data)[0], tokens])
         s.execute(delete(t.excerpt_chunks).where(last))
     rows = []
     for chunk, at in enumerate(range(0, len(tokens), CHUNK), first):
         run = tokens[at : at + CHUNK]
         none, zero = np.full(len(run), -1, np.int32), np.zeros(len(run), np.int32)
         splits = np.full(len(run), int(Split.UNSPLIT), np.uint8)
-        rows.append((collection_id, chunk, codec.pack_excerpts(run, none, splits, zero)))
+        rows.append((collection_id, chunk, packing.pack_excerpts(run, none, splits, zero)))
     bulk.insert(s, t.excerpt_chunks, ("collection_id", "chunk", "data"), rows)
 
 
@@ -141,7 +141,7 @@ def documents_of(s: Session, collection_id: int, ordinals: Sequence[int]) -> lis
     runs: dict[int, Int32] = {}
     for chunk in sorted({ordinal // CHUNK for ordinal in ordinals}):
         data = s.execute(select(c.data).where(c.collection_id == collection_id, c.chunk == chunk)).scalar()
-        runs[chunk] = codec.unpack_excerpts(data)[1] if data is not None else np.zeros(0, np.int32)
+        runs[chunk] = packing.unpack_excerpts(data)[1] if data is not None else np.zeros(0, np.int32)
     found = []
     for ordinal in ordinals:
         run = runs[ordinal // CHUNK]

@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 
 from app.domain.explanations import State
 from app.domain.neurons import Polarity
-from app.store import codec, names, scores
+from app.store import names, packing, scores
 from app.store import tables as t
 from app.store.rows import ScoreRow, StoredTokens
 from app.store.session import Session, Store
@@ -152,7 +152,7 @@ def neurons(store: Store, slug: str, layers: Collection[str] = ()) -> Iterator[l
 
 
 def _neuron(layer: str, row: Any, zero: int) -> ExportedNeuron:
-    tokens = StoredTokens(*codec.unpack_tokens(row.data)) if row.data is not None else None
+    tokens = StoredTokens(*packing.unpack_tokens(row.data)) if row.data is not None else None
     return ExportedNeuron(
         layer,
         row.id - zero,

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from app.domain.neurons import Int32
 from app.domain.published import digest_of
 from app.errors import BadInput
-from app.store import codec, excerpts, models
+from app.store import excerpts, models, packing
 from app.store import tables as t
 from app.store.imported_neurons import Collection
 from app.store.session import Session, writing
@@ -78,7 +78,7 @@ class Library:
         if new:
             excerpts.append(s, self._into.id, self._saved, self._tokens[self._saved : self._count])
         if len(self._ids) > self._saved_ids:
-            data = codec.pack_vocabulary(
+            data = packing.pack_vocabulary(
                 tuple(token.encode("utf-8", "surrogatepass") for token in self._ids), frozenset()
             )
             of = t.vocabularies.c.model_id == self._into.model_id

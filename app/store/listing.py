@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Subquery, and_, cast, func, not_, null, or
 from app.domain.explanations import Metric, Protocol, Sample
 from app.domain.neurons import NeuronRef
 from app.errors import BadInput
-from app.store import codec, cursors, names
+from app.store import cursors, names, packing
 from app.store import tables as t
 from app.store.rows import BestScore, NeuronRow, NeuronSort, Page, TopToken
 from app.store.session import Session
@@ -145,7 +145,7 @@ def tokens_of(s: Session, first: int, indices: list[int]) -> dict[int, tuple[Top
     query = select(t.neuron_tokens).where(t.neuron_tokens.c.id.in_([first + i for i in indices]))
     found = {}
     for row in s.execute(query):
-        ids, means, counts = codec.unpack_tokens(row.data)
+        ids, means, counts = packing.unpack_tokens(row.data)
         found[row.id - first] = tuple(map(TopToken, ids.tolist(), means.tolist(), counts.tolist()))
     return found
 

@@ -15,7 +15,7 @@ from app.domain.statements import token_lookup_text
 from app.domain.token_lookup import STATES, LayerLookup, LayerScores
 from app.domain.vocabulary import visible
 from app.errors import BadInput
-from app.store import bulk, codec, names, sql
+from app.store import bulk, names, packing, sql
 from app.store import tables as t
 from app.store import types as kinds
 from app.store.rows import CollectionState
@@ -108,7 +108,7 @@ def write_lookup(s: Session, collection_id: int, layer_slug: str, lookup: LayerL
         return  # a repeated step
     now = kinds.microseconds(datetime.now(UTC))
     packed = (
-        (first + i, codec.pack_tokens(lookup.token_ids[i], lookup.token_means[i], lookup.token_counts[i]))
+        (first + i, packing.pack_tokens(lookup.token_ids[i], lookup.token_means[i], lookup.token_counts[i]))
         for i in range(n)
     )
     bulk.insert(s, t.neuron_tokens, ("id", "data"), packed)
@@ -188,7 +188,7 @@ def _origin(s: Session) -> int:
 
 def _texts(s: Session, model: int, lookup: LayerLookup) -> list[str]:
     data = s.execute(select(t.vocabularies.c.data).where(t.vocabularies.c.model_id == model)).scalar_one()
-    pieces, _ = codec.unpack_vocabulary(data)
+    pieces, _ = packing.unpack_vocabulary(data)
     shown = {
         token: visible(pieces[token]) if token < len(pieces) else f"‹token {token}›"
         for token in np.unique(lookup.token_ids[lookup.token_ids >= 0]).tolist()

@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, func, insert, select, text, update
 from app.domain.collection import ModelCard
 from app.domain.vocabulary import Vocabulary
 from app.errors import BadInput, Conflict
-from app.store import codec, collections, names
+from app.store import collections, names, packing
 from app.store import tables as t
 from app.store.rows import CollectionState, LayerSummary, ModelRow, ModelSummary
 from app.store.session import Session, Store, writing
@@ -47,7 +47,7 @@ def add_model(s: Session, card: ModelCard, vocabulary: Vocabulary) -> ModelRow:
         made = datetime.now(UTC)
         query = insert(t.models).values(**values, created_at=made).returning(t.models.c.id)
         model: int = s.execute(query).scalar_one()
-        data = codec.pack_vocabulary(vocabulary.pieces, vocabulary.special)
+        data = packing.pack_vocabulary(vocabulary.pieces, vocabulary.special)
         s.execute(insert(t.vocabularies).values(model_id=model, data=data))
         return ModelRow(model, card, made)
     if found["revision"] != card.revision:
@@ -55,7 +55,7 @@ def add_model(s: Session, card: ModelCard, vocabulary: Vocabulary) -> ModelRow:
             raise Conflict(
                 f"the store holds another “{card.slug}” (revision {found['revision'][:12]}): collect this one under another, with --name"
             )
-        data = codec.pack_vocabulary(vocabulary.pieces, vocabulary.special)
+        data = packing.pack_vocabulary(vocabulary.pieces, vocabulary.special)
         s.execute(update(t.vocabularies).where(t.vocabularies.c.model_id == found["id"]).values(data=data))
     s.execute(update(t.models).where(t.models.c.id == found["id"]).values(**values))
     return ModelRow(found["id"], card, found["created_at"])
@@ -118,7 +118,7 @@ def cached_vocabulary(store: Store, slug: str) -> Vocabulary:
 
 def _vocabulary(s: Session, model: int) -> Vocabulary:
     query = select(t.vocabularies.c.data).where(t.vocabularies.c.model_id == model)
-    return Vocabulary(*codec.unpack_vocabulary(s.execute(query).scalar_one()))
+    return Vocabulary(*packing.unpack_vocabulary(s.execute(query).scalar_one()))
 
 
 def _summary(s: Session, row: RowMapping) -> ModelSummary:

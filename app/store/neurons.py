@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import BadInput, NotFound
-from app.store import codec, names, sql
+from app.store import codec, names, packing, sql
 from app.store import tables as t
 from app.store.listing import page
 from app.store.rows import QUANTILES, LayerDistribution, NeuronSort, StoredExcerpts, StoredTokens
@@ -151,7 +151,7 @@ def top_tokens(s: Session, ref: NeuronRef) -> StoredTokens:
     """The tokens with the highest mean activation; none where the collection brought no token lookup."""
     id_ = names.neuron_id(names.part_of(s, ref).id, ref.index)
     data = s.execute(select(t.neuron_tokens.c.data).where(t.neuron_tokens.c.id == id_)).scalar()
-    return StoredTokens(*codec.unpack_tokens(data or b""))
+    return StoredTokens(*packing.unpack_tokens(data or b""))
 
 
 def random_ref(s: Session, slug: str, layer: str | None = None) -> NeuronRef:

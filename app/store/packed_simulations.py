@@ -1,7 +1,7 @@
 """A published simulation as bytes: predictions beside what the neuron did there, with the very numbers that were published.
 
 R u32 with its highest bit set, T u32, which arrays there are u8, then excerpt ordinals i4 [R] and for each array the
-`ValueForm` u8 and the values [R, T]. Without that bit it is one of our own, see codec.pack_simulation.
+`ValueForm` u8 and the values [R, T]. Without that bit it is one of our own, see packing.pack_simulation.
 """
 
 import struct

@@ -12,7 +12,7 @@ from app.domain.layer_lookup import top_tokens
 from app.domain.neurons import Float64, Int32, Kind
 from app.domain.protocols import BILLS_EXPLAIN_TOP
 from app.domain.published import DIGEST_BYTES, NeuronRecord, Relation, RelationKind
-from app.store import bulk, codec, imported_neurons, names, sql
+from app.store import bulk, codec, imported_neurons, names, packing, sql
 from app.store import tables as t
 from app.store.imported_neurons import Collection
 from app.store.library import Library
@@ -169,7 +169,7 @@ def _tokens(
     of = np.stack([ordinals[i][shown] for i in whole])  # [C, X]
     ids, means, counts = top_tokens(values, of, library.tokens, library.vocabulary)
     return [
-        (zero + records[i].neuron, codec.pack_tokens(ids[row], means[row], counts[row]))
+        (zero + records[i].neuron, packing.pack_tokens(ids[row], means[row], counts[row]))
         for row, i in enumerate(whole)
     ]
 

@@ -11,7 +11,7 @@ from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol, Sample, 
 from app.domain.imported import claims, is_imported
 from app.domain.neurons import Bool, Float64
 from app.errors import BadInput, NotFound
-from app.store import best, codec, heldout, names, sql
+from app.store import best, heldout, names, packing, sql
 from app.store import tables as t
 from app.store.heldout import seen_documents
 from app.store.rows import QUANTILES, SCORE_EDGES, LayerScores, ScoreRow
@@ -250,4 +250,4 @@ def _simulated(
         if any(value.state is State.OK for value in values):
             raise BadInput(f"simulation {simulation_id} failed: it cannot have a score")
         return row.collection_id, []
-    return row.collection_id, codec.unpack_simulation(row.data)[0].tolist()
+    return row.collection_id, packing.unpack_simulation(row.data)[0].tolist()

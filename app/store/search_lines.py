@@ -9,7 +9,7 @@ import numpy as np
 
 from app.domain.explanations import Metric, Protocol, Sample, State
 from app.domain.neurons import NeuronRef, Polarity
-from app.store import codec, names, types
+from app.store import names, packing, types
 from app.store.neuron_columns import STATISTICS, Columns
 from app.store.rows import TopToken
 from app.store.session import Session
@@ -104,7 +104,7 @@ def lines(
         shown = said.get(explained[rows[i]]) if rows[i] >= 0 else None
         lookup = None if isnan(each.lookup) else each.lookup
         score = shown.value if shown is not None and not by_lookup[rows[i]] else None
-        packed = codec.unpack_tokens(tokens.get(ids[i], b""))
+        packed = packing.unpack_tokens(tokens.get(ids[i], b""))
         found.append(
             Found(
                 NeuronRef(c.model, layers[i].slug, indices[i]),

@@ -10,7 +10,7 @@ import numpy as np
 from app.domain.explanations import Provenance, ScoreValue, Usage
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import NotFound
-from app.store import codec, names, neurons, relations, types
+from app.store import names, neurons, packing, relations, types
 from app.store import tables as t
 from app.store.neurons import number
 from app.store.relations import Relation
@@ -102,7 +102,7 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
         position0=packed.position0,
         band_excerpts=packed.band_excerpts,
     )
-    tokens = StoredTokens(*codec.unpack_tokens(row[13] or b""))
+    tokens = StoredTokens(*packing.unpack_tokens(row[13] or b""))
     present, width, part_id = row[14:17]
     if present == width:
         before = ref.index - 1 if ref.index else None

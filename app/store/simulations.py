@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, select
 
 from app.domain.explanations import Simulated, State, Usage
 from app.errors import BadInput, NotFound
-from app.store import codec, collections, excerpts, packed_simulations, sql
+from app.store import collections, excerpts, packed_simulations, packing, sql
 from app.store import tables as t
 from app.store.rows import CollectionState, SimulationRow
 from app.store.session import Session, writing
@@ -67,7 +67,7 @@ def add(
             "reason": reason,
             "data": None
             if simulated is None
-            else codec.pack_simulation(simulated.excerpts, simulated.expected),
+            else packing.pack_simulation(simulated.excerpts, simulated.expected),
             **took._asdict(),
             "job_id": job_id,
             "key": key,
@@ -126,7 +126,7 @@ def _row(row: Row[Any]) -> SimulationRow:
         expected, actual = there.expected.astype(np.float32), there.actual.astype(np.float32)
         simulated = Simulated(there.excerpts, expected, usage, row.parameters_json)
     elif row.data is not None:
-        found, expected = codec.unpack_simulation(row.data)
+        found, expected = packing.unpack_simulation(row.data)
         simulated = Simulated(found, expected, usage, row.parameters_json)
     return SimulationRow(
         id=row.id,

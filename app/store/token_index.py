@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from app.domain.neurons import Float32, Int32
 from app.domain.vocabulary import Vocabulary
-from app.store import names
+from app.store import names, packing
 from app.store.neuron_columns import Columns
 from app.store.session import Session
 
-_ENTRY = np.dtype([("id", "<i4"), ("mean", "<f4"), ("count", "<i4")])  # as codec.pack_tokens
+_ENTRY = np.dtype([("id", "<i4"), ("mean", "<f4"), ("count", "<i4")])  # as packing.pack_tokens
 _KEY = "tokens"
 
 
@@ -94,25 +94,26 @@ def choices(index_: TokenIndex, vocabulary: Vocabulary, text: str) -> list[Token
 
 def _read(s: Session, c: Columns) -> TokenIndex:
     raw = s.connection.driver_connection
-    parts, owners = [], []
+    found: list[packing.TokenRows] = [packing.unpack_token_rows([])]
     for rank, layer in enumerate(c.layers):
         first = names.neuron_id(layer.part, 0)
         last = names.neuron_id(layer.part + 1, 0) - 1
         rows = raw.execute(  # type: ignore[union-attr]
             f"SELECT id, data FROM neuron_tokens WHERE id BETWEEN {first} AND {last}"  # noqa: S608
         ).fetchall()
-        entries = np.frombuffer(b"".join(row[1] for row in rows), _ENTRY)
-        held = np.fromiter((len(row[1]) // _ENTRY.itemsize for row in rows), np.int64, len(rows))
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows)) - first + (rank << 24)
-        at = np.repeat(c.neurons_at(ids), held)
-        parts.append(entries[at >= 0])
-        owners.append(at[at >= 0])
-    entries = np.concatenate(parts) if parts else np.zeros(0, _ENTRY)
-    neurons = np.concatenate(owners) if owners else np.zeros(0, np.int32)
-    order = np.lexsort((neurons, entries["id"]))
+        entries = packing.unpack_token_rows([row[1] for row in rows])
+        at = c.neurons_at(ids)[entries.owners]
+        there = at >= 0
+        owners = at[there].astype(np.int64)
+        found.append(
+            packing.TokenRows(owners, entries.ids[there], entries.means[there], entries.counts[there])
+        )
+    neurons, tokens, means, counts = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.lexsort((neurons, tokens))
     return TokenIndex(
-        entries["id"][order].astype(np.int32),
+        tokens[order],
         neurons[order].astype(np.int32),
-        entries["mean"][order].astype(np.float32),
-        np.minimum(entries["count"][order], 0xFFFF).astype(np.uint16),
+        means[order],
+        np.minimum(counts[order], 0xFFFF).astype(np.uint16),
     )

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from app.domain.collection import LayerResult
 from app.errors import BadInput, StoreError
-from app.store import codec
+from app.store import codec, packing
 from tests import factories
 
 TOKENS = 16
@@ -174,8 +174,8 @@ def test_a_row_of_another_form_is_refused() -> None:
 
 @given(pieces=st.lists(st.binary(max_size=40), max_size=50), special=st.sets(st.integers(0, 49), max_size=5))
 def test_vocabularies_keep_every_byte(pieces: list[bytes], special: set[int]) -> None:
-    packed = codec.pack_vocabulary(tuple(pieces), frozenset(special))
-    assert codec.unpack_vocabulary(packed) == (tuple(pieces), frozenset(special))
+    packed = packing.pack_vocabulary(tuple(pieces), frozenset(special))
+    assert packing.unpack_vocabulary(packed) == (tuple(pieces), frozenset(special))
 
 
 @given(n=st.integers(1, 20), largest=st.sampled_from([10, 65_535, 65_536, 300_000]), seed=st.integers(0, 100))
@@ -186,8 +186,8 @@ def test_excerpts_come_back(n: int, largest: int, seed: int) -> None:
     documents = rng.integers(0, 2**31 - 1, n).astype(np.int32)
     splits = rng.integers(0, 4, n).astype(np.uint8)
     starts = rng.integers(0, 2**31 - 1, n).astype(np.int32)
-    data = codec.pack_excerpts(tokens, documents, splits, starts)
-    for before, after in zip((tokens, documents, splits, starts), codec.unpack_excerpts(data), strict=True):
+    data = packing.pack_excerpts(tokens, documents, splits, starts)
+    for before, after in zip((tokens, documents, splits, starts), packing.unpack_excerpts(data), strict=True):
         np.testing.assert_array_equal(before, after)
     assert len(data) == 7 + n * (TOKENS * (2 if largest < 65_536 else 4) + 9)
 
@@ -197,7 +197,7 @@ def test_excerpts_come_back(n: int, largest: int, seed: int) -> None:
     excerpts=hnp.arrays(np.int32, (3,), elements=st.integers(0, 2**31 - 1)),
 )
 def test_simulations_come_back_bit_for_bit(expected: np.ndarray, excerpts: np.ndarray) -> None:
-    back = codec.unpack_simulation(codec.pack_simulation(excerpts, expected))
+    back = packing.unpack_simulation(packing.pack_simulation(excerpts, expected))
     np.testing.assert_array_equal(back[0], excerpts)
     np.testing.assert_array_equal(back[1], expected)
 
@@ -209,7 +209,7 @@ def test_simulations_come_back_bit_for_bit(expected: np.ndarray, excerpts: np.nd
 def test_top_tokens_come_back_without_empty_places(ids: list[int], more: int) -> None:
     means = np.arange(len(ids), dtype=np.float32)
     counts = np.arange(len(ids)) + 1 + more
-    back = codec.unpack_tokens(codec.pack_tokens(np.array(ids, np.int32), means, counts))
+    back = packing.unpack_tokens(packing.pack_tokens(np.array(ids, np.int32), means, counts))
     keep = [i for i, id_ in enumerate(ids) if id_ >= 0]
     assert back[0].tolist() == [ids[i] for i in keep]
     assert back[1].tolist() == [float(i) for i in keep]
@@ -219,7 +219,7 @@ def test_top_tokens_come_back_without_empty_places(ids: list[int], more: int) ->
 
 def test_top_tokens_of_a_usual_vocabulary_take_58_bytes_for_eight() -> None:
     eight = np.arange(8, dtype=np.int32)
-    assert len(codec.pack_tokens(eight + 50_000, eight.astype(np.float32), eight)) == 58
+    assert len(packing.pack_tokens(eight + 50_000, eight.astype(np.float32), eight)) == 58
 
 
 @given(count=st.integers(0, 12))
@@ -230,6 +230,6 @@ def test_top_tokens_of_older_stores_are_read(count: int) -> None:
         np.arange(count) / 3,
         np.arange(count),
     )
-    back = codec.unpack_tokens(rows.tobytes())
+    back = packing.unpack_tokens(rows.tobytes())
     for array, name in zip(back, ("id", "mean", "count"), strict=True):
         assert np.array_equal(array, rows[name])
