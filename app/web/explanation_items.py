@@ -141,6 +141,8 @@ def explanation_list(
     view: View,
     endpoints: Sequence[Endpoint],
     imported: bool = False,
+    *,
+    scorable: bool = True,
 ) -> ExplanationList:
     """The list: defined scores first, best on top; then those without; failed ones last."""
     items = [item(row, view) for row in rows]
@@ -161,6 +163,7 @@ def explanation_list(
         wording.CAVEATS[view.protocol] if items else "",
         here,
         _score_choices(view.protocol, tuple((e.name, e.model) for e in endpoints), imported),
+        scorable,
     )
 
 
