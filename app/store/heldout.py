@@ -101,8 +101,8 @@ def demand_known(s: Session, explanation_id: int, protocols: Collection[Protocol
         return
     if _explanation(s, explanation_id).excerpts == UNKNOWN:
         raise BadInput(
-            f"nobody knows which text the maker of explanation {explanation_id} saw, since it was imported, or written by somebody "
-            "who may have seen held-out records: nothing can be shown to be held out from it, so that it cannot be scored on documents"
+            f"nobody knows which text its maker saw: explanation {explanation_id} was imported, or written by somebody who may have "
+            "seen held-out records, so that nothing can be shown to be held out from it, and it cannot be scored on documents"
         )
 
 

@@ -39,7 +39,7 @@ def test_a_score_that_came_with_its_explanation_names_no_simulator_of_ours(full)
     told = '{"simulator": "davinci", "simulator_model": "text-davinci-003"}'
     rows = [
         ImportedExplanation(
-            0, ref.index, text, scores=(ImportedScore(Metric.CORRELATION, Protocol.AS_IMPORTED, Sample.AS_IMPORTED, 0.5, claims_json=said),)
+            1, ref.index, text, scores=(ImportedScore(Metric.CORRELATION, Protocol.AS_IMPORTED, Sample.AS_IMPORTED, 0.5, claims_json=said),)
         )
         for text, said in ((" plain", "{}"), (" told", told))
     ]  # fmt: skip
