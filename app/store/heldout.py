@@ -24,6 +24,13 @@ _SHOWN = 3
 UNKNOWN = np.array([-1], "<i4").tobytes()
 
 
+def listed(excerpts: bytes | None) -> tuple[int, ...]:
+    """The ordinals in the column `excerpts`; none where nobody knows them, or where it stands for all explain records."""
+    if excerpts is None or excerpts == UNKNOWN:
+        return ()
+    return tuple(np.frombuffer(excerpts, "<i4").tolist())
+
+
 def seen_excerpts(s: Session, explanation_id: int) -> list[int]:
     """Ordinals of the excerpts that an explanation's maker saw, in the explanation's collection; none where unknown."""
     row = _explanation(s, explanation_id)

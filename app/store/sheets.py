@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from app.domain.explanations import Provenance, ScoreValue, Usage
 from app.domain.imported import claims
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import NotFound
-from app.store import names, neurons, packing, relations, types
+from app.store import heldout, names, neurons, packing, relations, types
 from app.store import tables as t
 from app.store.neurons import number
 from app.store.relations import Relation
@@ -175,7 +173,7 @@ def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
                 messages_hash=r[21] or "",
                 parameters_json=r[18],
                 seed=r[5],
-                excerpts=tuple(np.frombuffer(r[6] or b"", "<i4").tolist()),
+                excerpts=heldout.listed(r[6]),
                 code_version=r[19],
                 usage=Usage(r[7], r[8], r[9], r[10], r[11]),
                 author=r[20],
