@@ -115,6 +115,7 @@ class ExplanationList:
     caveat: str
     here: str  # path of the neuron
     score_choices: Markup  # `_score_choices.html`
+    together: str = ""  # address of the comparison of all of them; empty with fewer than two
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from app.web.pages import (
     neuron,
     neuron_actions,
     search,
+    similar,
 )
 from app.web.pages import help as help_page
 
@@ -37,6 +38,7 @@ ROUTERS = (
     author.router,
     explanation.router,
     exports.router,
+    similar.router,
     layer.router,
     model.router,
 )
