@@ -6,6 +6,7 @@ from app.web import author, login, preferences
 from app.web.api import router as api
 from app.web.pages import (
     api_reference,
+    compare,
     explanation,
     exports,
     go,
@@ -39,6 +40,7 @@ ROUTERS = (
     explanation.router,
     exports.router,
     similar.router,
+    compare.router,
     layer.router,
     model.router,
 )
