@@ -188,7 +188,7 @@ def _rows(excerpts: Int32, values: Float32, wanted: Int32) -> Float32 | None:
 
 
 def _excerpts(facts: ModelFacts, evidence: Sheet, predicted: Sequence[Predicted | None]) -> list[OnExcerpt]:
-    """All that any of them was simulated on, those where the neuron is strongest first."""
+    """All that any of them was simulated on."""
     records = evidence.records
     actual = {
         excerpt: records.activations[row]
@@ -213,7 +213,10 @@ def _excerpts(facts: ModelFacts, evidence: Sheet, predicted: Sequence[Predicted 
         for excerpt in dict.fromkeys(excerpt for mine in expected for excerpt in mine)
         if 0 <= excerpt < len(facts.excerpts.tokens)
     ]
-    found.sort(
-        key=lambda each: -1.0 if each.actual is None else float(np.abs(each.actual).max()), reverse=True
-    )
-    return found
+    return sorted(found, key=_place)
+
+
+def _place(excerpt: OnExcerpt) -> tuple[int, float]:
+    """Those that most were simulated on come first, then those where the neuron is strongest."""
+    strongest = -1.0 if excerpt.actual is None else float(np.abs(excerpt.actual).max())
+    return sum(each is None for each in excerpt.expected), -strongest
