@@ -53,7 +53,7 @@ def nearest(values: Float64, k: int, without: int = -1) -> Places:
     """The k neurons with the largest values above 0, largest first, equal ones by number; `without` is left out."""
     (there,) = np.nonzero(values > 0)
     there = there[there != without]
-    if len(there) > k:
+    if 0 < k < len(there):
         least = np.partition(values[there], len(there) - k)[len(there) - k]
         there = there[values[there] >= least]
     order = np.lexsort((there, -values[there]))

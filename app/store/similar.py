@@ -67,11 +67,9 @@ def place(store: Store, s: Session, ref: NeuronRef) -> Place:
 def by_explanation(
     store: Store, s: Session, here: Place, measure: Measure, k: int, embedder: Callable[[], Embedder]
 ) -> Resembling:
-    """By the embedding of its best explanation by the measure (without a score the newest): the nearest of other neurons, exactly."""
+    """By the embedding of its best explanation by the measure, token lookup aside (without a score the newest): the nearest of other neurons, exactly."""
     c = here.columns
-    row = int(neuron_columns.measure(s, c, measure).best_row[here.at])
-    if row < 0 or c.explained.lookup[row]:
-        row = _newest(c, here.at)
+    row = _said(s, c, here.at, measure)
     if row < 0:
         return Resembling((), 0, "Nobody has said anything about this neuron yet that could be compared.")
     explanation = int(c.explained.ids[row])
@@ -142,11 +140,14 @@ def _lengths(c: Columns, index: TokenIndex) -> Float32:
     return lengths
 
 
-def _newest(c: Columns, at: int) -> int:
-    """The newest explanation of a neuron that is not token lookup; -1 without one."""
+def _said(s: Session, c: Columns, at: int, measure: Measure) -> int:
+    """The best-scored explanation of a neuron that is not token lookup, without a score the newest; -1 without one."""
     low, high = np.searchsorted(c.explained.neurons, [at, at + 1])
-    others = np.flatnonzero(~c.explained.lookup[low:high])
-    return int(low + others[-1]) if len(others) else -1
+    others = low + np.flatnonzero(~c.explained.lookup[low:high])
+    if not len(others):
+        return -1
+    values = neuron_columns.measure(s, c, measure).values[others]
+    return int(others[-1] if np.isnan(values).all() else others[np.nanargmax(values)])
 
 
 def _in_columns(c: Columns, ids: NDArray[np.int64]) -> Int32:

@@ -46,6 +46,7 @@ class HeatLine(NamedTuple):
     html: Markup
     values: str  # hex, as in excerpt rows
     wide: bool
+    indented: bool  # begins with a blank
     simulated: bool
     missing: str  # why there is no heatmap; else empty
 

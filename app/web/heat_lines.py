@@ -44,6 +44,7 @@ def line(
         Markup(painted.html.decode()),  # noqa: S704 - escaped by the palette
         painted.values,
         painted.wide,
+        painted.indented,
         simulated,
         "",
     )
@@ -51,4 +52,4 @@ def line(
 
 def missing(label: str, why: str) -> HeatLine:
     """A line that says why there is no heatmap."""
-    return HeatLine(label, "", "", "", False, Markup(""), "", False, True, why)
+    return HeatLine(label, "", "", "", False, Markup(""), "", False, False, True, why)
