@@ -28,7 +28,7 @@ def published(sqlite_store: Store, tmp_path: Path) -> TestClient:
         results = world.results(record, (" words about shops", " letters, mostly"))
         put(root, f"data/explanations/0/{neuron}.jsonl", results)
         put(root, f"data/related-tokens/activation-based/0/{neuron}.json", world.token_table())
-    request = ImportRequest(str(root), "pub-tiny", shape=Shape(1, 4))
+    request = ImportRequest(str(root), "pub-tiny", shape=Shape(1, 5))
     import_published.run(sqlite_store, request, lambda at: None, processes=1)
     return TestClient(create_app(Settings(data_dir=tmp_path), store=sqlite_store), base_url=BASE)
 
@@ -75,3 +75,18 @@ def test_similar_published_neurons(published: TestClient) -> None:
     assert [len(way["items"]) > 0 for way in ways[1:]] == [True, True]
     assert all(0 < each["value"] <= 1 for way in ways[1:] for each in way["items"])
     assert published.get("/m/pub-tiny/0-mlp/1/similar").status_code == 200
+
+
+def test_neurons_that_an_import_brings_are_found_at_once(
+    published: TestClient, sqlite_store: Store, tmp_path: Path
+) -> None:
+    """What is held in memory for searching is read again once the collection has grown."""
+    assert published.get("/m/pub-tiny/0-mlp/1/similar").status_code == 200
+    assert published.get("/m/pub-tiny/0-mlp/4/similar").status_code == 404
+    root, world = tmp_path / "more", World(1, 5, excerpts=60, seed=1)
+    put(root, "data/collated-activations/0/4.json", world.record(0, 4))
+    put(root, "data/related-tokens/activation-based/0/4.json", world.token_table())
+    request = ImportRequest(str(root), "pub-tiny", shape=Shape(1, 5))
+    import_published.run(sqlite_store, request, lambda at: None, processes=1)
+    assert published.get("/m/pub-tiny/0-mlp/4/similar").status_code == 200
+    assert "0:4" in published.get("/search?model=pub-tiny").text
