@@ -18,7 +18,7 @@ Division by a power of two is exact, so either way a value comes back as the nea
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from app.domain.collection import LayerResult
 from app.domain.exact_values import TYPES, ValueForm, exact
-from app.domain.neurons import BandCounts, Bool, Float32, Histogram, Int32
+from app.domain.neurons import HISTOGRAM_BINS, BandCounts, Bool, Float32, Histogram, Int32
 from app.errors import BadInput, StoreError
 from app.store.packing import byte_width
 
@@ -182,6 +182,51 @@ def _filled(data: bytes, flags: int, slots: int, at: int) -> tuple[NDArray[np.in
         np.frombuffer(data, kind, len(rows), at).astype(np.int32),
         at + len(rows) * kind.itemsize,
     )
+
+
+def head_bytes(slots: int) -> int:
+    """A packed row's first bytes that surely hold its excerpt ordinals."""
+    return (
+        _HEADER.size
+        + 44
+        + 4 * _BAND.itemsize
+        + 4 * HISTOGRAM_BINS
+        + _SOURCE_BYTES
+        + (slots + 7) // 8
+        + 4 * slots
+    )
+
+
+def kept_excerpts(rows: Sequence[bytes], wanted: Bool) -> tuple[NDArray[np.intp], Int32]:
+    """(place of the row [P], excerpt ordinal [P]) of all records in the `wanted` slots [S], by row and slot.
+
+    Of every row its first `head_bytes` or more. Rows of one form are one block.
+    """
+    forms: dict[tuple[bool, int], list[int]] = {}
+    for i, row in enumerate(rows):
+        flags, _, _, slots, _, at = _open(row)
+        if slots != len(wanted):
+            raise StoreError(
+                f"a neuron's row has {slots} slots and its layer {len(wanted)}: collect the model again"
+            )
+        forms.setdefault((bool(flags & _WIDE_IDS), at), []).append(i)
+    owners, found = [np.zeros(0, np.intp)], [np.zeros(0, np.int32)]
+    bits_size = (len(wanted) + 7) // 8
+    for (wide, at), places in forms.items():
+        kind: np.dtype[Any] = np.dtype("<u4" if wide else "<u2")
+        end = at + bits_size + len(wanted) * kind.itemsize
+        block = np.frombuffer(b"".join([rows[i][at:end].ljust(end - at, b"\0") for i in places]), np.uint8)
+        block = block.reshape(len(places), end - at)
+        filled = np.unpackbits(block[:, :bits_size], axis=1, count=len(wanted)).view(np.bool_)  # [N, S]
+        ids = np.ascontiguousarray(block[:, bits_size:]).view(
+            kind
+        )  # [N, S]: those of filled slots come first
+        row_at, slot = np.nonzero(filled & wanted)
+        owners.append(np.array(places, np.intp)[row_at])
+        found.append(ids[row_at, (filled.cumsum(axis=1) - 1)[row_at, slot]].astype(np.int32))
+    owner = np.concatenate(owners)
+    order = np.argsort(owner, kind="stable")
+    return owner[order], np.concatenate(found)[order]
 
 
 def decode_source(data: bytes) -> tuple[tuple[float, float, float, float], bytes] | None:

@@ -51,7 +51,7 @@ class Version(NamedTuple):
     collection: int
     explanation: int
     score: int
-    revision: int  # of the collection: an import adds neurons to it
+    revision: int  # of the collection: an import lets it grow
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,8 +172,7 @@ def columns(store: Store, s: Session, slug: str) -> Columns:
         held = _HELD.setdefault(store, {}).get(slug)
         if held is not None and held.version == version:
             return held
-        same = held is not None and held.version.collection == version.collection
-        if held is not None and same and held.version.revision == version.revision:
+        if held is not None and _same_neurons(held.version, version):
             fresh = _grown(s, held, version)
         else:
             fresh = _loaded(s, slug, version)
@@ -205,6 +204,10 @@ def _version(s: Session, slug: str) -> Version:
         names.parts_of(s, slug)  # raises the NotFound that fits
         raise NotFound(f"model “{slug}” has no neurons yet: its collection has not ended")
     return Version(row[0], row[1] or 0, row[2] or 0, row[3])
+
+
+def _same_neurons(one: Version, other: Version) -> bool:
+    return (one.collection, one.revision) == (other.collection, other.revision)
 
 
 def _loaded(s: Session, slug: str, version: Version) -> Columns:

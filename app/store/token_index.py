@@ -27,6 +27,13 @@ class OnToken(NamedTuple):
     counts: NDArray[np.int64]  # [K] occurrences behind the mean
 
 
+class OfNeuron(NamedTuple):
+    """The tokens that one neuron fires on."""
+
+    tokens: Int32  # [K]
+    means: Float32  # [K]
+
+
 class TokenIndex(NamedTuple):
     """All pairs of a neuron and one of its top tokens, by token. P of them."""
 
@@ -44,6 +51,11 @@ class TokenIndex(NamedTuple):
             self.means[low:high][fires],
             self.counts[low:high][fires].astype(np.int64),
         )
+
+    def tokens_of(self, neuron: int) -> "OfNeuron":
+        """The top tokens of the neuron at a place in the columns, those with a mean above 0, by id."""
+        (at,) = np.nonzero((self.neurons == neuron) & (self.means > 0))
+        return OfNeuron(self.tokens[at], self.means[at])
 
     def neurons_of(self, token: int) -> int:
         """How many there are."""

@@ -176,6 +176,10 @@ class Exemplars:
         folded = [len(g) - 1 for g in kept]
         return Plan(title, note, rows[first], at[first], folded, link, len(groups))
 
+    def lines(self, plan: Plan) -> bytes:
+        """One section's records as list items."""
+        return excerpt_rows.rows(self._paint(plan.rows, plan.at, plan.folded), self.values_address)
+
     def by_signs(self, shares: tuple[Share, ...]) -> list[Plan]:
         """Records by the signs of gate and input at their strongest point, whatever kind they were kept as."""
         gates = self.records.gates

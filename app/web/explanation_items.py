@@ -11,7 +11,7 @@ from app.domain.neurons import NeuronRef, Polarity
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
 from app.store.rows import ExplanationRow, ScoreRow
-from app.web import charts, wording
+from app.web import charts, compare_address, wording
 from app.web.formats import moment, number, plural, seconds, usd
 from app.web.formats import shown as made_visible
 from app.web.neuron_contexts import Choice, ExplainForm, ExplanationItem, ExplanationList, ScoreChoices, Shown
@@ -164,7 +164,15 @@ def explanation_list(
         here,
         _score_choices(view.protocol, tuple((e.name, e.model) for e in endpoints), imported),
         scorable,
+        _together([i.id for i in items if not i.failed]),
     )
+
+
+def _together(ids: Sequence[int]) -> str:
+    """The address that compares the first ones of the list."""
+    if len(ids) < compare_address.FEWEST:
+        return ""
+    return compare_address.of_explanations(ids[: compare_address.MOST])
 
 
 @lru_cache(maxsize=64)

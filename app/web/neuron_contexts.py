@@ -116,6 +116,7 @@ class ExplanationList:
     here: str  # path of the neuron
     score_choices: Markup  # `_score_choices.html`
     scorable: bool  # there are records to score on
+    together: str = ""  # address of the comparison of all of them; empty with fewer than two
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from app.web import author, login, preferences
 from app.web.api import router as api
 from app.web.pages import (
     api_reference,
+    compare,
     explanation,
     exports,
     go,
@@ -18,6 +19,7 @@ from app.web.pages import (
     neuron,
     neuron_actions,
     search,
+    similar,
 )
 from app.web.pages import help as help_page
 
@@ -37,6 +39,8 @@ ROUTERS = (
     author.router,
     explanation.router,
     exports.router,
+    similar.router,
+    compare.router,
     layer.router,
     model.router,
 )

@@ -17,6 +17,10 @@ PAGES = {
     "neuron": NEURON,
     "neuron-signs": f"{NEURON}?show=signs",
     "neuron-quantiles": f"{NEURON}?show=quantiles&scale=own&context=whole",
+    "compare": "/compare?n=tiny-random/1-mlp/3&n=1:12&n=1:20&n=1:25",
+    "compare-one": "/compare?n=tiny-random/1-mlp/3",
+    "compare-explanations": "/compare?explanations=65&explanations=66",
+    "similar": f"{NEURON}/similar",
     "lists": "/lists",
     "search": "/search?q=words",
     "search-token": "/search?token=koba&sort=gain",
@@ -116,3 +120,17 @@ def test_hostile_tokens_are_text(page: Page, served: Served) -> None:
         assert page.locator(".txt script, .txt img, .toks script, .toks img").count() == 0
         shown = shown or page.get_by_text("<script>alert(1)</script>").count() > 0
     assert shown
+
+
+def test_similar_neurons_come_when_their_place_is_reached(page: Page, served: Served) -> None:
+    page.goto(served.url + NEURON)
+    expect(page.locator("#similar .alike")).to_have_count(0)
+    page.locator("#similar").scroll_into_view_if_needed()
+    expect(page.locator("#similar .alike").first).to_be_visible()
+    page.locator("#similar .alike a.link").first.click()
+    expect(page.locator(".columns .neuron")).to_have_count(2)
+    page.get_by_label("Another neuron").fill("1:9")
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator(".columns .neuron")).to_have_count(3)
+    page.get_by_role("link", name="remove 1:9").click()
+    expect(page.locator(".columns .neuron")).to_have_count(2)

@@ -158,7 +158,7 @@ def test_keeping_a_neuron_without_scripts(client: TestClient, tiny_store: Store)
     assert "no language model" not in article.text
     alone = shown(client, f"/explanations/{said.rpartition('-')[2]}")
     assert (
-        "unknown" in alone.one("dl", cls="stats").text and "written by" in alone.one("dl", cls="stats").text
+        "not known" in alone.one("dl", cls="stats").text and "written by" in alone.one("dl", cls="stats").text
     )
     options = page.one("select", id="scorable").inside
     assert any("words about rain" in option.text for option in options)

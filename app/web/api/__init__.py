@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from app.web.api import (
     choices,
+    compare,
     explanations,
     exports,
     jobs,
@@ -25,5 +26,18 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 router = APIRouter(prefix="/api/v1", responses=_ERRORS)
-for part in (models, exports, neurons, explanations, previews, choices, lists, kept, search, jobs, work):
+for part in (
+    models,
+    exports,
+    neurons,
+    explanations,
+    previews,
+    choices,
+    lists,
+    kept,
+    search,
+    compare,
+    jobs,
+    work,
+):
     router.include_router(part.router)

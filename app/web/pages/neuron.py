@@ -13,16 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.domain.explanations import Method, Protocol, State
-from app.domain.neurons import (
-    Float32,
-    Int32,
-    Kind,
-    NeuronRef,
-    Polarity,
-    Records,
-    Split,
-)
-from app.domain.token_lookup import lookup_records, token_means
+from app.domain.neurons import NeuronRef
 from app.errors import NotFound
 from app.settings import Endpoint
 from app.store import Session, Store, simulations
@@ -46,6 +37,7 @@ from app.web.neuron_contexts import (
     Value,
 )
 from app.web.neuron_view import Context, Scale, Show, View, parse
+from app.web.predictions import looked_up
 from app.web.rendering import chrome, page, render
 
 TABS = {
@@ -251,7 +243,7 @@ def _main(
         by = " by ".join(filter(None, (wording.name(simulation.simulator), simulation.simulator_model)))
         note = f"“{row.text}” simulated: {by}"
     else:
-        excerpts, expected = _looked_up(exemplars.records, row.polarity, position0)
+        excerpts, expected = looked_up(exemplars.records, row.polarity, position0)
         note = f"“{row.text}” predicted from token means"
     return Main(exemplars.compared(excerpts, expected, sign), note=note)
 
@@ -268,14 +260,6 @@ def _compared(
     if chosen is None and row.method != Method.TOKEN_LOOKUP:
         raise NotFound("Nothing has been simulated from this explanation yet: score it first.")
     return row, chosen
-
-
-def _looked_up(records: Records, polarity: Polarity, position0: bool) -> tuple[Int32, Float32]:
-    """What token lookup predicts for the records that are scored, as the simulator of that name does."""
-    seen = lookup_records(records)
-    scored = records.where((Kind.TOP, Kind.BOTTOM, Kind.RANDOM), (Split.SCORE,))
-    means = token_means(seen.tokens, seen.activations, position0=position0)
-    return scored.excerpts, means.on_scale(scored.tokens, polarity.sign)
 
 
 def _top_tokens(facts: ModelFacts, stored: StoredTokens) -> tuple[TopToken, ...]:
