@@ -18,6 +18,7 @@ from app.web.pages import (
     neuron,
     neuron_actions,
     search,
+    search_kept,
 )
 from app.web.pages import help as help_page
 
@@ -30,6 +31,7 @@ ROUTERS = (
     home.router,
     go.router,
     search.router,
+    search_kept.router,
     jobs.router,
     neuron_actions.router,
     kept.router,
