@@ -153,7 +153,7 @@ def descending(asked: Asked, by: SearchSort) -> bool:
 def parse(text: str) -> Asked:
     """The search of a query string, or of a whole address of a search. BadInput names what no search has."""
     text = text.strip()
-    query = urlsplit(text).query if "?" in text else text
+    query = urlsplit(text).query if "?" in text else text.removesuffix("/search")
     if len(query) > LONGEST:
         raise BadInput(f"an address of a search has at most {LONGEST:,} characters")
     try:

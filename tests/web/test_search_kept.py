@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -146,8 +147,11 @@ def test_the_command_line_writes_the_same(client: TestClient, tiny_store: Store,
     client.post("/search/keep", data={"search": "layers=1&kurtosis_min=10", "name": "Peaked ones"})
     folder = tmp_path / "store"
     folder.mkdir()
-    with tiny_store.session() as s:
-        s.connection.exec_driver_sql("VACUUM INTO ?", (str(folder / "neuronarium.sqlite"),))
+    with (
+        sqlite3.connect(tmp_path / "store.sqlite") as here,
+        sqlite3.connect(folder / "neuronarium.sqlite") as copy,
+    ):
+        here.backup(copy)
 
     def out(what: str, *words: str) -> str:
         return do(tmp_path, "export", what, "tiny-random", *words).stdout

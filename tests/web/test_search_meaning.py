@@ -14,7 +14,7 @@ from app.domain.neurons import NeuronRef, Polarity
 from app.embed import local
 from app.jobs import embedders
 from app.main import create_app
-from app.settings import Endpoint, Settings
+from app.settings import Settings
 from app.store import Store, embeddings, explanations
 from tests import factories
 from tests.scripted_server import Recorded, Reply, ScriptedServer, server_error
@@ -142,10 +142,7 @@ def answers(request: Recorded) -> Reply:
 
 
 def remote(server: ScriptedServer, tmp_path: Path) -> Settings:
-    endpoint = Endpoint(
-        name="scripted", base_url=f"{server.url}/v1", model="vectors", attempts=1, timeout_s=5
-    )
-    return Settings(data_dir=tmp_path, endpoints=[endpoint], embedding_endpoint="scripted")
+    return Settings(data_dir=tmp_path, endpoints=[server.endpoint()], embedding_endpoint="scripted")
 
 
 def test_an_endpoint_embeds_the_question_and_may_fail(
