@@ -29,6 +29,7 @@ def main() -> None:
         "imports",
         "exports",
         "import_openai",
+        "export_openai",
     ):  # each adds its commands to `app`
         importlib.import_module(f"app.cli.{name}")
     try:

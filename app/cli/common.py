@@ -16,6 +16,7 @@ from app.settings import Settings
 
 if TYPE_CHECKING:
     from app.jobs.service import Jobs
+    from app.store.imported_neurons import Shape
 
 MAX_DIGITS = 8  # a layer has 16.7 million neurons at most
 MAX_LAYER_DIGITS = 4
@@ -82,3 +83,16 @@ def absolute(source: str) -> str:
     """A source that is a file or folder here, named so that a worker started elsewhere finds it too."""
     path = Path(source).expanduser()
     return str(path.resolve()) if path.exists() else source
+
+
+def parse_shape(text: str) -> "Shape | None":
+    """`48x6400` as a model's shape; None where nothing is said, wrong usage otherwise."""
+    from app.store.imported_neurons import Shape
+
+    if not text:
+        return None
+    layers, sign, neurons = text.lower().partition("x")
+    readable = all(part.isdecimal() and part.isascii() and len(part) <= 9 for part in (layers, neurons))
+    if not sign or not readable:
+        raise typer.BadParameter("write --shape as LAYERSxNEURONS, such as 12x3072")
+    return Shape(int(layers), int(neurons))

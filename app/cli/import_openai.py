@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.common import layer_numbers, settings
+from app.cli.common import layer_numbers, parse_shape, settings
 from app.cli.imports import imports
 from app.published.layout import What
 from app.published.source import PUBLISHED, STALL_S
 
 if TYPE_CHECKING:
     from app.jobs.import_published import Progress, Report
-    from app.store.imported_neurons import Shape
 
 SHOWN = 20
 PLAIN_SECONDS = 5.0  # between lines where there is no terminal
@@ -58,7 +57,7 @@ def openai(
     from app.store import Store
 
     request = ImportRequest(
-        source, model, _what(what), layer_numbers(layers), layer_numbers(neurons), _shape(shape),
+        source, model, parse_what(what), layer_numbers(layers), layer_numbers(neurons), parse_shape(shape),
         explainer, simulator, author, stall,
     )  # fmt: skip
     store = Store.open(settings(data_dir=data_dir).store_url)
@@ -109,18 +108,12 @@ def _kind(reason: str) -> str:
     return "".join("N" if char.isdigit() else char for char in reason.partition("(")[0]).strip()[:70]
 
 
-def _what(text: str) -> tuple[What, ...]:
+def parse_what(text: str) -> tuple[What, ...]:
     names = [part.strip() for part in text.split(",") if part.strip()]
     unknown = [name for name in names if name not in set(What)]
     if unknown or not names:
         raise typer.BadParameter(f"there is {_EVERYTHING}", param_hint="--what")
     return tuple(What(name) for name in names)
-
-
-def _shape(text: str) -> "Shape | None":
-    from app.cli.imports import _shape as parsed
-
-    return parsed(text)
 
 
 @contextmanager

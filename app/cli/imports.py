@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import app
-from app.cli.common import settings
+from app.cli.common import parse_shape, settings
 from app.domain.explanations import Metric, Protocol
 from app.errors import BadInput
 from app.exchange.columns import Skipped, Wishes
@@ -18,7 +18,7 @@ from app.exchange.importing import SHOWN, Asked, Report, Tell, run
 from app.exchange.importing import Progress as ShowProgress
 
 if TYPE_CHECKING:
-    from app.store.imported_neurons import Shape
+    pass
 
 imports = typer.Typer(help="Bring in what others have made.", no_args_is_help=True)
 app.add_typer(imports, name="import")
@@ -56,7 +56,7 @@ def explanations(
     from app.store import Store
 
     wishes = Wishes(method, explainer, author, metric, protocol, _columns(columns))
-    asked = Asked(file, model, form, _shape(shape), wishes)
+    asked = Asked(file, model, form, parse_shape(shape), wishes)
     store = Store.open(settings(data_dir=data_dir).store_url)
     try:
         with _told(report) as tell, _progress() as show:
@@ -75,20 +75,6 @@ def _columns(text: str) -> dict[str, str]:
             raise typer.BadParameter("write --columns as layer=Layer,neuron=Neuron,explanation=text")
         found[ours.strip().lower()] = theirs.strip()
     return found
-
-
-def _shape(text: str) -> "Shape | None":
-    """`48x6400` as a shape."""
-    from app.store.imported_neurons import Shape
-
-    if not text:
-        return None
-    layers, sign, neurons = text.lower().partition("x")
-    if not sign or not all(
-        part.isdecimal() and part.isascii() and len(part) <= 9 for part in (layers, neurons)
-    ):
-        raise typer.BadParameter("write --shape as LAYERSxNEURONS, such as 12x3072")
-    return Shape(int(layers), int(neurons))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from app.domain.neurons import Polarity
 IMPORTED = "imported"  # the key in a score's parameters that says so
 LONGEST_TEXT = 20_000  # characters of an explanation
 NOT_TOLD = "not told"  # an explainer or author that a file does not name
+NOT_TOLD = "not told"
 NO_NUMBER = "The imported score is no number."
 
 

@@ -151,12 +151,6 @@ def _messages(s: Session, made: Provenance) -> int | None:
     return sql.interned(s, t.messages, "hash", hash_, json=made.messages_json)
 
 
-def _seen(excerpts: bytes | None) -> tuple[int, ...]:
-    """What is listed with the explanation itself; `get` has the rest."""
-    listed = b"" if excerpts is None or excerpts == heldout.UNKNOWN else excerpts
-    return tuple(np.frombuffer(listed, "<i4").tolist())
-
-
 def _select(where: ColumnElement[bool], *more: ColumnElement[Any]) -> Select[Any]:
     o = t.origins.c
     return (
@@ -201,7 +195,7 @@ def _rows(s: Session, query: Select[Any]) -> list[ExplanationRow]:
                 messages_json=getattr(row, "messages_json", None) or "",
                 parameters_json=row.parameters_json,
                 seed=row.seed,
-                excerpts=_seen(row.excerpts),
+                excerpts=heldout.listed(row.excerpts),
                 code_version=row.code_version,
                 usage=Usage(row.tokens_in, row.tokens_out, row.cost_usd, row.seconds, row.calls),
                 author=row.author,

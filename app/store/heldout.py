@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Row, select
 
 from app.domain.explanations import Protocol
-from app.domain.neurons import Split
+from app.domain.neurons import NeuronRef, Split
 from app.errors import BadInput, NotFound
 from app.store import codec, excerpts, names
 from app.store import tables as t
@@ -24,6 +24,13 @@ _SHOWN = 3
 UNKNOWN = np.array([-1], "<i4").tobytes()
 
 
+def listed(excerpts: bytes | None) -> tuple[int, ...]:
+    """The ordinals in the column `excerpts`; none where nobody knows them, or where it stands for all explain records."""
+    if excerpts is None or excerpts == UNKNOWN:
+        return ()
+    return tuple(np.frombuffer(excerpts, "<i4").tolist())
+
+
 def seen_excerpts(s: Session, explanation_id: int) -> list[int]:
     """Ordinals of the excerpts that an explanation's maker saw, in the explanation's collection; none where unknown."""
     row = _explanation(s, explanation_id)
@@ -31,7 +38,13 @@ def seen_excerpts(s: Session, explanation_id: int) -> list[int]:
         return []
     if row.excerpts is not None:
         return [int(x) for x in np.frombuffer(row.excerpts, "<i4")]
-    return _of_split(s, row, row.collection_id, Split.EXPLAIN)
+    return _of_split(s, row.layer_id, row.neuron, row.collection_id, Split.EXPLAIN)
+
+
+def explain_excerpts(s: Session, ref: NeuronRef) -> list[int]:
+    """Ordinals of the excerpts of a neuron's explain-split records: what may be seen of it by who explains it."""
+    part = names.part_of(s, ref)
+    return _of_split(s, part.layer_id, ref.index, part.collection_id, Split.EXPLAIN)
 
 
 def seen_documents(s: Session, explanation_id: int) -> SeenProof:
@@ -66,7 +79,7 @@ def demand(
         return
     row = _explanation(s, explanation_id)
     if simulated is None:
-        simulated = _of_split(s, row, collection_id, Split.SCORE)
+        simulated = _of_split(s, row.layer_id, row.neuron, collection_id, Split.SCORE)
     scored = [d for d in _documents(s, collection_id, simulated) if d.split != Split.DEV]
     if any(d.split == Split.UNSPLIT for d in scored):
         raise BadInput("data without documents can only be scored by bills-5+5: nothing in it is held out")
@@ -95,8 +108,8 @@ def demand_known(s: Session, explanation_id: int, protocols: Collection[Protocol
         return
     if _explanation(s, explanation_id).excerpts == UNKNOWN:
         raise BadInput(
-            f"explanation {explanation_id} was imported, and nobody knows which text its maker saw: nothing can be shown to be "
-            "held out from it, so that it cannot be scored on documents"
+            f"nobody knows which text its maker saw: explanation {explanation_id} was imported, or written by somebody who may have "
+            "seen held-out records, so that nothing can be shown to be held out from it, and it cannot be scored on documents"
         )
 
 
@@ -130,18 +143,18 @@ def _explanation(s: Session, explanation_id: int) -> Row[int, int, int, bytes | 
     return row
 
 
-def _of_split(
-    s: Session, row: Row[int, int, int, bytes | None], collection_id: int, split: Split
-) -> list[int]:
+def _of_split(s: Session, layer_id: int, neuron: int, collection_id: int, split: Split) -> list[int]:
     """The excerpts of one neuron's records in one split of one collection."""
     query = select(t.parts.c.id, t.parts.c.splits).where(
-        t.parts.c.collection_id == collection_id, t.parts.c.layer_id == row.layer_id
+        t.parts.c.collection_id == collection_id, t.parts.c.layer_id == layer_id
     )
     part = s.execute(query).first()
     if part is None:
         return []
-    id_ = names.neuron_id(part.id, row.neuron)
-    data = s.execute(select(t.exemplars.c.data).where(t.exemplars.c.id == id_)).scalar_one()
+    id_ = names.neuron_id(part.id, neuron)
+    data = s.execute(select(t.exemplars.c.data).where(t.exemplars.c.id == id_)).scalar()
+    if data is None:
+        return []  # only explanations of it were imported
     found = codec.decode_records(data)
     mine = np.frombuffer(part.splits, np.uint8)[found.slots] == split
     return sorted({int(x) for x in found.excerpts[mine]})

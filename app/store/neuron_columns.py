@@ -26,7 +26,7 @@ STATISTICS = ("mean", "variance", "skewness", "kurtosis", "maximum", "minimum", 
 Measure = tuple[Protocol, Sample, Metric]
 
 _VERSION = (
-    "SELECT c.id, (SELECT max(id) FROM explanations), (SELECT max(id) FROM scores) FROM models m "
+    "SELECT c.id, (SELECT max(id) FROM explanations), (SELECT max(id) FROM scores), c.revision FROM models m "
     "JOIN collections c ON c.model_id = m.id AND c.state = 1 WHERE m.slug = "
 )
 # On PostgreSQL a row may become visible after one with a higher id: a short transaction's rows are looked for once more.
@@ -51,6 +51,7 @@ class Version(NamedTuple):
     collection: int
     explanation: int
     score: int
+    revision: int  # of the collection: an import adds neurons to it
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +172,8 @@ def columns(store: Store, s: Session, slug: str) -> Columns:
         held = _HELD.setdefault(store, {}).get(slug)
         if held is not None and held.version == version:
             return held
-        if held is not None and held.version.collection == version.collection:
+        same = held is not None and held.version.collection == version.collection
+        if held is not None and same and held.version.revision == version.revision:
             fresh = _grown(s, held, version)
         else:
             fresh = _loaded(s, slug, version)
@@ -202,7 +204,7 @@ def _version(s: Session, slug: str) -> Version:
     if row is None:
         names.parts_of(s, slug)  # raises the NotFound that fits
         raise NotFound(f"model “{slug}” has no neurons yet: its collection has not ended")
-    return Version(row[0], row[1] or 0, row[2] or 0)
+    return Version(row[0], row[1] or 0, row[2] or 0, row[3])
 
 
 def _loaded(s: Session, slug: str, version: Version) -> Columns:

@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import insert, select
 
 from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol, Sample, ScoreValue, State
-from app.domain.imported import claims, is_imported
+from app.domain.imported import NOT_TOLD, claims, is_imported
 from app.domain.neurons import Bool, Float64
 from app.errors import BadInput, NotFound
 from app.store import best, heldout, names, packing, sql
@@ -135,7 +135,7 @@ def of_explanations(s: Session, ids: Sequence[int]) -> dict[int, list[ScoreRow]]
                 id=row.id,
                 explanation_id=row.explanation_id,
                 simulation_id=row.simulation_id,
-                simulator=row.simulator or _simulator(said, row.parameters_json),
+                simulator=row.simulator or simulator_of(said, row.parameters_json),
                 simulator_model=row.simulator_model or said.get("simulator_model", ""),
                 seed=row.seed or 0,
                 value=value,
@@ -146,9 +146,9 @@ def of_explanations(s: Session, ids: Sequence[int]) -> dict[int, list[ScoreRow]]
     return found
 
 
-def _simulator(said: Mapping[str, str], parameters_json: str) -> str:
+def simulator_of(said: Mapping[str, str], parameters_json: str) -> str:
     """Who predicted where no simulation is stored."""
-    return said.get("simulator", "not told") if is_imported(parameters_json) else "token_lookup"
+    return said.get("simulator", NOT_TOLD) if is_imported(parameters_json) else "token_lookup"
 
 
 def by_layer(

@@ -17,7 +17,15 @@ from app.store.tables import INDEX_BITS
 from app.store.token_index import OnToken
 
 _POLARITIES = {code: word for word, code in types.POLARITIES.items()}
-_COLUMNS = ", ".join(("id", *STATISTICS))
+_NEURONS = (
+    f"SELECT n.id, k.data, {', '.join(f'n.{name}' for name in STATISTICS)} FROM neurons n "  # noqa: S608
+    "LEFT JOIN neuron_tokens k ON k.id = n.id WHERE n.id @ids"
+)
+_SAID = (
+    "SELECT e.id, e.text, e.polarity, o.method, o.explainer, sc.id, sc.state, sc.value, sc.low, sc.high "
+    "FROM explanations e JOIN origins o ON o.id = e.origin_id LEFT JOIN scores sc ON sc.explanation_id = e.id "
+    "AND sc.collection_id = ? AND sc.protocol = ? AND sc.sample = ? AND sc.metric = ? WHERE e.id @ids"
+)
 _INDEX = (1 << INDEX_BITS) - 1
 _STATES = {code: word for word, code in types.STATES.items()}
 
@@ -97,16 +105,14 @@ def lines(
     layers = [c.layers[place >> INDEX_BITS] for place in places]
     indices = [place & _INDEX for place in places]
     ids = [names.neuron_id(layer.part, index) for layer, index in zip(layers, indices, strict=True)]
-    here = f"WHERE id IN ({', '.join(map(str, ids))})"
-    statistics = {row[0]: row[1:] for row in _all(s, f"SELECT {_COLUMNS} FROM neurons {here}")}  # noqa: S608
-    tokens = dict(_all(s, f"SELECT id, data FROM neuron_tokens {here}"))  # noqa: S608
+    stored = {row[0]: row for row in _all(s, _NEURONS, ids)}
     found = []
     for i, each in enumerate(picked):
-        values = [nan if value is None else value for value in statistics[ids[i]]]
+        values = [nan if value is None else value for value in stored[ids[i]][2:]]
         shown = said.get(explained[rows[i]]) if rows[i] >= 0 else None
         lookup = None if isnan(each.lookup) else each.lookup
         score = shown.value if shown is not None and not by_lookup[rows[i]] else None
-        packed = packing.unpack_tokens(tokens.get(ids[i], b""))
+        packed = packing.unpack_tokens(stored[ids[i]][1] or b"")
         found.append(
             Found(
                 NeuronRef(c.model, layers[i].slug, indices[i]),
@@ -129,40 +135,25 @@ def _said(
     """Explanations with their best score by the measure in the model's collection, or the newest state without one."""
     if not ids:
         return {}
-    listed = ", ".join(map(str, ids))
     protocol, sample, metric = measure
-    scores: dict[int, Any] = {}
-    for score in _all(
-        s,
-        f"SELECT explanation_id, id, state, value, low, high FROM scores WHERE explanation_id IN ({listed}) "  # noqa: S608
-        f"AND collection_id = {c.version.collection} AND protocol = {types.PROTOCOLS[protocol]} "
-        f"AND sample = {types.SAMPLES[sample]} AND metric = {types.METRICS[metric]}",
-    ):
-        best = scores.get(score[0])
-        if best is None or _rank(score) > _rank(best):
-            scores[score[0]] = score
-    found = {}
-    for id_, text, polarity, method, explainer in _all(
-        s,
-        "SELECT e.id, e.text, e.polarity, o.method, o.explainer FROM explanations e "  # noqa: S608
-        f"JOIN origins o ON o.id = e.origin_id WHERE e.id IN ({listed})",
-    ):
-        _, _, state, value, low, high = scores.get(id_, (id_, 0, None, None, None, None))
-        found[id_] = Said(
-            id_, text, method, explainer, _POLARITIES[polarity],
-            None if state is None else _STATES[state], value, low, high,
-        )  # fmt: skip
-    return found
+    codes = types.PROTOCOLS[protocol], types.SAMPLES[sample], types.METRICS[metric]
+    best: dict[int, Any] = {}
+    for row in _all(s, _SAID, ids, c.version.collection, *codes):
+        if row[0] not in best or _rank(row) > _rank(best[row[0]]):
+            best[row[0]] = row
+    return {
+        row[0]: Said(
+            row[0], row[1], row[3], row[4], _POLARITIES[row[2]],
+            None if row[6] is None else _STATES[row[6]], row[7], row[8], row[9],
+        )
+        for row in best.values()
+    }  # fmt: skip
 
 
-def _rank(score: Any) -> tuple[bool, float, int]:
+def _rank(row: Any) -> tuple[bool, float, int]:
     """Values before states, larger before smaller; of equal ones the older value, but the newer state."""
-    value = score[3]
-    return (
-        value is not None,
-        value if value is not None else 0.0,
-        -score[1] if value is not None else score[1],
-    )
+    id_, value = row[5] or 0, row[7]
+    return value is not None, value if value is not None else 0.0, -id_ if value is not None else id_
 
 
 def _any_row(c: Columns, at: int) -> int:
@@ -183,11 +174,17 @@ def _hit(on_token: OnToken | None, at: int, maximum: float) -> TokenHit | None:
     return TokenHit(mean, mean / maximum if maximum > 0 else None, int(on_token.counts[i]))
 
 
-def _all(s: Session, query: str) -> Sequence[Any]:
-    """The rows of a statement without parameters, by the driver alone: see `sheets`."""
+def _all(s: Session, query: str, ids: list[int], *more: int) -> Sequence[Any]:
+    """The rows of a statement with `@ids` and then `?`, by the driver alone: see `sheets`.
+
+    PostgreSQL is given the ids as one value, so that it plans the statement once and not for every page.
+    """
     cursor = s.connection.cursor()
     try:
-        cursor.execute(query)
+        if s.dialect.name == "sqlite":
+            cursor.execute(query.replace("@ids", f"IN ({', '.join(map(str, ids))})"), more)
+        else:
+            cursor.execute(query.replace("?", "%s").replace("@ids", "= ANY(%s::int8[])"), (*more, ids))
         return cursor.fetchall()
     finally:
         cursor.close()

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from app.domain.explanations import Provenance, ScoreValue, Usage
+from app.domain.imported import claims
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import NotFound
-from app.store import names, neurons, packing, relations, types
+from app.store import heldout, names, neurons, packing, relations, types
 from app.store import tables as t
 from app.store.neurons import number
 from app.store.relations import Relation
 from app.store.rows import ExplanationRow, ScoreRow, StoredExcerpts, StoredTokens
+from app.store.scores import simulator_of
 from app.store.session import Session
 
 # Past SQLAlchemy's own compilation, as in `neurons.records`: on PostgreSQL the marks become %s; the primary keys of three tables are the same number.
@@ -153,7 +153,9 @@ def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
             reason=r[14],
             parameters_json=r[17],
         )
-        simulator, simulator_model, seed = r[18] or "token_lookup", r[19] or "", r[20] or 0
+        told = claims(r[17]) if r[2] is None else {}
+        simulator, seed = r[18] or simulator_of(told, r[17]), r[20] or 0
+        simulator_model = r[19] or told.get("simulator_model", "")
         row = ScoreRow(r[1], r[0], r[2], simulator, simulator_model, seed, value, r[15], _moment(r[16]))
         scores.setdefault(r[0], []).append(row)
     return [
@@ -171,7 +173,7 @@ def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
                 messages_hash=r[21] or "",
                 parameters_json=r[18],
                 seed=r[5],
-                excerpts=tuple(np.frombuffer(r[6] or b"", "<i4").tolist()),
+                excerpts=heldout.listed(r[6]),
                 code_version=r[19],
                 usage=Usage(r[7], r[8], r[9], r[10], r[11]),
                 author=r[20],

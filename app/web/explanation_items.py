@@ -6,7 +6,7 @@ from functools import lru_cache
 from markupsafe import Markup
 
 from app.domain.explanations import PROMPTED_METHODS, Method, Metric, Protocol, Sample, SimulatorName, State
-from app.domain.imported import claims
+from app.domain.imported import NOT_TOLD, claims
 from app.domain.neurons import NeuronRef, Polarity
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
@@ -96,7 +96,7 @@ def item(row: ExplanationRow, view: View) -> ExplanationItem:
         tokens = made.usage.tokens_in + made.usage.tokens_out
         usage = f"{plural(tokens, 'token')}, {usd(made.usage.cost_usd)}, {seconds(made.usage.seconds)}"
     scored_by = ""
-    if of is not None:
+    if of is not None and of.simulator != NOT_TOLD:
         scored_by = wording.simulated_by(of.simulator, of.simulator_model)
     compare = ""
     if row.method == Method.TOKEN_LOOKUP or any(s.simulation_id is not None for s in row.scores):
@@ -141,6 +141,8 @@ def explanation_list(
     view: View,
     endpoints: Sequence[Endpoint],
     imported: bool = False,
+    *,
+    scorable: bool = True,
 ) -> ExplanationList:
     """The list: defined scores first, best on top; then those without; failed ones last."""
     items = [item(row, view) for row in rows]
@@ -161,6 +163,7 @@ def explanation_list(
         wording.CAVEATS[view.protocol] if items else "",
         here,
         _score_choices(view.protocol, tuple((e.name, e.model) for e in endpoints), imported),
+        scorable,
     )
 
 

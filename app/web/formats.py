@@ -7,11 +7,14 @@ from typing import Any
 
 from app.domain.vocabulary import visible
 
+NOTHING = "–"  # of what is not known
 MINUS = "−"  # a real minus sign: as wide as a plus in tabular figures
 
 
 def signed(value: float, digits: int = 2) -> str:
     """`+8.51`, `−4.51`, `0.00`."""
+    if math.isnan(value):
+        return NOTHING
     text = f"{abs(value):.{digits}f}"
     if float(text) == 0:
         return text
@@ -20,6 +23,8 @@ def signed(value: float, digits: int = 2) -> str:
 
 def number(value: float, digits: int = 2) -> str:
     """`0.41`, `−0.02`: a score or a statistic; the sign only where it is negative."""
+    if math.isnan(value):
+        return NOTHING
     text = f"{abs(value):.{digits}f}"
     return text if value >= 0 or float(text) == 0 else MINUS + text
 
@@ -38,6 +43,8 @@ def short(value: float) -> str:
 
 def percent(value: float) -> str:
     """A share between 0 and 1 as `1.0 %`, and tiny ones with the digits that matter."""
+    if math.isnan(value):
+        return NOTHING
     points = value * 100
     if points == 0:
         return "0 %"

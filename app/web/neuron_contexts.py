@@ -115,6 +115,7 @@ class ExplanationList:
     caveat: str
     here: str  # path of the neuron
     score_choices: Markup  # `_score_choices.html`
+    scorable: bool  # there are records to score on
 
 
 @dataclass(frozen=True)
@@ -237,6 +238,7 @@ class NeuronPage:
     permalink: str  # address of what is shown
     api: str
     imported: bool
+    bare: bool  # only explanations of it were imported
     related: tuple[RelatedView, ...]
 
 

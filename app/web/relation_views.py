@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from app.domain.neurons import NeuronRef
 from app.domain.published import RelationKind
+from app.domain.vocabulary import visible
 from app.store.relations import Relation
 from app.web import heatmap
 from app.web.formats import signed
@@ -45,6 +46,40 @@ class RelatedView(NamedTuple):
 def views(relations: Sequence[Relation], ref: NeuronRef, facts: ModelFacts) -> tuple[RelatedView, ...]:
     """All lists that hold something, `SHOWN` entries of each; the API has them whole."""
     return tuple(view for relation in relations for view in _views(relation, ref, facts) if view.entries)
+
+
+class Table(NamedTuple):
+    """One list whole."""
+
+    kind: str
+    side: str
+    names: list[str]
+    values: list[float]
+
+
+def tables(relations: Sequence[Relation]) -> list[Table]:
+    """All lists with all their entries, tokens made visible."""
+    found: list[Table] = []
+    for relation in relations:
+        data, kind = orjson.loads(relation.data), relation.kind.name.lower()
+        if relation.kind is RelationKind.ACTIVATION_TOKENS:
+            found.append(Table(kind, "", _visible(data["tokens"]), data["average_activations"]))
+        elif relation.kind is RelationKind.WEIGHT_TOKENS:
+            given = {side: data[side] for side in _SIDES if data.get(side)}
+            found += [Table(kind, side, _visible(x["tokens"]), x["strengths"]) for side, x in given.items()]
+        else:
+            for matrix in _MATRICES:
+                for direction in ("positive", "negative"):
+                    table = data.get(matrix) or {}
+                    named = [name.replace("_", ":") for name in table.get(f"top_{direction}_neurons", [])]
+                    if named:
+                        side = f"{matrix}_{direction}"
+                        found.append(Table(kind, side, named, table[f"top_{direction}_weights"]))
+    return found
+
+
+def _visible(tokens: list[str]) -> list[str]:
+    return [visible(token.encode("utf-8", "surrogatepass")) for token in tokens]
 
 
 def _views(relation: Relation, ref: NeuronRef, facts: ModelFacts) -> Iterator[RelatedView]:

@@ -21,6 +21,7 @@ from app.store import (
     bookmarks,
     comments,
     explanations,
+    heldout,
     human,
     list_samples,
     lists,
@@ -115,11 +116,14 @@ def test_an_explanation_by_a_person_is_stored_once_and_can_be_scored(full: Full)
     with full.store.session() as s:
         row = explanations.get(s, id_)
         assert (row.text, row.state, row.method) == ("words about rain", State.OK, Method.HUMAN)
-        assert (row.provenance.explainer, row.provenance.author, row.provenance.excerpts) == (
-            "none",
-            "Ada",
-            (),
-        )
+        assert (row.provenance.explainer, row.provenance.author) == ("none", "Ada")
+        assert row.provenance.excerpts == ()
+        with pytest.raises(BadInput, match="nobody knows which text"):
+            heldout.demand(s, id_, None, row.collection_id, {Protocol.HELDOUT_FULL})
+        # Its author's word that only explain records were looked at is kept, and makes it another explanation.
+        blind = human.explain(s, REF, "words about rain", Polarity.POSITIVE, "Ada", blind=True)
+        assert blind != id_ and "by the author" in explanations.get(s, blind).provenance.parameters_json
+        id_ = blind
         assert id_ in [each.id for each in explanations.recent(s, 5)]
         table = ExcerptCache.get(full.store, factories.SLUG)
         records = neurons.records(s, table, REF)

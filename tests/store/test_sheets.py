@@ -5,9 +5,11 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from app.domain.explanations import Metric, Protocol, Sample
+from app.domain.imported import NOT_TOLD, ImportedExplanation, ImportedScore, ImportSource
 from app.domain.neurons import NeuronRef
 from app.errors import NotFound
-from app.store import explanations, neurons
+from app.store import explanations, imported, neurons
 from app.store.excerpts import ExcerptCache
 from app.store.sheets import sheet
 
@@ -29,6 +31,27 @@ def test_a_sheet_equals_its_parts(full):
             same(whole.histogram, neurons.histogram(session, ref))
             same(whole.top_tokens, neurons.top_tokens(session, ref))
             assert whole.explanations == explanations.of_neuron(session, ref)
+
+
+def test_a_score_that_came_with_its_explanation_names_no_simulator_of_ours(full):
+    ref = full.tiny.plain
+    source = ImportSource("import", "gpt-4", "Ada")
+    told = '{"simulator": "davinci", "simulator_model": "text-davinci-003"}'
+    rows = [
+        ImportedExplanation(
+            1, ref.index, text, scores=(ImportedScore(Metric.CORRELATION, Protocol.AS_IMPORTED, Sample.AS_IMPORTED, 0.5, claims_json=said),)
+        )
+        for text, said in ((" plain", "{}"), (" told", told))
+    ]  # fmt: skip
+    with full.store.session() as session:
+        imported.add_explanations(session, ref.model, source, rows)
+    excerpts = ExcerptCache.get(full.store, full.tiny.slug)
+    with full.store.session() as session:
+        whole = sheet(session, excerpts, ref).explanations
+        assert whole == explanations.of_neuron(session, ref)
+    by_text = {row.text: row.scores[0] for row in whole if row.scores}
+    assert by_text[" plain"].simulator == NOT_TOLD
+    assert (by_text[" told"].simulator, by_text[" told"].simulator_model) == ("davinci", "text-davinci-003")
 
 
 @pytest.mark.parametrize(

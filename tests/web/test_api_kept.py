@@ -163,6 +163,9 @@ def test_an_explanation_by_a_person_can_be_scored_and_not_be_asked_for(client: T
     )
     assert client.post(f"{NEURONS}/3/explanations/human", json=body).json()["id"] == row["id"]
     scoring = client.post(f"{API}/explanations/{row['id']}/scores", json={"simulator": "local"})
+    assert scoring.status_code == 422 and "which text its maker" in scoring.text
+    row = client.post(f"{NEURONS}/3/explanations/human", json={**body, "blind": True}).json()
+    scoring = client.post(f"{API}/explanations/{row['id']}/scores", json={"simulator": "local"})
     assert scoring.status_code == 202
     lookup = client.post(f"{API}/explanations/{row['id']}/scores", json={"simulator": "token_lookup"})
     assert lookup.status_code == 422

@@ -71,7 +71,7 @@ def test_it_cannot_be_scored_on_documents(
     assert {
         "as-imported": "came with an explanation",
         "bills-5+5": "is for imported data",
-    }.get(protocol, "nobody knows which text its maker saw") in said
+    }.get(protocol, "which text its maker saw") in said
 
 
 def test_as_imported_is_never_offered(client: TestClient, tiny: factories.Tiny) -> None:

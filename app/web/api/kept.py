@@ -108,10 +108,10 @@ def withdraw_comment(
 def write_explanation(
     store: StoreDep, who: WhoDep, model: Model, layer: Layer, index: NeuronIndex, request: HumanIn
 ) -> ExplanationOut:
-    """Store an explanation that a person wrote. The same words by the same author are stored once. Its score is not
-    blind where its author has seen the neuron's page, which shows the records that scores are computed on.
+    """Store an explanation that a person wrote. The same words by the same author are stored once. It can be
+    scored on held-out documents only where its author says to have seen none of them: a neuron's page shows them too.
     """
     with store.session() as session:
         ref = NeuronRef(model, layer, index)
-        stored = human.explain(session, ref, request.text, request.polarity, who.name)
+        stored = human.explain(session, ref, request.text, request.polarity, who.name, blind=request.blind)
         return convert.explanation(stored_explanations.get(session, stored))

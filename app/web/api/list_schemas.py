@@ -145,6 +145,11 @@ class HumanIn(Schema):
     polarity: Polarity = Field(
         default=Polarity.POSITIVE, description="Which sign of the activation it explains."
     )
+    blind: bool = Field(
+        default=False,
+        description="Its author looked at the neuron's explain records alone. Without this it is scored on no document.",
+        examples=[True],
+    )
 
 
 class Deleted(Schema):

@@ -39,11 +39,11 @@ class NeuronLine(Schema):
     model: str = Field(examples=["smollm2-135m-instruct"])
     layer: str = Field(examples=["8-mlp"])
     index: int = Field(examples=[101])
-    density: float = Field(examples=[0.012])
-    maximum: float = Field(examples=[6.31])
-    minimum: float = Field(examples=[-0.87])
-    mean: float = Field(examples=[0.004])
-    variance: float = Field(examples=[0.021])
+    density: float | None = Field(examples=[0.012])
+    maximum: float | None = Field(examples=[6.31])
+    minimum: float | None = Field(examples=[-0.87])
+    mean: float | None = Field(examples=[0.004])
+    variance: float | None = Field(examples=[0.021])
     skewness: float | None = Field(description="Null where undefined.", examples=[9.6])
     kurtosis: float | None = Field(description="Null where undefined.", examples=[160.2])
     top_tokens: list[TopTokenOut]
@@ -59,25 +59,25 @@ class HistogramOut(Schema):
 
 
 class StatisticsOut(Schema):
-    """What is known of a neuron over its corpus."""
+    """What is known of a neuron over its corpus. Null is what is not: undefined, or not published."""
 
-    mean: float = Field(examples=[0.004])
-    variance: float = Field(examples=[0.021])
+    mean: float | None = Field(examples=[0.004])
+    variance: float | None = Field(examples=[0.021])
     skewness: float | None = Field(description="Null where undefined.", examples=[9.6])
     kurtosis: float | None = Field(description="A normal distribution has 3.", examples=[160.2])
-    maximum: float = Field(examples=[6.31])
-    minimum: float = Field(examples=[-0.87])
-    density: float = Field(
+    maximum: float | None = Field(examples=[6.31])
+    minimum: float | None = Field(examples=[-0.87])
+    density: float | None = Field(
         description="Share of sampled tokens at a tenth of the explain split's maximum or more.",
         examples=[0.012],
     )
-    explain_maximum: float = Field(description="Over the explain split alone.", examples=[6.31])
-    explain_minimum: float = Field(examples=[-0.87])
-    token_q99: float = Field(
+    explain_maximum: float | None = Field(description="Over the explain split alone.", examples=[6.31])
+    explain_minimum: float | None = Field(examples=[-0.87])
+    token_q99: float | None = Field(
         description="99 % of the explain split's tokens lie at or below it.", examples=[0.55]
     )
-    token_q01: float = Field(description="1 % of them do.", examples=[-0.2])
-    excerpt_max_q99: float = Field(
+    token_q01: float | None = Field(description="1 % of them do.", examples=[-0.2])
+    excerpt_max_q99: float | None = Field(
         description="99 % of the explain split's excerpts have their maximum at or below it.", examples=[3.9]
     )
     n_tokens: int = Field(description="Tokens behind mean and variance.", examples=[65536])
@@ -119,6 +119,23 @@ class RecordOut(Schema):
     )
 
 
+class RelatedOut(Schema):
+    """A published table of tokens or neurons that belong to a neuron."""
+
+    kind: str = Field(
+        description="activation_tokens, weight_tokens or weight_neurons.", examples=["weight_tokens"]
+    )
+    side: str = Field(
+        description="Which of the tables of that kind; empty where there is one.", examples=["input_positive"]
+    )
+    names: list[str] = Field(
+        description="Tokens made visible, or neurons as LAYER:INDEX.", examples=[[" store", " shop"]]
+    )
+    values: list[float] = Field(
+        description="Mean activations, or weights, in the order of names.", examples=[[1.5, 1.25]]
+    )
+
+
 class NeuronOut(Schema):
     """A neuron: statistics, histogram, tokens, explanations. Its records have an address of their own."""
 
@@ -128,4 +145,7 @@ class NeuronOut(Schema):
     statistics: StatisticsOut
     histogram: HistogramOut
     top_tokens: list[TopTokenOut]
+    related: list[RelatedOut] = Field(
+        description="Published tables of related tokens and neurons; none of a model collected here."
+    )
     explanations: list[ExplanationOut]

@@ -7,10 +7,12 @@ from app.store import excerpts as stored_excerpts
 from app.store import explanations as stored_explanations
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
+from app.store import relations as stored_relations
+from app.web import relation_views
 from app.web.api import convert
 from app.web.api.asking import ExplainIn, explain_options, score_options
 from app.web.api.explanation_schemas import ExplanationOut
-from app.web.api.neuron_schemas import NeuronOut, RecordOut, StatisticsOut
+from app.web.api.neuron_schemas import NeuronOut, RecordOut, RelatedOut, StatisticsOut
 from app.web.api.parameters import Layer, Model, NeuronIndex
 from app.web.api.schemas import JobStarted, ListOf
 from app.web.dependencies import JobsDep, StoreDep
@@ -28,6 +30,7 @@ def get_neuron(store: StoreDep, model: Model, layer: Layer, index: NeuronIndex) 
         histogram = stored_neurons.histogram(session, ref)
         tokens = stored_neurons.top_tokens(session, ref)
         explanations = stored_explanations.of_neuron(session, ref)
+        related = stored_relations.of(session, ref)
     vocabulary = stored_models.cached_vocabulary(store, model)
     return NeuronOut(
         model=model,
@@ -36,6 +39,10 @@ def get_neuron(store: StoreDep, model: Model, layer: Layer, index: NeuronIndex) 
         statistics=convert.statistics(statistics, position0),
         histogram=convert.histogram(histogram),
         top_tokens=convert.top_tokens(vocabulary, tokens),
+        related=[
+            RelatedOut(kind=kind, side=side, names=names, values=values)
+            for kind, side, names, values in relation_views.tables(related)
+        ],
         explanations=[convert.explanation(row) for row in explanations],
     )
 

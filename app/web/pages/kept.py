@@ -180,9 +180,10 @@ def say(
     who: WhoDep,
     text: Text = "",
     polarity: Annotated[Polarity, Form()] = Polarity.POSITIVE,
+    blind: Annotated[bool, Form()] = False,
 ) -> Response:
     """Stores an explanation that a person wrote."""
     ref = NeuronRef(model, layer, index)
     with store.session() as session:
-        stored = human.explain(session, ref, text, polarity, who.name)
+        stored = human.explain(session, ref, text, polarity, who.name, blind=blind)
     return answer(request, store, ref, names, who, stored)

@@ -136,6 +136,7 @@ def neuron_page(
     layer = facts.layer(ref.layer)
     statistics = evidence.statistics
     imported = facts.imported
+    bare = imported and not len(evidence.records)
     here = path_of(ref)
     at = facts.layers.index(layer)
     combinations = shares(statistics.sign_shares)
@@ -152,7 +153,7 @@ def neuron_page(
         _beside(facts, at - 1, ref.index),
         _beside(facts, at + 1, ref.index),
         statistics,
-        math.sqrt(max(0.0, statistics.variance)),
+        math.sqrt(statistics.variance) if statistics.variance >= 0 else math.nan,
         charts.histogram(evidence.histogram),
         statistics.position0,
         combinations,
@@ -161,7 +162,7 @@ def neuron_page(
         main.values,
         main.note,
         _top_tokens(facts, evidence.top_tokens),
-        explanation_list(ref, evidence.explanations, view, endpoints, imported),
+        explanation_list(ref, evidence.explanations, view, endpoints, imported, scorable=not bare),
         view.explanation,
         _placed(_rendered_form(view.protocol, tuple((e.name, e.model) for e in endpoints), imported), here),
         seen.live,
@@ -169,6 +170,7 @@ def neuron_page(
         here + view.query(job=""),
         f"/api/v1/models/{ref.model}/layers/{ref.layer}/neurons/{ref.index}",
         imported,
+        bare,
         relation_views.views(evidence.relations, ref, facts),
     )
 
