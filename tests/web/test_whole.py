@@ -116,9 +116,10 @@ def test_a_model_without_neurons_has_none_of_it(client: TestClient, tiny_store: 
         stored_models.add_model(s, factories.card("bare"), factories.vocabulary())
         collections.begin(s, "bare", "Chapters", documents, table, Profile(), "{}", None)
     assert client.get("/m/bare").status_code == 200
-    found = get(client, f"{MODELS}/bare/distributions")
-    assert found["bars"] == found["methods"] == found["stated"] == []
-    assert client.get("/charts/bare/methods.json").json() == []
+    assert "A collection is under way" in client.get("/m/bare").text
+    for path in (f"{MODELS}/bare/distributions", "/charts/bare/methods.json"):
+        answer = client.get(path)
+        assert answer.status_code == 404 and "has not ended" in answer.text
 
 
 def test_the_paper_s_counts_stand_by_its_own_model_alone(client: TestClient) -> None:

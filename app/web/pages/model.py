@@ -149,11 +149,12 @@ def show(request: Request, store: StoreDep, model: str, measure: str = "") -> HT
     with store.session() as session:
         summary = stored_models.model(session, model)
         layers = stored_models.layers(session, model)
-        stored = stored_scores.measures(session, model)
-        sources = imported_neurons.sources(session, model)
+        there = summary.collection is not None  # else its first collection is under way
+        stored = stored_scores.measures(session, model) if there else []
+        sources = imported_neurons.sources(session, model) if there else []
     chosen = measures.parse(measure, stored)
-    scores = spreads.by_layer(store, model, *chosen)
-    densities = spreads.statistic(store, model, NeuronSort.DENSITY)
+    scores = spreads.by_layer(store, model, *chosen) if there else []
+    densities = spreads.statistic(store, model, NeuronSort.DENSITY) if there else []
     with store.session() as session:
         everything = whole.of_model(store, session, summary, chosen, scores)
     by_slug = {each.layer: each for each in scores}
