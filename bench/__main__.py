@@ -14,7 +14,7 @@ from app.errors import AppError
 from bench.report import Figure, show
 from bench.scale_place import address
 
-NAMES = ("store", "page", "collect", "simulate", "search", "semantic", "start")
+NAMES = ("store", "page", "collect", "simulate", "search", "semantic", "imports", "start")
 ON_A_STORE = ("store", "page", "search", "start", "browse")
 
 

@@ -32,6 +32,7 @@ from app.store import (
     models,
     neurons,
     published,
+    search,
     sheets,
     simulations,
 )
@@ -167,7 +168,13 @@ def test_part_by_part_is_the_same_as_all_at_once(store: Store, source: Path, tmp
         assert np.isnan(alone.statistics.mean)
         page = neurons.page(s, MODEL, "1-mlp")
         assert [row.index for row in page.items] == [2, 5] and page.total == 2
+        assert [hit.ref.index for hit in search.find(store, s, MODEL, search.Wanted(), limit=50).items] == [
+            2,
+            5,
+        ]
     imported(store, source, layers=(1,), what=(What.ACTIVATIONS,))
+    with store.session() as s:
+        assert search.find(store, s, MODEL, search.Wanted(), limit=50).total == NEURONS
     imported(store, source)
     found = exported(store, tmp_path / "parts")
     for path, value in found.items():
