@@ -1,5 +1,7 @@
 """Search by meaning on the page and in the API: the local model, an endpoint, and every way in which there is none."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -130,6 +132,28 @@ def test_meaning_finds_what_words_do_not(opened: Open, tiny_store: Store, tmp_pa
 
     anything = get(client, SEARCH, q='- " * anything 🤖', mode="meaning")
     assert anything["total"] and "no word" in message(client, SEARCH, 422, q="🤖", mode="both")
+
+
+@needs_model
+def test_it_loads_no_torch(tiny_store: Store, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    say(tiny_store)
+    embed(tiny_store, embedders.embedder(settings), local.load().embed)
+    code = """
+import sys
+from starlette.testclient import TestClient
+from app.main import create_app
+from app.settings import Settings
+from app.store import Store
+store = Store.open("sqlite:///" + sys.argv[1])
+with TestClient(create_app(Settings(data_dir=sys.argv[2]), store=store), base_url="http://127.0.0.1:8000") as client:
+    found = client.get("/api/v1/search?q=bad+weather&mode=both").json()
+    assert found["items"][0]["similarity"] is not None, found["notes"]
+print(",".join(sorted({name.partition(".")[0] for name in sys.modules} & {"torch", "transformers", "openai", "dbos"})))
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "store.sqlite"), str(tmp_path / "data")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
 def vectors_of(texts: list[str]) -> np.ndarray:
