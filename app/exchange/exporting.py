@@ -84,17 +84,17 @@ def neurons(
     store: Store,
     slug: str,
     format: Format,
-    layers: Collection[str] = (),
+    chosen: Chosen = EVERYTHING,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[bytes]:
-    """Statistics and top tokens of every neuron, as `explanations` does it."""
+    """Statistics and top tokens of every neuron, as `explanations` does it; `chosen.methods` is let be."""
     known = _layers(store, slug)
-    for layer in layers:
+    for layer in chosen.layers:
         if layer not in known:
             raise NotFound(f"“{slug}” has no layer “{layer}”")
     shown = models.cached_vocabulary(store, slug).shown
     table = format is not Format.JSONL
-    batches = exported.neurons(store, slug, layers)
+    batches = exported.neurons(store, slug, chosen.layers, chosen.neurons)
     rows = ([_neuron(slug, row, shown, table) for row in batch] for batch in batches)
     return _written(_counted(rows, progress), format, NEURON)
 

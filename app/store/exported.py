@@ -1,10 +1,10 @@
 """A model's explanations and neurons, all of them, batch by batch: what exports are written from."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from app.domain.explanations import State
 from app.domain.neurons import Polarity
@@ -72,20 +72,50 @@ def explanations(
     for id_, layer, ordinal in chosen:
         if (layers and layer not in layers) or (neurons is not None and layer not in neurons):
             continue
-        only = neurons[layer] if neurons is not None else None
         query_ = _select(methods).where(e.layer_id == id_, e.id <= last)
-        at = 0
-        while True:
+        runs = _every_run(store, id_, last) if neurons is None else _runs(neurons[layer])
+        for run in runs:
             with store.session() as s:
-                here = (e.layer_id == id_) & (e.neuron >= at) & (e.id <= last)
-                found = s.execute(select(func.min(e.neuron)).where(here)).scalar()
-                if found is None:
-                    break
-                at = found + STEP
-                rows = s.execute(query_.where(e.neuron.between(found, at - 1))).all()
-                batch = _batch(s, [row for row in rows if only is None or row.neuron in only], layer, ordinal)
+                rows = s.execute(query_.where(run.holds(e.neuron))).all()
+                batch = _batch(s, rows, layer, ordinal)
             if batch:
                 yield batch
+
+
+class _Run(NamedTuple):
+    """Neurons of one query: from `first` to `last`, or of these only `some`."""
+
+    first: int
+    last: int
+    some: tuple[int, ...] = ()
+
+    def holds(self, column: ColumnElement[int], zero: int = 0) -> ColumnElement[bool]:
+        if self.some:
+            return column.in_([zero + index for index in self.some])
+        return column.between(zero + self.first, zero + self.last)
+
+
+def _runs(neurons: Collection[int]) -> Iterator[_Run]:
+    """These neurons in rising order, some at a time; neighbours as a range."""
+    ordered = sorted(set(neurons))
+    for at in range(0, len(ordered), STEP):
+        some = ordered[at : at + STEP]
+        whole = some[-1] - some[0] + 1 == len(some)
+        yield _Run(some[0], some[-1], () if whole else tuple(some))
+
+
+def _every_run(store: Store, layer_id: int, last: int) -> Iterator[_Run]:
+    """All neurons of a layer that have explanations."""
+    e = t.explanations.c
+    at = 0
+    while True:
+        with store.session() as s:
+            here = (e.layer_id == layer_id) & (e.neuron >= at) & (e.id <= last)
+            found = s.execute(select(func.min(e.neuron)).where(here)).scalar()
+        if found is None:
+            return
+        at = found + STEP
+        yield _Run(found, at - 1)
 
 
 def _select(methods: Collection[str]) -> Select[Any]:
@@ -110,7 +140,7 @@ def _select(methods: Collection[str]) -> Select[Any]:
     return query.where(o.method.in_(sorted(methods))) if methods else query
 
 
-def _batch(s: Session, rows: list[Any], layer: str, ordinal: int) -> list[Exported]:
+def _batch(s: Session, rows: Sequence[Any], layer: str, ordinal: int) -> list[Exported]:
     of = scores.of_explanations(s, [row.id for row in rows])
     return [
         Exported(
@@ -131,22 +161,23 @@ def _batch(s: Session, rows: list[Any], layer: str, ordinal: int) -> list[Export
     ]
 
 
-def neurons(store: Store, slug: str, layers: Collection[str] = ()) -> Iterator[list[ExportedNeuron]]:
-    """The neurons of the collection that pages show, by layer and index."""
+def neurons(
+    store: Store, slug: str, layers: Collection[str] = (), only: Neurons | None = None
+) -> Iterator[list[ExportedNeuron]]:
+    """The neurons of the collection that pages show, by layer and index; of these layers and neurons where any are named."""
     with store.session() as s:
         parts = names.parts_of(s, slug)
     n = t.neurons.c
     for part in parts:
-        if layers and part.slug not in layers:
+        if (layers and part.slug not in layers) or (only is not None and part.slug not in only):
             continue
         zero = names.neuron_id(part.id, 0)
         query = select(t.neurons, t.neuron_tokens.c.data).outerjoin(
             t.neuron_tokens, t.neuron_tokens.c.id == n.id
         )
-        for first in range(zero, zero + part.neurons, STEP):
-            upto = min(first + STEP, zero + part.neurons) - 1
+        for run in _runs(range(part.neurons) if only is None else only[part.slug]):
             with store.session() as s:
-                rows = s.execute(query.where(n.id.between(first, upto)).order_by(n.id)).all()
+                rows = s.execute(query.where(run.holds(n.id, zero)).order_by(n.id)).all()
             if rows:
                 yield [_neuron(part.slug, row, zero) for row in rows]
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from app.domain import written
 from app.domain.neurons import NeuronRef
 from app.errors import Conflict, NotFound
-from app.store import kept_names, sql
+from app.store import kept_names, names, sql
 from app.store import tables as t
 from app.store.list_rows import Containing, Key, ListRow
 from app.store.session import Session, writing
@@ -122,6 +122,40 @@ def get(s: Session, slug: str) -> ListRow:
     if row is None:
         raise _missing(s, slug)
     return _row(row)
+
+
+def named(s: Session, word: str) -> ListRow:
+    """One list by its word in addresses, else by its id. NotFound says which there are."""
+    row = s.execute(_select().where(t.lists.c.slug == word)).first()
+    if row is None and word.isascii() and word.isdecimal() and len(word) <= 15:
+        row = s.execute(_select().where(t.lists.c.id == int(word))).first()
+    if row is None:
+        raise _missing(s, word)
+    return _row(row)
+
+
+def models_in(s: Session, list_id: int) -> list[str]:
+    """The models whose neurons a list has, by name."""
+    i = t.list_items.c
+    layers = select(i.layer_id).where(i.list_id == list_id).distinct()
+    query = select(t.models.c.slug).join(t.layers, t.layers.c.model_id == t.models.c.id)
+    return list(
+        s.execute(query.where(t.layers.c.id.in_(layers)).distinct().order_by(t.models.c.slug)).scalars()
+    )
+
+
+def outside(s: Session, list_id: int, model: str) -> int:
+    """How many of a list's neurons are not among those that pages show of a model. NotFound for the model."""
+    names.model_id(s, model)
+    keys = neuron_keys(s, list_id)
+    refs = kept_names.refs_of(s, keys)
+    by_layer: dict[int, set[int]] = {}
+    for key, ref in refs.items():
+        if ref.model == model:
+            by_layer.setdefault(key.layer_id, set()).add(key.neuron)
+    parts = kept_names.visible_parts(s, by_layer)
+    there = (kept_names.present(s, part, by_layer[layer]) for layer, part in parts.items())
+    return len(keys) - sum(len(each) for each in there)
 
 
 def shared(s: Session, token: str) -> ListRow:

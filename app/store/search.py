@@ -4,96 +4,40 @@ What is asked about an explanation (its words, method, explainer, polarity, scor
 a neuron is found if it has such a one, and shown with the best-scoring of them. Everything else is asked about the neuron.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.explanations import Metric, Protocol, Sample
 from app.domain.fusion import reciprocal_rank
-from app.domain.neurons import Bool, Float64, Int32, NeuronRef, Polarity
+from app.domain.neurons import Bool, Float64, Int32, NeuronRef
 from app.domain.text_query import TextQuery
 from app.errors import BadInput
 from app.store import cursors, neuron_columns, search_lines, search_order, text_index, token_index, types
 from app.store.neuron_columns import Columns, MeasureColumn
 from app.store.rows import Page
 from app.store.search_lines import Found, Picked
+from app.store.search_wanted import ANY, EXPLANATION, Range, SearchSort, Wanted
 from app.store.session import Session, Store
 from app.store.tables import INDEX_BITS
+
+__all__ = [
+    "ANY",
+    "EXPLANATION",
+    "FUSED",
+    "MOST",
+    "Everything",
+    "Range",
+    "SearchSort",
+    "Wanted",
+    "candidates",
+    "every",
+    "find",
+]
 
 MOST = 500  # neurons a page
 KEPT_SEARCHES = 16
 FUSED = 1000  # of each ranked list that is fused, the first so many
-EXPLANATION = "explanation"  # what `has` and `lacks` call any explanation other than token lookup
-
-
-class SearchSort(StrEnum):
-    """What found neurons can be sorted by. Neurons without the value come last either way."""
-
-    INDEX = "index"  # layer and index
-    SCORE = "score"
-    GAIN = "gain"  # score minus that of token lookup, of explanations other than token lookup
-    RELEVANCE = "relevance"  # by meaning, or words and meaning together
-    TOKEN = "token"  # noqa: S105 - mean activation on the token, as a share of the neuron's maximum
-    TOKEN_MEAN = "token_mean"  # noqa: S105
-    DENSITY = "density"
-    MAXIMUM = "maximum"
-    MINIMUM = "minimum"
-    MEAN = "mean"
-    VARIANCE = "variance"
-    SKEWNESS = "skewness"
-    KURTOSIS = "kurtosis"
-
-
-class Range(NamedTuple):
-    """From `low` to `high`, both included; None leaves a side open. What has no value is in no range with a side."""
-
-    low: float | None = None
-    high: float | None = None
-
-    def __bool__(self) -> bool:
-        return self.low is not None or self.high is not None
-
-    def holds(self, values: NDArray[np.floating]) -> Bool:
-        kind = values.dtype.type
-        inside: Bool = ~np.isnan(values)
-        if self.low is not None:
-            inside &= values >= kind(self.low)
-        if self.high is not None:
-            inside &= values <= kind(self.high)
-        return inside
-
-
-ANY = Range()
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One search: everything that is set must hold."""
-
-    text: TextQuery | None = None
-    ranked: tuple[int, ...] | None = (
-        None  # ids of explanations by meaning, best first; with `text` both are fused
-    )
-    token: int | None = None
-    layers: frozenset[str] | None = None  # slugs
-    protocol: Protocol = Protocol.HELDOUT_FULL
-    sample: Sample = Sample.TOP_AND_RANDOM
-    metric: Metric = Metric.CORRELATION
-    score: Range = ANY
-    method: str | None = None
-    explainer: str | None = None
-    polarity: Polarity | None = None
-    density: Range = ANY
-    kurtosis: Range = ANY
-    has: tuple[str, ...] = ()  # methods, or EXPLANATION
-    lacks: tuple[str, ...] = ()
-    members: Collection[NeuronRef] | None = None  # of a list
-    sort: SearchSort = SearchSort.INDEX
-    descending: bool = False
 
 
 class _Said(NamedTuple):
@@ -116,14 +60,15 @@ def find(
     if wanted.sort in (SearchSort.SCORE, SearchSort.GAIN):
         name += f"/{wanted.protocol}/{wanted.metric}/{wanted.sample}"
     place = cursors.read(cursor, name, below=1 << (2 * INDEX_BITS)) if cursor else None
-    measured = neuron_columns.measure(s, c, (wanted.protocol, wanted.sample, wanted.metric))
-    on_token = token_index.index(s, c).of(wanted.token) if wanted.token is not None else None
-    said = _said(s, c, measured, wanted, _kept(c, wanted, on_token))
-    values = _values(c, measured, wanted, said, on_token)
-    places = c.places[said.at]
-    order = search_order.Order(values, places, wanted.descending, wanted.sort is SearchSort.INDEX)
+    measured, on_token, said, order = _found(s, c, wanted)
+    values, places = order.values, order.places
     rows, has_next, has_previous = search_order.page(order, place, limit)
-    picked = [Picked(int(said.at[i]), int(said.row[i]), float(measured.lookup[said.at[i]])) for i in rows]
+    shown = said.row[rows]
+    worded = np.isin(shown, _having_words(s, c, wanted.text)) if wanted.text is not None else shown < -1
+    picked = [
+        Picked(int(said.at[i]), int(said.row[i]), float(measured.lookup[said.at[i]]), bool(words))
+        for i, words in zip(rows, worded, strict=True)
+    ]
     items = search_lines.lines(s, c, picked, (wanted.protocol, wanted.sample, wanted.metric), on_token)
 
     def word(i: int, before: bool) -> str:
@@ -139,33 +84,107 @@ def find(
     )
 
 
+class Everything(NamedTuple):
+    """All that a search finds, in its order. K neurons."""
+
+    model: str
+    layers: tuple[str, ...]
+    ranks: NDArray[np.int64]  # [K] place in `layers`
+    indices: NDArray[np.int64]  # [K]
+
+    def by_layer(self) -> dict[str, list[int]]:
+        """The indices of each layer that has any."""
+        each = ((layer, self.indices[self.ranks == rank].tolist()) for rank, layer in enumerate(self.layers))
+        return {layer: found for layer, found in each if found}
+
+    def refs(self) -> list[NeuronRef]:
+        """Their names."""
+        pairs = zip(self.ranks.tolist(), self.indices.tolist(), strict=True)
+        return [NeuronRef(self.model, self.layers[rank], index) for rank, index in pairs]
+
+
+def every(store: Store, s: Session, slug: str, wanted: Wanted) -> Everything:
+    """All that `find` finds on all its pages. BadInput for a sort that does not fit."""
+    c = neuron_columns.columns(store, s, slug)
+    order = _found(s, c, wanted).order
+    keys = -order.values if order.descending else order.values
+    if order.by_place:
+        places = order.places[::-1] if order.descending else order.places
+    else:
+        places = order.places[np.lexsort((order.places, keys))]  # what has no value comes last
+    layers = tuple(layer.slug for layer in c.layers)
+    return Everything(c.model, layers, places >> INDEX_BITS, places & ((1 << INDEX_BITS) - 1))
+
+
+def candidates(store: Store, s: Session, slug: str, wanted: Wanted) -> NDArray[np.int64] | None:
+    """Ids of the explanations that have all that is asked but words and meaning; None: every one."""
+    c = neuron_columns.columns(store, s, slug)
+    measured = neuron_columns.measure(s, c, (wanted.protocol, wanted.sample, wanted.metric))
+    on_token = token_index.index(s, c).of(wanted.token) if wanted.token is not None else None
+    kept = _kept(c, measured, wanted, on_token)
+    if kept is None and not _asks_explanations(wanted):
+        return None
+    return c.explained.ids[_narrowed(c, measured, wanted, kept, None)]
+
+
+class _All(NamedTuple):
+    """All that is found, and its order."""
+
+    measured: MeasureColumn
+    on_token: token_index.OnToken | None
+    said: _Said
+    order: search_order.Order
+
+
+def _found(s: Session, c: Columns, wanted: Wanted) -> _All:
+    measured = neuron_columns.measure(s, c, (wanted.protocol, wanted.sample, wanted.metric))
+    on_token = token_index.index(s, c).of(wanted.token) if wanted.token is not None else None
+    said = _said(s, c, measured, wanted, _kept(c, measured, wanted, on_token))
+    values = _values(c, measured, wanted, said, on_token)
+    by_place = wanted.sort is SearchSort.INDEX
+    return _All(
+        measured, on_token, said, search_order.Order(values, c.places[said.at], wanted.descending, by_place)
+    )
+
+
 def _said(s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted, kept: Bool | None) -> _Said:
     """Of the neurons `kept` [N] those that have an explanation as asked for; all where nothing was asked about explanations."""
-    e = c.explained
-    rows: Int32 | None = None
-    weights: Float64 | None = None
-    if wanted.text is not None and wanted.ranked is None:
-        rows = _having_words(s, c, wanted.text)
     if wanted.ranked is not None:
-        lists = [e.rows(np.array(wanted.ranked, np.int64)).tolist()]
-        if wanted.text is not None:
-            found = _having_words(s, c, wanted.text)
-            best_first = np.argsort(-measured.values[found], kind="stable")[:FUSED]
-            lists.insert(0, found[best_first].tolist())
-        fused = reciprocal_rank(lists)
-        weights = np.full(len(e.ids), np.nan)
-        weights[[row for row, _ in fused]] = [weight for _, weight in fused]
-        rows = np.sort(np.array([row for row, _ in fused], np.int32))  # in the order of neurons again
-    tests: list[Bool] = []
-    if rows is None and not _asks_explanations(wanted):
+        return _fused(s, c, measured, wanted, kept)
+    if wanted.text is None and not _asks_explanations(wanted):
         at = np.arange(len(c), dtype=np.int32) if kept is None else np.flatnonzero(kept).astype(np.int32)
         if kept is None:
             return _Said(at, measured.best, measured.best_row, None)
         return _Said(at, measured.best[at], measured.best_row[at], None)
+    rows = _having_words(s, c, wanted.text) if wanted.text is not None else None
+    return _by_neuron(c, _narrowed(c, measured, wanted, kept, rows), measured.values, None)
+
+
+def _fused(s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted, kept: Bool | None) -> _Said:
+    """By meaning, or by words and meaning together: the first so many of each list, of those that pass the filters."""
+    near = c.explained.rows(np.array(wanted.ranked, np.int64))
+    lists = [_narrowed(c, measured, wanted, kept, near).tolist()]
+    if wanted.text is not None:
+        found = _narrowed(c, measured, wanted, kept, _having_words(s, c, wanted.text))
+        best_first = np.argsort(-measured.values[found], kind="stable")[:FUSED]
+        lists.insert(0, found[best_first].tolist())
+    fused = reciprocal_rank(lists)
+    weights = np.full(len(c.explained.ids), np.nan)
+    weights[[row for row, _ in fused]] = [weight for _, weight in fused]
+    rows = np.sort(np.array([row for row, _ in fused], np.int32))  # in the order of neurons again
+    return _by_neuron(c, rows, measured.values, weights)
+
+
+def _narrowed(
+    c: Columns, measured: MeasureColumn, wanted: Wanted, kept: Bool | None, rows: Int32 | None
+) -> Int32:
+    """Those of these explanations (None: of all), in their order, that have what is asked of explanations, of neurons `kept`."""
+    e = c.explained
     if kept is not None:
         there = kept[e.neurons] if rows is None else kept[e.neurons[rows]]
         rows = np.flatnonzero(there).astype(np.int32) if rows is None else rows[there]
     within = np.arange(len(e.ids), dtype=np.int32) if rows is None else rows
+    tests: list[Bool] = []
     if wanted.method is not None:
         code = e.method_names.index(wanted.method) if wanted.method in e.method_names else -1
         tests.append(e.methods[within] == code)
@@ -174,19 +193,18 @@ def _said(s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted, kept:
         tests.append(e.explainers[within] == code)
     if wanted.polarity is not None:
         tests.append(e.polarities[within] == types.POLARITIES[wanted.polarity])
-    if wanted.score:
+    if wanted.score and not wanted.best:
         tests.append(wanted.score.holds(measured.values[within]))
     if wanted.sort is SearchSort.GAIN:
         tests.append(~e.lookup[within])
-    if tests:
-        within = within[np.logical_and.reduce(tests)]
-    return _by_neuron(c, within, measured.values, weights)
+    return within[np.logical_and.reduce(tests)] if tests else within
 
 
 def _asks_explanations(wanted: Wanted) -> bool:
     """Whether anything but words and meaning is asked about explanations."""
     named = wanted.method, wanted.explainer, wanted.polarity
-    return any(each is not None for each in named) or bool(wanted.score) or wanted.sort is SearchSort.GAIN
+    of_one = bool(wanted.score) and not wanted.best
+    return any(each is not None for each in named) or of_one or wanted.sort is SearchSort.GAIN
 
 
 def _having_words(s: Session, c: Columns, query: TextQuery) -> Int32:
@@ -218,7 +236,9 @@ def _by_neuron(c: Columns, rows: Int32, values: Float64, weights: Float64 | None
     return _Said(neurons[starts], values[row], row, None if weights is None else weights[row])
 
 
-def _kept(c: Columns, wanted: Wanted, on_token: token_index.OnToken | None) -> Bool | None:
+def _kept(
+    c: Columns, measured: MeasureColumn, wanted: Wanted, on_token: token_index.OnToken | None
+) -> Bool | None:
     """[N] which neurons have what was asked about neurons; None: all of them."""
     masks: list[Bool] = []  # [N] each
     if wanted.layers is not None:
@@ -227,6 +247,8 @@ def _kept(c: Columns, wanted: Wanted, on_token: token_index.OnToken | None) -> B
             if layer.slug in wanted.layers:
                 mask[layer.first : layer.end] = True
         masks.append(mask)
+    if wanted.score and wanted.best:
+        masks.append(wanted.score.holds(measured.best))
     if wanted.density:
         masks.append(wanted.density.holds(c.statistics["density"]))
     if wanted.kurtosis:
@@ -236,12 +258,8 @@ def _kept(c: Columns, wanted: Wanted, on_token: token_index.OnToken | None) -> B
     if on_token is not None:
         masks.append(_only(c, on_token.neurons))
     if wanted.members is not None:
-        ranks = {layer.slug: rank for rank, layer in enumerate(c.layers)}
-        keys = [
-            (ranks[ref.layer] << INDEX_BITS) + ref.index
-            for ref in wanted.members
-            if ref.model == c.model and ref.layer in ranks
-        ]
+        ranks = {layer.layer_id: rank for rank, layer in enumerate(c.layers)}
+        keys = [(ranks[id_] << INDEX_BITS) + index for id_, index in wanted.members if id_ in ranks]
         members = c.neurons_at(np.array(keys, np.int64))
         masks.append(_only(c, members[members >= 0]))
     if not masks:

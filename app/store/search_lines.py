@@ -36,6 +36,7 @@ class Picked(NamedTuple):
     at: int
     row: int
     lookup: float
+    words: bool = False  # the explanation has the words that were searched for
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Found:
         float | None
     )  # the score above, minus token lookup's; None where either is missing or it is token lookup
     on_token: TokenHit | None
+    words: bool  # the explanation above has the words that were searched for
 
 
 def lines(
@@ -119,6 +121,7 @@ def lines(
                 said=shown,
                 lookup=lookup,
                 gain=None if score is None or lookup is None else score - lookup,
+                words=each.words,
                 on_token=_hit(on_token, each.at, values[STATISTICS.index("maximum")]),
                 **dict(zip(STATISTICS, values, strict=True)),
             )

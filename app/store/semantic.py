@@ -112,6 +112,12 @@ def similar(
     return [match for match in matches if match.explanation_id != explanation_id][:k]
 
 
+def embedded(store: Store, slug: str, embedder: Embedder) -> Ids:
+    """Ids of the model's explanations that search by meaning knows; none where nothing is embedded. NotFound for the model."""
+    found = _vectors(store, slug, embedder)
+    return np.zeros(0, np.int64) if found is None else found[1].explanations
+
+
 def loaded(store: Store) -> int:
     """Bytes that embeddings take in this process."""
     with store.lock:

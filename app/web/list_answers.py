@@ -4,7 +4,7 @@ from fastapi import Request
 from starlette.responses import RedirectResponse, Response
 
 from app.domain.list_files import Format, write
-from app.store import Store, list_items, list_lines
+from app.store import Store, list_items, list_lines, lists
 from app.store.list_rows import ListRow
 from app.web.list_contexts import ListPage, item_lines
 from app.web.measures import address
@@ -12,6 +12,7 @@ from app.web.preferences import local_path
 from app.web.rendering import chrome
 
 PAGE_SIZE = 100
+TABLES = ("csv", "jsonl", "parquet")
 MEDIA = {Format.CSV: "text/csv", Format.JSONL: "application/jsonl", Format.JSON: "application/json"}
 
 
@@ -22,6 +23,7 @@ def list_page(
     with store.session() as session:
         page = list_items.page(session, row.id, cursor, PAGE_SIZE)
         lines = list_lines.lines(session, page.items)
+        models = lists.models_in(session, row.id) if editable else []
     token = row.share_token if editable else None
     return ListPage(
         chrome(request, row.name, "lists"),
@@ -33,6 +35,19 @@ def list_page(
         address(here, cursor=page.previous) if page.previous else "",
         address(here, cursor=cursor),
         tuple((format.value, f"{here}/export?format={format.value}") for format in Format),
+        tuple((model, address("/search", model=model, list=row.slug)) for model in models),
+        tuple(
+            (
+                model,
+                what,
+                tuple(
+                    (each, address(f"/search/export/{what}.{each}", model=model, list=row.slug))
+                    for each in TABLES
+                ),
+            )
+            for model in models
+            for what in ("explanations", "neurons")
+        ),
         f"{request.url.scheme}://{request.url.netloc}/shared/{token}" if token else "",
         address(f"/api/v1/lists/{row.slug}/items", cursor=cursor) if editable else "",
     )

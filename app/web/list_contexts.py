@@ -63,6 +63,10 @@ class ListPage:
     previous: str
     back: str  # where forms lead back to
     files: tuple[tuple[str, str], ...]  # format, address
+    within: tuple[
+        tuple[str, str], ...
+    ]  # model and the search within this list, for each model that it has neurons of
+    exports: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...]  # model, what, (format, address)
     shared: str  # the address that shows it to anybody, empty while it is not shared
     json: str
 

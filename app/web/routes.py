@@ -19,6 +19,7 @@ from app.web.pages import (
     neuron,
     neuron_actions,
     search,
+    search_kept,
     similar,
 )
 from app.web.pages import help as help_page
@@ -32,6 +33,7 @@ ROUTERS = (
     home.router,
     go.router,
     search.router,
+    search_kept.router,
     jobs.router,
     neuron_actions.router,
     kept.router,

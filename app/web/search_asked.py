@@ -2,13 +2,15 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain import text_query
-from app.domain.neurons import NeuronRef, Polarity
+from app.domain.neurons import Polarity
 from app.errors import BadInput
+from app.store.list_rows import Key
 from app.store.neuron_columns import LayerAt
 from app.store.search import EXPLANATION, Range, SearchSort, Wanted
 from app.web import measures
@@ -17,6 +19,7 @@ from app.web.measures import Measure
 MODES = ("text", "meaning", "both")
 # Sorts of which the smallest values come first unless the address says otherwise.
 RISING = (SearchSort.INDEX, SearchSort.MINIMUM)
+LONGEST = 8_000  # characters of a query string
 _RANGE = re.compile(r"[0-9]{1,6}-[0-9]{1,6}")
 _SHOWN = 60
 
@@ -41,7 +44,11 @@ class Asked(BaseModel):
         default="", description="The score, as protocol.sample.metric: see the model's measures."
     )
     min: str = Field(default="", description="Lowest score by the measure.")
-    max: str = Field(default="", description="Highest score by the measure.")
+    max: str = Field(default="", description="Highest score by the measure; `<0.4`: below it.")
+    best: str = Field(
+        default="",
+        description="1: `min` and `max` are of the neuron's best score by the measure, whichever explanation has it.",
+    )
     method: str = Field(default="", description="Of the explanation: summary, original, token_lookup …")
     explainer: str = Field(
         default="", description="Of the explanation, as the API has it: `endpoint / model`."
@@ -60,7 +67,9 @@ class Asked(BaseModel):
         description="`explanation` (any but token lookup), or methods with commas: neurons that have one.",
     )
     lacks: str = Field(default="", description="The same for neurons that have none.")
-    list: str = Field(default="", description="Id of a list: neurons that are on it.")
+    list: str = Field(
+        default="", description="A list, by its word in addresses or its id: neurons that are in it."
+    )
     sort: str = Field(
         default="",
         description="index, score, gain (score minus token lookup's), relevance, token, token_mean or a statistic.",
@@ -86,7 +95,7 @@ def wanted(
     measure: Measure,
     token: int | None,
     ranked: tuple[int, ...] | None,
-    members: Sequence[NeuronRef] | None,
+    members: Collection[Key] | None,
 ) -> Wanted:
     """What the store is asked. Raises BadInput that names what cannot be read and says what could."""
     query = text_query.parse(asked.q) if asked.q.strip() and mode(asked) != "meaning" else None
@@ -108,6 +117,7 @@ def wanted(
         has=_kinds(asked.has),
         lacks=_kinds(asked.lacks),
         members=members,
+        best=_flag(asked.best, "best"),
         sort=by,
         descending=descending(asked, by),
     )
@@ -140,13 +150,28 @@ def descending(asked: Asked, by: SearchSort) -> bool:
     return asked.order == "down" if asked.order else by not in RISING
 
 
-def list_id(asked: Asked) -> int | None:
-    """The list that is meant. Raises BadInput for what is no id."""
-    if not asked.list:
-        return None
-    if not (asked.list.isascii() and asked.list.isdecimal() and len(asked.list) <= 15):
-        raise BadInput(f"“{asked.list[:_SHOWN]}” is no list: give the number that its address has")
-    return int(asked.list)
+def parse(text: str) -> Asked:
+    """The search of a query string, or of a whole address of a search. BadInput names what no search has."""
+    text = text.strip()
+    query = urlsplit(text).query if "?" in text else text.removesuffix("/search")
+    if len(query) > LONGEST:
+        raise BadInput(f"an address of a search has at most {LONGEST:,} characters")
+    try:
+        said = dict(parse_qsl(query, strict_parsing=bool(query), max_num_fields=100))
+    except ValueError:
+        raise BadInput(
+            f"“{query[:_SHOWN]}” is no search: copy what stands behind the ? of its address"
+        ) from None
+    unknown = sorted(set(said) - set(Asked.model_fields) - {"limit"})
+    if unknown:
+        raise BadInput(f"a search has no “{unknown[0][:_SHOWN]}”: there is {', '.join(Asked.model_fields)}")
+    return Asked.model_validate({**said, "cursor": ""})
+
+
+def _flag(text: str, what: str) -> bool:
+    if text not in ("", "0", "1"):
+        raise BadInput(f"“{what}” is 1 or nothing, not “{text[:_SHOWN]}”")
+    return text == "1"
 
 
 def _layers(text: str, layers: Sequence[LayerAt]) -> frozenset[str] | None:
@@ -171,7 +196,10 @@ def _layers(text: str, layers: Sequence[LayerAt]) -> frozenset[str] | None:
 
 
 def _range(low: str, high: str, what: str) -> Range:
-    ends = Range(_number(low, what), _number(high, what))
+    below = high.strip().startswith("<")
+    ends = Range(_number(low, what), _number((high.strip()[1:] or "<") if below else high, what))
+    if below and ends.high is not None:
+        ends = Range(ends.low, math.nextafter(ends.high, -math.inf))
     if ends.low is not None and ends.high is not None and ends.low > ends.high:
         raise BadInput(f"no {what} is from {low.strip()} to {high.strip()}: give the smaller number first")
     return ends

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from app.store.list_rows import ListRow
 from app.store.search_lines import Found
 from app.web.contexts import Chrome
 from app.web.measures import MeasureChoice
@@ -40,6 +41,8 @@ class FoundLine:
     state: str  # why there is no score, in words
     tokens: tuple[TokenLink, ...]
     sorted_by: str  # the value that the list is sorted by and has no column for; empty where it has
+    ways: tuple[str, ...]  # of words and meaning those that found it, where both were asked
+    similarity: float | None  # in meaning: cosine
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class Results:
     tokens: tuple[TokenLink, ...]  # what may be meant by the token that was typed
     token: str  # that is searched for, as it is shown
     notes: tuple[str, ...]
+    within: ListRow | None  # the list that is searched
+    meaning: str  # what search by meaning looked through, in words; empty without it
+    exports: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # what, (format, address) of all results
+    kept: str  # the query string that a list of all results is made by
+    most: int  # neurons that such a list may have
     next: str | None  # addresses
     previous: str | None
     json: str
@@ -85,6 +93,7 @@ class SearchPage:
     polarities: tuple[Choice, ...]
     has: tuple[Choice, ...]
     lacks: tuple[Choice, ...]
+    lists: tuple[Choice, ...]  # to search within; empty where there is none
     modes: tuple[Choice, ...]  # empty where there is one way only
     layers_hint: str
     filters: tuple[str, ...]  # those that are set, in short

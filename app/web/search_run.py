@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
-
-from app.domain.neurons import NeuronRef
 from app.domain.vocabulary import Vocabulary
 from app.errors import BadInput, NotFound
+from app.settings import Settings
 from app.store import Session, Store, neuron_columns, search, token_index
 from app.store import models as stored_models
+from app.store.list_rows import ListRow
 from app.store.neuron_columns import Columns
 from app.store.rows import Page
 from app.store.search_lines import Found
@@ -16,8 +15,6 @@ from app.store.token_index import TokenChoice
 from app.web import measures, search_asked, search_seams
 from app.web.measures import Measure
 from app.web.search_asked import Asked
-
-NEAREST = 200  # explanations that are taken by meaning
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +37,8 @@ class Outcome:
     token: int | None
     choices: tuple[TokenChoice, ...]  # tokens that may be meant by what was typed
     notes: tuple[str, ...]  # what of the question could not be followed
+    similarities: dict[int, float] | None  # of explanations that were found by meaning; None: not searched so
+    within: ListRow | None  # that is searched within
 
 
 def which_model(session: Session, asked: Asked) -> str:
@@ -62,35 +61,65 @@ def scene(store: Store, session: Session, asked: Asked) -> Scene:
     return Scene(slug, columns, stored, stored_models.cached_vocabulary(store, slug))
 
 
-def run(request: Request, store: Store, session: Session, here: Scene, asked: Asked, limit: int) -> Outcome:
-    """Raises BadInput for anything in the query string that cannot be read."""
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """A query string, understood."""
+
+    wanted: search.Wanted
+    measure: Measure
+    token: int | None
+    choices: tuple[TokenChoice, ...]
+    notes: tuple[str, ...]
+    similarities: dict[int, float] | None
+    within: ListRow | None
+
+
+def run(settings: Settings, store: Store, session: Session, here: Scene, asked: Asked, limit: int) -> Outcome:
+    """One page. Raises BadInput for anything in the query string that cannot be read, NotFound for a list."""
+    q = _question(settings, store, session, here, asked)
+    page = search.find(store, session, here.model, q.wanted, asked.cursor or None, limit)
+    return Outcome(page, q.wanted, q.measure, q.token, q.choices, q.notes, q.similarities, q.within)
+
+
+def everything(settings: Settings, store: Store, session: Session, asked: Asked) -> search.Everything:
+    """All that is found, on all pages. Raises as `run` does; BadInput too where search by meaning was asked for and cannot be."""
+    here = scene(store, session, asked)
+    q = _question(settings, store, session, here, asked)
+    if search_asked.mode(asked) != "text" and asked.q.strip() and q.similarities is None:
+        raise BadInput(" ".join(q.notes))  # what is kept must be what was asked for
+    return search.every(store, session, here.model, q.wanted)
+
+
+def _question(settings: Settings, store: Store, session: Session, here: Scene, asked: Asked) -> _Question:
     measure = measures.parse(asked.measure, here.stored)
-    notes: list[str] = []
-    ranked = _ranked(request, store, here, asked, notes)
-    if ranked is None and search_asked.mode(asked) != "text":
-        asked = asked.model_copy(update={"mode": "text"})
+    mode = search_asked.mode(asked)
     choices = _choices(session, here, asked)
     token = None
     if asked.token:
         firing = [choice for choice in choices if choice.neurons]
         token = (firing or choices)[0].id if choices else -1
-    wanted = search_asked.wanted(
-        asked, here.columns.layers, measure, token, ranked, _members(request, session, asked)
-    )
-    page = search.find(store, session, here.model, wanted, asked.cursor or None, limit)
-    return Outcome(page, wanted, measure, token, choices, tuple(notes))
+    chosen = search_seams.chosen_list(session, asked.list)
+    members = search_seams.members(session, chosen)
+    notes: tuple[str, ...] = ()
+    found: dict[int, float] | None = None
 
+    def wanted(ranked: tuple[int, ...] | None, asked: Asked) -> search.Wanted:
+        return search_asked.wanted(asked, here.columns.layers, measure, token, ranked, members)
 
-def _ranked(
-    request: Request, store: Store, here: Scene, asked: Asked, notes: list[str]
-) -> tuple[int, ...] | None:
-    if search_asked.mode(asked) == "text" or not asked.q.strip():
-        return None
-    by_meaning = search_seams.semantic(request)
-    if by_meaning is None:
-        notes.append("Search by meaning is not set up here, so this is a search by words.")
-        return None
-    return tuple(by_meaning(store, here.model, asked.q, NEAREST))
+    if mode != "text" and asked.q.strip():
+        filters = wanted((), asked)  # what cannot be read is said before anybody is asked
+        try:
+            found, notes = search_seams.nearest(
+                settings, store, here.columns, asked.q,
+                lambda: search.candidates(store, session, here.model, filters),
+            )  # fmt: skip
+        except search_seams.Unavailable as error:
+            notes = (f"{error.sentence} These are the results by words.",)
+    if found is None:
+        sort = "" if asked.sort == search.SearchSort.RELEVANCE and mode != "text" else asked.sort
+        asked = asked.model_copy(update={"mode": "text", "sort": sort})
+    ranked = None if found is None else tuple(found)
+    return _Question(wanted(ranked, asked), measure, token, choices, notes, found, chosen)
 
 
 def _choices(session: Session, here: Scene, asked: Asked) -> tuple[TokenChoice, ...]:
@@ -100,13 +129,3 @@ def _choices(session: Session, here: Scene, asked: Asked) -> tuple[TokenChoice, 
         raise BadInput("a token has at most 200 characters: write one token, not a sentence")
     index = token_index.index(session, here.columns)
     return tuple(token_index.choices(index, here.vocabulary, asked.token))
-
-
-def _members(request: Request, session: Session, asked: Asked) -> list[NeuronRef] | None:
-    which = search_asked.list_id(asked)
-    if which is None:
-        return None
-    members = search_seams.list_members(request)
-    if members is None:
-        raise NotFound(f"there is no list {which}: there are no lists here yet")
-    return list(members(session, which))

@@ -94,6 +94,42 @@ def layers_spec(rows: list[Spec], title: str, width: int = 860, height: int = 19
     }
 
 
+def bars_spec(rows: list[Spec], x: str, y: str, width: int = 860, height: int = 150, angle: int = 0) -> Spec:
+    """A bar for each row, side by side in the rows' order: `name` below it, `n` high; `href` and `label` as in `layers_spec`."""
+    assert len(rows) <= MAX_MARKS
+    data = [{**row, "href": NOWHERE + row["href"]} for row in rows]
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "width": width,
+        "height": height,
+        "background": None,
+        "config": CONFIG,
+        "data": {"values": data},
+        "layer": [
+            {
+                "mark": {"type": "bar", "color": BOX, "cornerRadiusEnd": 2, "width": {"band": 0.84}},
+                "encoding": {
+                    "x": {
+                        "field": "name",
+                        "type": "ordinal",
+                        "sort": None,
+                        "title": x,
+                        "axis": {"labelAngle": angle},
+                    },
+                    "y": {
+                        "field": "n",
+                        "type": "quantitative",
+                        "title": y,
+                        "axis": {"format": ",d", "tickMinStep": 1},
+                    },
+                    "href": {"field": "href"},
+                    "description": {"field": "label"},
+                },
+            }
+        ],
+    }
+
+
 def inline(spec: Spec, description: str) -> Markup:
     """The chart as SVG for the page: colours from our CSS, links within this site, no foreign host."""
     return _inline(orjson.dumps(spec, option=orjson.OPT_SORT_KEYS).decode(), description)

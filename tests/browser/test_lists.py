@@ -63,7 +63,7 @@ def test_a_list_from_the_first_neuron_to_a_link_that_anybody_can_open(
         expect(places).to_have_text(["0:6", "0:5"])
 
         with page.expect_download() as download:
-            page.get_by_role("link", name="CSV").click()
+            page.get_by_role("link", name="CSV", exact=True).click()
         assert download.value.suggested_filename == "worth-a-look.csv"
         lines = download.value.path().read_text().splitlines()
         assert [line.split(",")[2] for line in lines[1:3]] == ["6", "5"] and '"the first' in lines[2]

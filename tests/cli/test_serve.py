@@ -73,7 +73,7 @@ def test_never_loads_what_is_heavy(world: Make) -> None:
     here = world()
     process = here.start("serve", "--port", "0", "--no-worker")
     url = ready(here, process)
-    for page in ("/", "/jobs"):
+    for page in ("/", "/jobs", "/search?q=words&mode=both"):
         with urllib.request.urlopen(url + page, timeout=20) as answer:
             assert answer.status == 200
     info = psutil.Process(process.pid)

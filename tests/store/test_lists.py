@@ -371,3 +371,22 @@ def test_one_name_is_given_once_however_many_ask(full: Full) -> None:
         thread.join()
     assert len(outcomes) == 6 and outcomes.count("the-same") == 1
     assert sum("already" in each for each in outcomes) == 5
+
+
+def test_a_list_by_word_or_id_and_what_it_has_of_which_model(full: Full) -> None:
+    slug = made(full, 3, 5)
+    number = made(full, 7, name="12345")
+    with full.store.session() as s:
+        row = lists.get(s, slug)
+        assert lists.named(s, slug) == lists.named(s, str(row.id)) == row
+        assert lists.named(s, number).slug == number == "12345"  # the word comes before any id
+        assert lists.models_in(s, row.id) == [factories.SLUG] and lists.models_in(s, 999) == []
+        assert lists.outside(s, row.id, factories.SLUG) == 0
+        for word in ("", "0", "9" * 15, "9" * 400, "-1", "²", "no such"):
+            with pytest.raises(NotFound, match="no list"):
+                lists.named(s, word)
+        with pytest.raises(NotFound, match="no model"):
+            lists.outside(s, row.id, "nobody")
+        collections_of_another = factories.collect(s, "another")
+        assert collections_of_another
+        assert lists.outside(s, row.id, "another") == 2

@@ -16,6 +16,7 @@ from app.store import (
     Store,
     collections,
     explanations,
+    kept_names,
     neurons,
     scores,
     search,
@@ -24,6 +25,7 @@ from app.store import (
 )
 from app.store import models as stored_models
 from app.store.cursors import Cursor
+from app.store.list_rows import Key
 from app.store.neuron_columns import columns
 from app.store.rows import NeuronRow, NeuronSort, Page
 from app.store.search import Range, SearchSort, Wanted
@@ -91,6 +93,11 @@ def walk(store: Store, limit: int, **asked: Any) -> list[NeuronRef]:
     assert back == []
     seen = [ref for each in pages for ref in each]
     assert len(set(seen)) == len(seen) == page.total
+    with store.session() as s:
+        all_of_it = search.every(store, s, SLUG, Wanted(**asked))
+    assert all_of_it.refs() == seen
+    by_layer = {layer: [ref.index for ref in seen if ref.layer == layer] for layer in ("0-mlp", "1-mlp")}
+    assert all_of_it.by_layer() == {layer: found for layer, found in by_layer.items() if found}
     return seen
 
 
@@ -315,7 +322,10 @@ def test_members_of_a_list(shared: Full) -> None:
         NeuronRef(SLUG, "9-mlp", 1),
         NeuronRef(SLUG, "0-mlp", 99),
     ]
-    assert refs(find(shared.store, members=some)) == [some[1], some[0]]
+    with shared.store.session() as session:
+        ids = {name: kept_names.layer_id(session, NeuronRef(SLUG, name, 0)) for name in ("0-mlp", "1-mlp")}
+    keys = [Key(ids.get(ref.layer, 99_999) if ref.model == SLUG else 99_998, ref.index) for ref in some]
+    assert refs(find(shared.store, members=keys)) == [some[1], some[0]]
     assert find(shared.store, members=[]).total == 0
 
 
@@ -333,6 +343,45 @@ def test_meaning_alone_and_fused_with_words(full: Full) -> None:
     assert refs(find(store, ranked=(said[1], said[2]), layers=frozenset({"1-mlp"}), **by)) == []
     with pytest.raises(BadInput, match="relevance"):
         find(store, text=text_query.parse("storms"), **by)
+
+
+def test_bounds_of_the_best_score_are_not_those_of_any(full: Full) -> None:
+    ref = NeuronRef(SLUG, "0-mlp", 1)
+    best = max(
+        0.0, next(row.said.value or 0 for row in find(full.store).items if row.said and row.ref == ref)
+    )
+    assert best < 0.99
+    low = say(full.store, ref, "much worse", -0.95)
+    between = Range(-0.96, -0.9)
+    assert [found.said.explanation_id for found in find(full.store, score=between).items if found.said] == [
+        low
+    ]
+    assert find(full.store, score=between, best=True).total == 0
+    found = find(full.store, score=Range(best, best), best=True)
+    assert ref in refs(found) and "much worse" not in {each.said.text for each in found.items if each.said}
+    every = find(full.store, 100, score=Range(-1, None), best=True)
+    assert every.total == find(full.store, score=Range(-1, None)).total
+
+
+def test_filters_come_before_the_nearest_are_taken(full: Full) -> None:
+    """What is asked of explanations and neurons narrows what meaning may find, and words and meaning together alike."""
+    store = full.store
+    said = [say(store, NeuronRef(SLUG, "0-mlp", i), f"storms {i}", i / 40) for i in range(32)]
+    with store.session() as s:
+        assert search.candidates(store, s, SLUG, Wanted(ranked=())) is None
+        ids = search.candidates(
+            store, s, SLUG, Wanted(score=Range(0.5, None), layers=frozenset({"0-mlp"}), method="summary")
+        )
+        assert (
+            ids is not None and set(said[20:]) <= set(ids.tolist()) and not set(said[:20]) & set(ids.tolist())
+        )
+    by = {"sort": SearchSort.RELEVANCE, "descending": True, "text": text_query.parse("storms")}
+    fused = find(store, ranked=tuple(said), score=Range(0.7, None), **by)
+    assert {ref.index for ref in refs(fused)} == {28, 29, 30, 31} and all(
+        found.words for found in fused.items
+    )
+    other = find(store, ranked=(said[3],), lacks=("summary",), **by)
+    assert refs(other) == []
 
 
 def test_what_a_page_cannot_be(shared: Full) -> None:

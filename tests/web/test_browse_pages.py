@@ -48,7 +48,7 @@ def test_an_empty_store_says_what_to_do(client: TestClient, tmp_path):
 
 def test_the_model_page_draws_distributions_and_leads_to_layers(client: TestClient):
     html = client.get(MODEL).text
-    assert html.count('class="chart"') == 2
+    assert html.count('class="chart"') == 3
     assert f'href="{LAYER}?sort=density&amp;order=down"' in html
     assert "neuronarium.invalid" not in html
     assert "with" in html and "constant prediction" in html

@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
@@ -168,7 +167,10 @@ def test_the_form_says_what_was_asked(client: TestClient) -> None:
         ({"measure": "best"}, "protocol.sample.metric"),
         ({"has": "rating"}, "none yet"),
         ({"cursor": "junk"}, "out of date"),
-        ({"list": "mine"}, "number"),
+        ({"best": "yes"}, "1 or nothing"),
+        ({"max": "<"}, "number"),
+        ({"max": "<low"}, "number"),
+        ({"min": "0.5", "max": "<0.5"}, "smaller"),
         ({"token": "x" * 300}, "200 characters"),
     ],
 )
@@ -186,7 +188,9 @@ def test_what_cannot_be_asked_says_why_on_the_page_and_in_the_api(
 def test_what_is_not_there_is_404(client: TestClient) -> None:
     assert "tiny-random" in message(client, SEARCH, 404, model="nobody")
     assert client.get("/search?model=nobody").status_code == 404
-    assert "no lists here yet" in message(client, SEARCH, 404, list="3")
+    for word in ("3", "mine", "9" * 400, "'; --", "🤖"):
+        assert "no list" in message(client, SEARCH, 404, list=word)
+        assert client.get("/search", params={"list": word}).status_code == 404
 
 
 @given(st.dictionaries(st.sampled_from(["q", "token", "layers", "min", "max", "method", "sort", "order", "cursor", "has", "list", "measure", "mode", "density_max"]),
@@ -228,35 +232,6 @@ def test_choices_of_a_typed_token_are_links(client: TestClient) -> None:
     [choice] = [e for e in page.one("div", "meant").inside if e.tag == "a"]
     assert choice["aria-current"] == "true" and "koba" in choice.text
     assert get(client, SEARCH, token="koba")["token_choices"][0]["text"] == " koba"
-
-
-def test_search_by_meaning_is_said_to_be_absent(client: TestClient) -> None:
-    page = markup.read(client.get("/search?q=words&mode=meaning").text)
-    assert "not set up here" in page.one("div", id="results").text
-    assert [e["href"] for e in page.find("a", "at")] == shown(client, q="words")
-    assert get(client, SEARCH, q="words", mode="both")["notes"]
-
-
-def test_search_by_meaning_and_lists_where_they_exist(
-    web_app: FastAPI, client: TestClient, tiny: factories.Tiny
-) -> None:
-    asked: list[tuple[str, str]] = []
-
-    def semantic(store: Store, model: str, q: str, k: int) -> list[int]:
-        asked.append((model, q))
-        return [tiny.negative, 1]
-
-    web_app.state.semantic = semantic
-    web_app.state.list_members = lambda session, which: [tiny.plain] if which == 3 else []
-    by_meaning = get(client, SEARCH, q="- anything at all", mode="meaning")
-    assert [i["said"]["explanation_id"] for i in by_meaning["items"]] == [tiny.negative, 1]
-    assert (by_meaning["sort"], by_meaning["order"]) == ("relevance", "down")
-    assert asked == [("tiny-random", "- anything at all")]
-    both = get(client, SEARCH, q="words", mode="both")
-    assert both["items"][0]["said"]["explanation_id"] == tiny.negative
-    page = markup.read(client.get("/search?q=words&mode=both").text)
-    assert [e["value"] for e in page.find("input", type="radio") if "checked" in e.attributes] == ["both"]
-    assert [i["index"] for i in get(client, SEARCH, list="3")["items"]] == [tiny.plain.index]
 
 
 def test_an_empty_store_says_what_to_do(tmp_path: Any) -> None:

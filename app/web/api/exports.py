@@ -91,7 +91,7 @@ class ExportedNeuron(Schema):
     top_tokens: list[ExportedToken]
 
 
-def _stream(kind: type[Schema]) -> dict[int | str, dict[str, Any]]:
+def stream(kind: type[Schema]) -> dict[int | str, dict[str, Any]]:
     others: dict[str, Any] = {
         exporting.MEDIA[each].partition(";")[0]: {} for each in (Format.CSV, Format.PARQUET)
     }
@@ -105,7 +105,7 @@ def _stream(kind: type[Schema]) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get(
-    "/models/{model}/export/explanations", response_class=Lines, responses=_stream(ExportedExplanation)
+    "/models/{model}/export/explanations", response_class=Lines, responses=stream(ExportedExplanation)
 )
 def export_explanations(
     store: StoreDep,
@@ -119,10 +119,10 @@ def export_explanations(
     return StreamingResponse(chunks, media_type=exporting.MEDIA[format])
 
 
-@router.get("/models/{model}/export/neurons", response_class=Lines, responses=_stream(ExportedNeuron))
+@router.get("/models/{model}/export/neurons", response_class=Lines, responses=stream(ExportedNeuron))
 def export_neurons(
     store: StoreDep, model: Model, format: FormatIn = Format.JSONL, layer: Layers = None
 ) -> StreamingResponse:
     """Statistics and top tokens of every neuron of the model."""
-    chunks = exporting.neurons(store, model, format, layer or ())
+    chunks = exporting.neurons(store, model, format, Chosen(layer or ()))
     return StreamingResponse(chunks, media_type=exporting.MEDIA[format])

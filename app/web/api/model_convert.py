@@ -11,17 +11,21 @@ from app.store.rows import (
 )
 from app.web import distributions
 from app.web.api.model_schemas import (
+    BarOut,
     CollectionOut,
     DistributionsOut,
     LayerOut,
     LayerSpreadOut,
     MeansOut,
     MeasureOut,
+    MethodOut,
     ModelOut,
     ScoreSpreadOut,
     SpreadOut,
+    StatedOut,
 )
 from app.web.measures import Measure
+from app.web.whole import Whole
 
 
 def collection(row: CollectionRow | None) -> CollectionOut | None:
@@ -82,7 +86,7 @@ def measure(row: Measure) -> MeasureOut:
 
 
 def spreads(
-    measure: Measure, densities: list[LayerDistribution], scores: list[LayerScores]
+    measure: Measure, densities: list[LayerDistribution], scores: list[LayerScores], whole: Whole
 ) -> DistributionsOut:
     """Both lists are of the same layers, unless a new collection came between: then those that both have."""
     scored = {row.layer: row for row in scores}
@@ -92,6 +96,9 @@ def spreads(
         metric=measure.metric,
         score_edges=list(SCORE_EDGES),
         overall=MeansOut(**distributions.means(scores)._asdict()),
+        bars=[BarOut(**each._asdict()) for each in whole.bars],
+        methods=[MethodOut(**each._asdict()) for each in whole.methods],
+        stated=[StatedOut(**each._asdict()) for each in whole.stated],
         layers=[_spread(row, scored[row.layer]) for row in densities if row.layer in scored],
     )
 

@@ -125,6 +125,38 @@ class LayerSpreadOut(Schema):
     score: ScoreSpreadOut
 
 
+ADDRESS = "Search that finds these neurons; `/api/v1` before it gives them as JSON."
+
+
+class BarOut(Schema):
+    """Neurons whose best score is in one step."""
+
+    low: float | None = Field(description="At or above this; null: whatever is less.", examples=[0.3])
+    high: float | None = Field(description="Below this; null: whatever is more.", examples=[0.4])
+    neurons: int = Field(examples=[1284])
+    address: str = Field(description=ADDRESS, examples=["/search?model=gpt2-xl&min=0.3&max=%3C0.4&best=1"])
+
+
+class MethodOut(Schema):
+    """Explanations of one method that came about."""
+
+    method: str = Field(examples=["summary"])
+    explanations: int = Field(examples=[300])
+    neurons: int = Field(description="That have one.", examples=[280])
+    address: str = Field(description=ADDRESS, examples=["/search?model=gpt2-xl&method=summary"])
+
+
+class StatedOut(Schema):
+    """A count that the paper states of GPT-2 XL's 307,200 neurons, and the same count here."""
+
+    sample: Sample = Field(description="Correlation by bills-5+5 on these records.")
+    above: float = Field(description="Score at or above this.", examples=[0.7])
+    stated: int = Field(description="By Bills et al. 2023.", examples=[5203])
+    here: int | None = Field(description="Null where no neuron here has such a score.", examples=[5203])
+    scored: int = Field(description="Neurons here that have such a score.", examples=[307200])
+    address: str = Field(description=ADDRESS, examples=["/search?model=gpt2-xl&min=0.7"])
+
+
 class DistributionsOut(Schema):
     """How densities and best scores are spread over a model's layers, by one measure."""
 
@@ -135,4 +167,7 @@ class DistributionsOut(Schema):
         description="Edges of the bins of `counts`.", examples=[[-1.0, -0.9, -0.8, 0.9, 1.0]]
     )
     overall: MeansOut = Field(description="Over the neurons of all layers.")
+    bars: list[BarOut] = Field(description="Neurons of all layers by their best score; empty without any.")
+    methods: list[MethodOut] = Field(description="Explanations by method, most first.")
+    stated: list[StatedOut] = Field(description="For imported GPT-2 XL alone: the paper's counts.")
     layers: list[LayerSpreadOut]

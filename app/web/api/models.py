@@ -9,6 +9,7 @@ from app.store import neurons as stored_neurons
 from app.store import scores as stored_scores
 from app.store import spreads
 from app.store.rows import NeuronSort
+from app.web import whole
 from app.web.api import convert, model_convert
 from app.web.api.model_schemas import DistributionsOut, LayerOut, MeasureOut, ModelOut
 from app.web.api.neuron_schemas import NeuronLine
@@ -52,12 +53,17 @@ def get_distributions(
 ) -> DistributionsOut:
     """How densities and best scores are spread over each layer's neurons: the numbers of the model page's charts.
 
-    `protocol`, `metric` and `sample` choose the score; see the model's measures for those that it has.
+    `protocol`, `metric` and `sample` choose the score; see the model's measures for those that it has. Each count comes with
+    the search that lists what is counted.
     """
     measure = Measure(protocol, sample, metric)
+    with store.session() as session:
+        summary = stored_models.model(session, model)
     densities = spreads.statistic(store, model, NeuronSort.DENSITY)
     scores = spreads.by_layer(store, model, protocol, sample, metric)
-    return model_convert.spreads(measure, densities, scores)
+    with store.session() as session:
+        everything = whole.of_model(store, session, summary, measure, scores)
+    return model_convert.spreads(measure, densities, scores, everything)
 
 
 @router.get("/models/{model}/layers")

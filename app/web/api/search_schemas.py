@@ -52,6 +52,13 @@ class FoundOut(Schema):
     kurtosis: float | None = Field(examples=[160.2])
     top_tokens: list[TopTokenOut]
     said: SaidOut | None = Field(description="Null where nothing was said of the neuron.")
+    found_by: list[str] = Field(
+        description="Which ways of searching `q` found the explanation: words, meaning, or both.",
+        examples=[["words", "meaning"]],
+    )
+    similarity: float | None = Field(
+        description="Cosine between `q` and the explanation; null unless meaning found it.", examples=[0.62]
+    )
     token_lookup: float | None = Field(description="Token lookup's score by the measure.", examples=[0.22])
     gain: float | None = Field(
         description="The score minus token lookup's; null where either is missing.", examples=[0.19]
@@ -79,6 +86,20 @@ class SearchOut(PageOf[FoundOut]):
     order: str = Field(examples=["down"])
     token: int | None = Field(description="Id of the token that was searched for.", examples=[8614])
     token_choices: list[TokenChoiceOut]
+    within: str | None = Field(
+        description="The list that was searched within, by its word in addresses.", examples=["worth-a-look"]
+    )
     notes: list[str] = Field(
         description="What of the question could not be followed, in sentences.", examples=[[]]
     )
+
+
+class KeepIn(Schema):
+    """A search whose results become a list."""
+
+    search: str = Field(
+        default="",
+        description="Query string of a search, or its whole address.",
+        examples=["model=gpt2-xl&q=medic*&min=0.5"],
+    )
+    name: str = Field(description="The list's name.", examples=["Medicine"])

@@ -25,7 +25,7 @@ def export(
     if what == "explanations":
         chunks = exporting.explanations(store, model, format, Chosen(layer or (), method or ()))
     else:
-        chunks = exporting.neurons(store, model, format, layer or ())
+        chunks = exporting.neurons(store, model, format, Chosen(layer or ()))
     name = exporting.file_name(model, what, format)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(chunks, media_type=exporting.MEDIA[format], headers=headers)

@@ -1,6 +1,6 @@
 """The search page: by words, by a token, by filters that combine. Its whole state is in the address."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -9,24 +9,24 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.domain import text_query
 from app.errors import BadInput
-from app.store import Session, token_index
+from app.store import Session, lists, search, token_index
 from app.store import models as stored_models
-from app.store.rows import ModelSummary
-from app.store.search import EXPLANATION, SearchSort
+from app.store.search import SearchSort
 from app.store.search_lines import Found
-from app.web import charts, measures, search_asked, search_run, search_seams, wording
-from app.web.contexts import Chrome
+from app.web import charts, measures, search_asked, search_form, search_run, search_seams
 from app.web.dependencies import StoreDep
-from app.web.formats import percent, short, statement, words
+from app.web.formats import percent, short, statement
 from app.web.pages.layer import STATE_WORDS, TOKENS_SHOWN, token_text
-from app.web.rendering import chrome, page
+from app.web.rendering import page
 from app.web.search_asked import Asked
-from app.web.search_contexts import Choice, FoundLine, Results, SearchPage, SortLink, TokenLink
+from app.web.search_contexts import FoundLine, Results, SortLink, TokenLink
+from app.web.search_kept import MOST as MOST_KEPT
 from app.web.search_run import Outcome, Scene
 
 router = APIRouter(include_in_schema=False)
 
 PAGE_SIZE = 25
+FORMATS = ("csv", "jsonl", "parquet")
 LABELS = {
     SearchSort.INDEX: "neuron",
     SearchSort.SCORE: "score",
@@ -59,7 +59,7 @@ def show(request: Request, store: StoreDep, asked: Annotated[Asked, Query()]) ->
     with store.session() as session:
         models = [model for model in stored_models.models(session) if model.neurons]
         if not models and not asked.model:
-            return page("search.html", nothing(request, asked))
+            return page("search.html", search_form.nothing(request, asked))
         here = search_run.scene(store, session, asked)
         sent = any(value == "" for value in request.query_params.values())
         if sent and asked.measure == measures.parse("", here.stored).key:
@@ -70,14 +70,15 @@ def show(request: Request, store: StoreDep, asked: Annotated[Asked, Query()]) ->
         outcome: Outcome | None = None
         problem = ""
         instead: tuple[TokenLink, ...] = ()
+        kept = lists.every(session)
         try:
-            outcome = search_run.run(request, store, session, here, asked, PAGE_SIZE)
+            outcome = search_run.run(request.app.state.settings, store, session, here, asked, PAGE_SIZE)
             if not outcome.page.total:
                 instead = _instead(session, here, asked)
         except BadInput as error:
             problem = error.sentence
     results = None if outcome is None else found(here, asked, outcome)
-    context = _page(request, models, here, asked, results, problem, instead)
+    context = search_form.form(request, models, kept, here, asked, results, problem, instead)
     return _answer(plain, page("search.html", context, 422 if problem else 200))
 
 
@@ -94,7 +95,7 @@ def found(here: Scene, asked: Asked, outcome: Outcome) -> Results:
     sorts = [each for each in LABELS if _possible(each, wanted.ranked is not None, outcome.token is not None)]
     shown = here.vocabulary.shown
     return Results(
-        lines=tuple(_line(row, here, by, wanted.text, asked) for row in listed.items),
+        lines=tuple(_line(row, here, outcome, asked) for row in listed.items),
         total=listed.total,
         sorts=tuple(_sort_link(each, by, wanted.descending, asked) for each in sorts),
         sort_label=LABELS[by],
@@ -112,6 +113,20 @@ def found(here: Scene, asked: Asked, outcome: Outcome) -> Results:
         ),
         token=shown[outcome.token] if outcome.token is not None and outcome.token >= 0 else "",
         notes=outcome.notes,
+        within=outcome.within,
+        meaning=_meaning_words(outcome),
+        exports=tuple(
+            (
+                what,
+                tuple(
+                    (format, asked.address(f"/search/export/{what}.{format}", model=here.model, cursor=None))
+                    for format in FORMATS
+                ),
+            )
+            for what in ("explanations", "neurons")
+        ),
+        kept=asked.address("", model=here.model, cursor=None).removeprefix("?"),
+        most=MOST_KEPT,
         next=asked.address(cursor=listed.next) if listed.next else None,
         previous=asked.address(cursor=listed.previous) if listed.previous else None,
         json=asked.address("/api/v1/search", model=here.model),
@@ -131,10 +146,27 @@ def marked(text: str, query: text_query.TextQuery | None) -> Markup:
     return Markup("").join([*pieces, escape(statement(text[at:]))])
 
 
-def _line(
-    row: Found, here: Scene, by: SearchSort, query: text_query.TextQuery | None, asked: Asked
-) -> FoundLine:
-    said = row.said
+def _meaning_words(outcome: Outcome) -> str:
+    """What a search by meaning looked through, in words."""
+    if outcome.similarities is None:
+        return ""
+    near = f"the {search_seams.NEAREST} explanations nearest in meaning"
+    if outcome.wanted.text is None:
+        return f"among {near}, of those that pass the filters"
+    return f"among {near} and the {search.FUSED:,} best-scoring ones with these words, of those that pass the filters"
+
+
+def found_by(row: Found, similarities: dict[int, float] | None) -> tuple[tuple[str, ...], float | None]:
+    """In which ways the explanation shown was found, and how near it is in meaning; nothing without search by meaning."""
+    if similarities is None or row.said is None:
+        return (), None
+    near = similarities.get(row.said.explanation_id)
+    return (*(("words",) if row.words else ()), *(("meaning",) if near is not None else ())), near
+
+
+def _line(row: Found, here: Scene, outcome: Outcome, asked: Asked) -> FoundLine:
+    said, by, query = row.said, outcome.wanted.sort, outcome.wanted.text
+    ways, near = found_by(row, outcome.similarities)
     drawn = None
     state = "no explanation yet" if said is None else "not scored"
     if said is not None and said.value is not None:
@@ -161,6 +193,8 @@ def _line(
             for token in row.top_tokens[:TOKENS_SHOWN]
         ),
         sorted_by=extra,
+        ways=ways if query is not None else (),
+        similarity=near,
     )
 
 
@@ -205,95 +239,3 @@ def _instead(session: Session, here: Scene, asked: Asked) -> tuple[TokenLink, ..
                 address = Asked(model=here.model, token=f"#{each.id}").address()
                 ways.append(TokenLink(text, address, neurons=each.neurons))
     return tuple(ways)
-
-
-def _menu(
-    values: Iterable[str], chosen: str, any_: str, label: Callable[[str], str] = words
-) -> tuple[Choice, ...]:
-    """A menu that begins with nothing chosen, and has what the address says even if the store has it not."""
-    there = dict.fromkeys([*values, *([chosen] if chosen else [])])
-    return (
-        Choice("", any_, not chosen),
-        *(Choice(each, label(each)[:80], each == chosen) for each in there),
-    )
-
-
-def _page(
-    request: Request,
-    models: list[ModelSummary],
-    here: Scene,
-    asked: Asked,
-    results: Results | None,
-    problem: str,
-    instead: tuple[TokenLink, ...],
-) -> SearchPage:
-    named = {model.slug: model.card.name for model in models}
-    explained = here.columns.explained
-    layers = here.columns.layers
-    try:
-        measure = measures.parse(asked.measure, here.stored)
-    except BadInput:  # said in `problem`
-        measure = measures.DEFAULT
-    kinds = [EXPLANATION, *sorted(explained.method_names)]
-
-    def kind(word: str) -> str:
-        return "any but token lookup" if word == EXPLANATION else wording.name(word)
-
-    return SearchPage(
-        chrome=_chrome(request, asked),
-        asked=asked,
-        model_name=named.get(here.model, here.model),
-        models=tuple(Choice(slug, name, slug == here.model) for slug, name in named.items()),
-        measures=measures.choices(here.stored, measure),
-        methods=_menu(sorted(explained.method_names), asked.method, "any method"),
-        explainers=_menu(sorted(explained.explainer_names), asked.explainer, "any explainer"),
-        polarities=_menu(("positive", "negative"), asked.polarity, "either side"),
-        has=_menu(kinds, asked.has, "anything", kind),
-        lacks=_menu(kinds, asked.lacks, "nothing", kind),
-        modes=()
-        if search_seams.semantic(request) is None
-        else tuple(
-            Choice(each, label, each == (asked.mode or "text"))
-            for each, label in (("text", "words"), ("meaning", "meaning"), ("both", "both"))
-        ),
-        layers_hint=f"{layers[0].ordinal}-{layers[-1].ordinal}" if layers else "",
-        filters=_filters(asked),
-        results=results,
-        problem=problem,
-        instead=instead,
-        clear=Asked(model=asked.model, q=asked.q, mode=asked.mode).address(),
-    )
-
-
-def _filters(asked: Asked) -> tuple[str, ...]:
-    """The filters that are set, in short: they are folded away."""
-    said = []
-    for what, low, high in (
-        ("score", asked.min, asked.max),
-        ("fires strongly on", asked.density_min, asked.density_max),
-        ("kurtosis", asked.kurtosis_min, asked.kurtosis_max),
-    ):
-        if low or high:
-            said.append(f"{what} {low or '…'} to {high or '…'}")
-    for what, value in (
-        ("layers", asked.layers), ("method", asked.method), ("explainer", asked.explainer), ("side", asked.polarity),
-        ("explained by", asked.has), ("not explained by", asked.lacks), ("list", asked.list),
-    ):  # fmt: skip
-        if value:
-            said.append(f"{what} {words(value)}")
-    if asked.measure:
-        said.append(asked.measure.replace(" ", "+"))
-    return tuple(each[:80] for each in said)
-
-
-def nothing(request: Request, asked: Asked) -> SearchPage:
-    """The page of a store without neurons."""
-    return SearchPage(
-        _chrome(request, asked), asked, "", (), (), (), (), (), (), (), (), "", (), None,
-        "There are no neurons to search yet: a collection has to end first.", (), "/search",
-    )  # fmt: skip
-
-
-def _chrome(request: Request, asked: Asked) -> Chrome:
-    title = asked.q.strip() or asked.token.strip() or "Search"
-    return chrome(request, f"{title[:60]} · Search" if title != "Search" else title, "search", asked.model)
