@@ -164,7 +164,11 @@ def test_keeping_a_neuron_without_scripts(client: TestClient, tiny_store: Store)
     assert any("words about rain" in option.text for option in options)
     with tiny_store.session() as s:
         [newest, *_] = explanations.of_neuron(s, NeuronRef("tiny-random", "0-mlp", 3))
-    job = client.post(f"{NEURON}/score", data={"explanation": newest.id, "simulator": "local"})
+    refused = client.post(f"{NEURON}/score", data={"explanation": newest.id, "simulator": "local"})
+    assert refused.status_code == 422 and "which text its maker saw" in refused.text
+    blind = post(client, f"{NEURON}/say", text="words about rain", polarity="negative", blind="true")
+    data = {"explanation": blind.rpartition("-")[2], "simulator": "local"}
+    job = client.post(f"{NEURON}/score", data=data)
     assert job.status_code == 303 and "job=score-" in job.headers["location"]
 
 
