@@ -24,7 +24,14 @@ LEASH_S = 1.0
 def read_all(
     address: str, stall_s: float, orders: Iterable[Order], parse: Parser[T], processes: int | None = None
 ) -> Generator[Chunk[T], None, None]:
-    """Every order's chunk, in their order. Raises SourceError as reading does; what is under way is then let go."""
+    """Every order's chunk, in their order. Raises SourceError as reading does; what is under way is then let go.
+
+    `processes` is how many read, as many as there are cores if not said; with 0 this one does, which is enough for a few files.
+    """
+    if processes == 0:
+        source, seen = open_source(address, stall_s), Seen()
+        yield from (read_chunk(source, order, parse, seen) for order in orders)
+        return
     count = processes or max(1, len(os.sched_getaffinity(0)))
     # Fresh processes, not forks of one that has threads and open databases.
     pool = ProcessPoolExecutor(

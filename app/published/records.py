@@ -12,6 +12,7 @@ from app.published.excerpts import Seen
 from app.published.reading import Unreadable, as_dict, check_place, load, number, numbers
 
 MOST_RECORDS = 4096
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def parse(data: bytes, layer: int, neuron: int, seen: Seen) -> NeuronRecord:
@@ -31,6 +32,8 @@ def parse(data: bytes, layer: int, neuron: int, seen: Seen) -> NeuronRecord:
     values = numbers([record.get("activations") for record in records], width, "activations")
     mean, variance, skewness, kurtosis = (number(holder.get(name), name) for name in STATISTICS)
     boundaries = _boundaries(holder.get("quantile_boundaries"))
+    if np.abs(values).max() > LARGEST:
+        raise Unreadable("has activations beyond what a float32 holds")
     form, block = narrowest(values)
     mark = hashlib.blake2b(digest_size=MARK_BYTES)
     for piece in (

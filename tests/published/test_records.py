@@ -71,6 +71,7 @@ BAD: list[tuple[str, Callable[[dict[str, Any]], None]]] = [
     ),
     (r"NaN or infinite", lambda r: r["random_sample"][1]["activations"].__setitem__(5, float("nan"))),
     (r"NaN or infinite", lambda r: r["random_sample"][1]["activations"].__setitem__(5, float("inf"))),
+    (r"beyond what a float32", lambda r: r["random_sample"][1]["activations"].__setitem__(5, 1e39)),
     (r"63 activations for 64 tokens", lambda r: r["random_sample"][1]["activations"].pop()),
     (r"other numbers of tokens", lambda r: r["random_sample"][1]["tokens"].pop()),
     (r"are no numbers", lambda r: r["random_sample"][1]["activations"].__setitem__(5, "high")),
