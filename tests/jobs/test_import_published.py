@@ -54,6 +54,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that fails is asked again sooner."""
+    monkeypatch.setattr("app.published.source.FIRST_PAUSE_S", 0.01)
+
+
 def quiet(at: Progress) -> None:
     assert 0 <= at.done <= at.total
 
@@ -407,10 +413,7 @@ def test_a_web_server_that_misbehaves_for_a_while(store: Store, source: Path, tm
 @pytest.mark.parametrize(
     ("status", "words"), [(403, r"refuses to give .*status 403"), (500, r"status 500, 4 times")]
 )
-def test_a_web_server_that_is_of_no_use(
-    store: Store, source: Path, status: int, words: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.published.source.FIRST_PAUSE_S", 0.01)
+def test_a_web_server_that_is_of_no_use(store: Store, source: Path, status: int, words: str) -> None:
     with serving(source, lambda path, n: status) as (address, asked), pytest.raises(SourceError, match=words):
         imported(store, address)
     assert max(asked.values()) <= 4

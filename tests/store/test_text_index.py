@@ -145,7 +145,7 @@ def test_what_was_there_before_the_index_is_in_it(store: Store) -> None:
         factories.collect(s)
     ids = [add(store, f"words about storms {i}", f"k{i}") for i in range(3)]
     with store.engine.begin() as connection:
-        migrate.run(connection, "0001")
+        migrate.run(connection, "0002")
     later = add(store, "more about storms", "later")
     with store.engine.begin() as connection:
         migrate.run(connection, migrate.HEAD)
