@@ -1,13 +1,11 @@
 """Searching 307,200 explanations: by words, common and not, by filters and sorts, the first page and the ten thousandth.
 
-`python -m bench search` makes a store of its own (see search_data; a smaller one with `--quick`), unless BENCH_STORE names another: its
-model with the most neurons is searched. `python -m bench.search --store ADDRESS` does the same. Every time is that of `search.find` as the page
+`python -m bench search` makes a store of its own (see search_data; a smaller one with `--quick`), unless `--store` names another: its
+model with the most neurons is searched. Every time is that of `search.find` as the page
 calls it: looking for news, the index, the columns, and reading what 25 found neurons show. Every search is asked as if for the first
-time. PostgreSQL is filled with the same and compared, where its wheel is installed and BENCH_STORE is not set.
+time. PostgreSQL is filled with the same and compared, where its wheel is installed and no store is named.
 """
 
-import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -27,7 +25,7 @@ from app.store import tables as t
 from app.store.neuron_columns import Columns, Measure
 from app.store.search import Range, SearchSort
 from bench import search_data
-from bench.report import Figure, figure, show
+from bench.report import Figure, figure
 
 PAGE = 25
 SAMPLE = 20_000  # texts that words to search for are taken from
@@ -157,12 +155,11 @@ class Bench:
         )
 
 
-def run(quick: bool) -> list[Figure]:
-    """The figures, on the store that BENCH_STORE names or on one made for it."""
+def run(quick: bool, url: str = "") -> list[Figure]:
+    """The figures, on the store at `url` or on one made for it."""
     rounds = 3 if quick else 7
-    address = os.environ.get("BENCH_STORE")
-    if address:
-        return _figures(_on(address, rounds), "the store given", None)
+    if url:
+        return _figures(_on(url, rounds), "the store given", None)
     layers = 8 if quick else search_data.LAYERS
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/search.sqlite"
@@ -233,13 +230,3 @@ def _server() -> Iterator[str]:
         finally:
             stop: Callable[[], None] = server.cleanup
             stop()
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m bench.search", description=__doc__)
-    parser.add_argument("--store", help="address of the store to search; one is made without it")
-    parser.add_argument("--quick", action="store_true")
-    chosen = parser.parse_args()
-    if chosen.store:
-        os.environ["BENCH_STORE"] = chosen.store
-    show(run(chosen.quick))

@@ -16,21 +16,19 @@ app = typer.Typer(
 )
 
 
+# Modules that add their commands to `app`, in the order in which `--help` lists them.
+MODULES = (
+    "serve", "collect", "ask", "embed", "jobs", "lists", "store", "imports", "exports", "import_openai", "export_openai",
+)  # fmt: skip
+LONG_RUNNING = (
+    "serve",
+    "worker",
+)  # both in one module, and waited for: the others' take most of half a second
+
+
 def main() -> None:
     """Run a command. An expected error is one line on standard error and exit status 1; wrong usage is status 2."""
-    for name in (
-        "serve",
-        "collect",
-        "ask",
-        "embed",
-        "jobs",
-        "lists",
-        "store",
-        "imports",
-        "exports",
-        "import_openai",
-        "export_openai",
-    ):  # each adds its commands to `app`
+    for name in MODULES[:1] if sys.argv[1:2] and sys.argv[1] in LONG_RUNNING else MODULES:
         importlib.import_module(f"app.cli.{name}")
     try:
         app()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import ipaddress
 import logging
 import os
@@ -82,6 +83,7 @@ def _loopback(host: str) -> bool:
 
 
 def _serve(config: Settings, listening: socket.socket, worker: bool) -> None:
+    gc.disable()  # all that is imported stays: to look through it for garbage takes a tenth of the start
     import uvicorn
 
     from app.jobs.child import Supervisor
@@ -117,6 +119,8 @@ def _serve(config: Settings, listening: socket.socket, worker: bool) -> None:
             server_header=False,
         )
     )
+    gc.freeze()
+    gc.enable()
     # uvicorn raises the signal that ended it once more when it is done; what we still have to do comes after that.
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
