@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -68,12 +68,7 @@ def explanations(
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[bytes]:
     """The file's bytes. NotFound for an unknown model or layer, BadInput where Parquet cannot be written: at once."""
-    known = _layers(store, slug)
-    for layer in chosen.layers:
-        if layer not in known:
-            raise NotFound(
-                f"“{slug}” has no layer “{layer}”; it has {', '.join(known[:12])}{' …' * (len(known) > 12)}"
-            )
+    _demand_layers(store, slug, chosen.layers)
     batches = exported.explanations(store, slug, chosen.layers, chosen.methods, chosen.neurons)
     table = format is not Format.JSONL
     rows = ([_explanation(slug, row, table) for row in batch] for batch in batches)
@@ -88,10 +83,7 @@ def neurons(
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[bytes]:
     """Statistics and top tokens of every neuron, as `explanations` does it; `chosen.methods` is let be."""
-    known = _layers(store, slug)
-    for layer in chosen.layers:
-        if layer not in known:
-            raise NotFound(f"“{slug}” has no layer “{layer}”")
+    _demand_layers(store, slug, chosen.layers)
     shown = models.cached_vocabulary(store, slug).shown
     table = format is not Format.JSONL
     batches = exported.neurons(store, slug, chosen.layers, chosen.neurons)
@@ -104,10 +96,16 @@ def file_name(slug: str, what: str, format: Format) -> str:
     return f"{slug}-{what}.{format}"
 
 
-def _layers(store: Store, slug: str) -> list[str]:
+def _demand_layers(store: Store, slug: str, wanted: Iterable[str]) -> None:
+    """NotFound for an unknown model, and for a layer that it does not have."""
     with store.session() as s:
         models.model(s, slug)  # NotFound says which models there are
-        return [layer.slug for layer in models.layers(s, slug)]
+        known = [layer.slug for layer in models.layers(s, slug)]
+    for layer in wanted:
+        if layer not in known:
+            raise NotFound(
+                f"“{slug}” has no layer “{layer}”; it has {', '.join(known[:12])}{' …' * (len(known) > 12)}"
+            )
 
 
 def _explanation(slug: str, row: Exported, table: bool) -> Record:

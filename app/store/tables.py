@@ -186,7 +186,7 @@ exemplars = Table(  # one packed row a neuron, see codec.py
     required("data", t.Bytes),
 )
 
-neuron_relations = Table(  # published tables of related tokens and neurons, see packing of `published`
+neuron_relations = Table(  # related tokens and neurons as published, see app/published/relations.py
     "neuron_relations",
     metadata,
     required("id", t.Id),  # the neuron's
