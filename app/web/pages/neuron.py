@@ -98,7 +98,7 @@ def _see(request: Request, store: Store, facts_of: ModelCache, ref: NeuronRef, v
 
 def _read(request: Request, store: Store, facts: ModelFacts, ref: NeuronRef, view: View) -> Seen:
     """What the store holds for this page. Raises NotFound that says what exists."""
-    with store.session() as session:
+    with store.reading() as session:
         evidence = sheet(session, facts.excerpts, ref)
         compared = _compared(session, evidence.explanations, view) if view.show is Show.COMPARE else None
     heatmap.palette(facts.vocabulary, view.breaks)  # takes a moment when the model is first looked at
