@@ -21,6 +21,7 @@ class ItemLine(NamedTuple):
     """A neuron of a list."""
 
     id: int
+    ref: str  # `model/layer/index`
     address: str  # of its page
     place: str  # `8:101`
     model: str
@@ -146,6 +147,7 @@ def _line(store: Store, row: ListLine, action: str) -> ItemLine:
         tokens = tuple(token_text(vocabulary, token.id) for token in row.top_tokens[:TOKENS_SHOWN])
     return ItemLine(
         item.id,
+        str(ref),
         path_of(ref),
         f"{ref.layer.removesuffix('-mlp')}:{ref.index}",
         ref.model,
