@@ -107,6 +107,7 @@ class Kept:
     others: tuple[ListRow, ...]  # lists that it is not in
     comments: tuple[CommentLine, ...]
     polarities: tuple[Choice, ...]
+    blind: bool  # whether it must be said what was looked at: imported data has nothing held out
     stored: int  # the explanation just written, 0 where there is none
     refresh: str  # address from which the page takes its explanations anew, empty where nothing changed
 

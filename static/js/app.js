@@ -93,6 +93,11 @@
     if (place.textContent !== words) place.textContent = words;
     return { place, wrong };
   }
+  // Ticks outlast a part of the page that is put in anew, and a way back to it.
+  for (const happened of ["htmx:after:swap", "pageshow"]) addEventListener(happened, () => {
+    const form = document.getElementById("compare-ticked");
+    if (form) ticked(form);
+  });
   document.addEventListener("change", (event) => {
     if (event.target.form?.id !== "compare-ticked") return;
     const { place, wrong } = ticked(event.target.form);
