@@ -107,6 +107,10 @@ def test_a_neuron_of_which_only_explanations_came_is_shown_with_their_own_scores
     assert "0.62" in page and "explainer not told" in page and "nobody can tell here" in page
     assert "no bills-5+5 score" in published.get("/m/pub-tiny/0-mlp/4?protocol=bills-5%2B5").text
     assert "nobody can tell here" not in published.get("/m/pub-tiny/0-mlp/1").text
+    published.post("/lists", data={"name": "Boats"})
+    published.post("/lists/boats/items", data={"q": "0:4"})
+    listed = published.get("/lists/boats").text
+    assert "0.62" in listed and "as-imported" in listed and "not scored" not in listed
     beside = published.get("/compare?n=pub-tiny/0-mlp/4&n=pub-tiny/0-mlp/1").text
     assert "0.62" in beside and "undefined" not in beside and "fewer than two" in beside
 

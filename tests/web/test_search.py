@@ -158,6 +158,7 @@ def test_the_form_says_what_was_asked(client: TestClient) -> None:
         ({"min": "9" * 5000}, "number"),
         ({"min": "1", "max": "0"}, "smaller"),
         ({"density_min": "1e999"}, "density"),
+        ({"density_max": "5"}, "from 0 to 1"),
         ({"polarity": "both"}, "positive, negative"),
         ({"sort": "beauty"}, "kurtosis"),
         ({"sort": "relevance"}, "by meaning"),
