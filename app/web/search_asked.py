@@ -209,7 +209,9 @@ def _shares(low: str, high: str) -> Range:
     found = _range(low, high, "density")
     for text, value in ((low, found.low), (high, found.high)):
         if value is not None and not 0 <= value <= 1:
-            raise BadInput(f"“{text[:_SHOWN]}” is no density, which is a share of tokens from 0 to 1: write 0.05 for 5 %")
+            raise BadInput(
+                f"“{text[:_SHOWN]}” is no density, which is a share of tokens from 0 to 1: write 0.05 for 5 %"
+            )
     return found
 
 

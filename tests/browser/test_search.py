@@ -98,4 +98,6 @@ def test_ticked_neurons_are_compared_by_keyboard(page: Page, served: Served) -> 
         boxes.nth(i).check()
     page.get_by_role("button", name="Compare").click()
     expect(page.locator(".neuron h2 a")).to_have_count(2)
-    assert [text.removeprefix("Neuron ") for text in page.locator(".neuron h2 a").all_text_contents()] == places
+    assert [
+        text.removeprefix("Neuron ") for text in page.locator(".neuron h2 a").all_text_contents()
+    ] == places
