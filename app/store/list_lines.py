@@ -12,11 +12,12 @@ from app.store.list_rows import Key, ListItem, ListLine
 from app.store.rows import BestScore
 from app.store.session import Session
 
-# Of several measures a neuron is shown by the first that it has a value of: imported data has the last alone.
+# Of several measures a neuron is shown by the first that it has a value of: imported data has the last two alone.
 MEASURES = (
     (Protocol.HELDOUT_FULL, Metric.CORRELATION, Sample.TOP_AND_RANDOM),
     (Protocol.HELDOUT_5_5, Metric.CORRELATION, Sample.TOP_AND_RANDOM),
     (Protocol.BILLS_5_5, Metric.CORRELATION, Sample.TOP_AND_RANDOM),
+    (Protocol.AS_IMPORTED, Metric.CORRELATION, Sample.AS_IMPORTED),
 )
 
 
@@ -30,7 +31,7 @@ def lines(s: Session, items: Sequence[ListItem]) -> list[ListLine]:
     by_key = {item.key: item for item in items}
     for layer, indices in by_layer.items():
         part = parts.get(layer)
-        said = _newest(s, layer, indices)
+        said = newest(s, layer, indices)
         first = names.neuron_id(part, 0) if part is not None else 0
         tokens = listing.tokens_of(s, first, indices) if part is not None else {}
         there = kept_names.present(s, part, indices) if part is not None else set()
@@ -79,7 +80,7 @@ def _best(s: Session, part: int, indices: list[int]) -> dict[int, BestScore]:
     return found
 
 
-def _newest(s: Session, layer: int, indices: list[int]) -> dict[int, tuple[str, str]]:
+def newest(s: Session, layer: int, indices: list[int]) -> dict[int, tuple[str, str]]:
     """The newest explanation of each neuron, with its method."""
     e = t.explanations.c
     query = (

@@ -104,7 +104,7 @@ def similar(
     at = np.zeros(0, np.intp) if found is None else np.flatnonzero(found[1].explanations == explanation_id)
     if found is None or not len(at):
         raise BadInput(
-            f"explanation {explanation_id} has no embedding by “{embedder.name}” yet: run `neuronarium embed {slug}`"
+            f"this explanation ({explanation_id}) has no embedding by “{embedder.name}” yet: run `neuronarium embed {slug}`"
         )
     vectors, owners = found
     query = vectors.matrix.read(owners.vectors[at[:1]])[0].astype(np.float32)

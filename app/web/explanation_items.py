@@ -1,6 +1,7 @@
 """Stored explanations and scores -> what stands beside them on the neuron page."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from markupsafe import Markup
@@ -132,7 +133,19 @@ def _maker(row: ExplanationRow) -> str:
     """Who said it: a language model or a person; empty for neither."""
     if row.method == Method.HUMAN:
         return f"by {made_visible(row.provenance.author)}, who may have seen the records that scores are computed on"
-    return "" if row.provenance.explainer in ("", "none") else row.provenance.explainer
+    explainer = row.provenance.explainer
+    if explainer == NOT_TOLD:
+        return "explainer not told"
+    return "" if explainer in ("", "none") else explainer
+
+
+def usual_view(view: View, rows: Sequence[ExplanationRow], imported: bool) -> View:
+    """The view with the protocol that imported data is scored by: as published, or where no score is, as it came with its file."""
+    if not imported:
+        return view
+    used = {score.value.protocol for row in rows for score in row.scores}
+    alone = Protocol.AS_IMPORTED in used and Protocol.BILLS_5_5 not in used
+    return replace(view, protocol=Protocol.AS_IMPORTED if alone else Protocol.BILLS_5_5)
 
 
 def explanation_list(

@@ -21,6 +21,7 @@ class ItemLine(NamedTuple):
     """A neuron of a list."""
 
     id: int
+    ref: str  # `model/layer/index`
     address: str  # of its page
     place: str  # `8:101`
     model: str
@@ -106,6 +107,7 @@ class Kept:
     others: tuple[ListRow, ...]  # lists that it is not in
     comments: tuple[CommentLine, ...]
     polarities: tuple[Choice, ...]
+    blind: bool  # whether it must be said what was looked at: imported data has nothing held out
     stored: int  # the explanation just written, 0 where there is none
     refresh: str  # address from which the page takes its explanations anew, empty where nothing changed
 
@@ -146,6 +148,7 @@ def _line(store: Store, row: ListLine, action: str) -> ItemLine:
         tokens = tuple(token_text(vocabulary, token.id) for token in row.top_tokens[:TOKENS_SHOWN])
     return ItemLine(
         item.id,
+        str(ref),
         path_of(ref),
         f"{ref.layer.removesuffix('-mlp')}:{ref.index}",
         ref.model,

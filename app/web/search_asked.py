@@ -112,7 +112,7 @@ def wanted(
         method=asked.method or None,
         explainer=asked.explainer or None,
         polarity=_polarity(asked.polarity),
-        density=_range(asked.density_min, asked.density_max, "density"),
+        density=_shares(asked.density_min, asked.density_max),
         kurtosis=_range(asked.kurtosis_min, asked.kurtosis_max, "kurtosis"),
         has=_kinds(asked.has),
         lacks=_kinds(asked.lacks),
@@ -203,6 +203,16 @@ def _range(low: str, high: str, what: str) -> Range:
     if ends.low is not None and ends.high is not None and ends.low > ends.high:
         raise BadInput(f"no {what} is from {low.strip()} to {high.strip()}: give the smaller number first")
     return ends
+
+
+def _shares(low: str, high: str) -> Range:
+    found = _range(low, high, "density")
+    for text, value in ((low, found.low), (high, found.high)):
+        if value is not None and not 0 <= value <= 1:
+            raise BadInput(
+                f"“{text[:_SHOWN]}” is no density, which is a share of tokens from 0 to 1: write 0.05 for 5 %"
+            )
+    return found
 
 
 def _number(text: str, what: str) -> float | None:

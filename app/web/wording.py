@@ -10,6 +10,7 @@ from app.domain.explanations import (
     SimulatorName,
     State,
 )
+from app.domain.imported import NOT_TOLD
 
 STATES = {
     State.OK: "",
@@ -88,4 +89,6 @@ def simulated_by(simulator: str, model: str) -> str:
     """Who simulated: `chat json by endpoint / model`, or a model as published."""
     if simulator == "published":
         return f"{model}, as published" if model else "as published"
+    if simulator == NOT_TOLD:
+        return "simulator not told"
     return name(simulator) + (f" by {model}" if model else "")

@@ -82,6 +82,34 @@
   document.addEventListener("focusout", () => point(null));
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") point(null); });
 
+  // Neurons ticked to be compared. Without this the page that is led to says the same.
+  const [FEWEST, MOST] = [2, 6];
+
+  function ticked(form) {
+    const chosen = [...form.elements].filter((element) => element.checked).length;
+    const wrong = chosen < FEWEST ? "tick another one" : chosen > MOST ? "six are the most, leave some out" : "";
+    const words = chosen ? `${chosen} ticked${wrong && `: ${wrong}`}` : "Tick two to six neurons to see them side by side.";
+    const place = form.querySelector("[role=status]");
+    if (place.textContent !== words) place.textContent = words;
+    return { place, wrong };
+  }
+  // Ticks outlast a part of the page that is put in anew, and a way back to it.
+  for (const happened of ["htmx:after:swap", "pageshow"]) addEventListener(happened, () => {
+    const form = document.getElementById("compare-ticked");
+    if (form) ticked(form);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.form?.id !== "compare-ticked") return;
+    const { place, wrong } = ticked(event.target.form);
+    if (!wrong) place.classList.remove("wrong");
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.id !== "compare-ticked") return;
+    const { place, wrong } = ticked(event.target);
+    place.classList.toggle("wrong", Boolean(wrong));
+    if (wrong) event.preventDefault();
+  });
+
   // Where the focused element itself has gone (Cancel, when its job has ended), the section that it stood in has the focus.
   let around = [];
   document.addEventListener("htmx:before:swap", () => {

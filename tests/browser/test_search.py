@@ -66,3 +66,38 @@ def test_the_model_page_is_accessible(page: Page, served: Served) -> None:
     page.goto(f"{served.url}/m/tiny-random")
     page.evaluate(AXE.read_text())
     assert page.evaluate(RUN_AXE) == []
+
+
+def test_ticked_neurons_are_compared_by_keyboard(page: Page, served: Served) -> None:
+    page.goto(f"{served.url}/search?layers=0")
+    boxes, said = page.locator(".pick input"), page.locator(".ticked [role=status]")
+    boxes.nth(0).focus()
+    page.keyboard.press("Space")
+    expect(said).to_have_text("1 ticked: tick another one")
+    page.keyboard.press("Enter")
+    expect(said).to_have_class(re.compile("wrong"))
+    assert "/compare" not in page.url
+    for i in range(1, 7):
+        boxes.nth(i).check()
+    expect(said).to_have_text("7 ticked: six are the most, leave some out")
+    page.evaluate(AXE.read_text())
+    assert page.evaluate(RUN_AXE) == []
+    for i in range(2, 7):
+        boxes.nth(i).uncheck()
+    places = page.locator("#results .at").all_text_contents()[:2]
+
+    page.get_by_label("Layers").first.evaluate("field => field.closest('details').open = true")
+    page.get_by_label("Layers").fill("1")  # another search: what was ticked is not there any more
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator("#results .at").first).to_have_text(re.compile("^1:"))
+    expect(page.locator(".pick :checked")).to_have_count(0)
+    expect(said).to_have_text("Tick two to six neurons to see them side by side.")
+    page.go_back()
+    expect(page.locator("#results .at").first).to_have_text(re.compile("^0:"))
+    for i in range(2):
+        boxes.nth(i).check()
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator(".neuron h2 a")).to_have_count(2)
+    assert [
+        text.removeprefix("Neuron ") for text in page.locator(".neuron h2 a").all_text_contents()
+    ] == places

@@ -131,7 +131,7 @@ def test_a_measure_without_scores_yet_is_shown_as_such(client: TestClient):
         assert f'<option value="{key}" selected>' in page.text
         raw = client.get(f"{path}?measure={key}")  # typed by hand: a plus in an address is read as a blank
         assert raw.status_code == 200 and f'<option value="{key}" selected>' in raw.text
-    assert "no explanation yet" in page.text
+    assert "not scored" in page.text and "no explanation yet" not in page.text
 
 
 @pytest.mark.parametrize("sort", ["mean", "variance", "skewness", "kurtosis"])

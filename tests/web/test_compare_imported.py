@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from app.domain.explanations import Metric, Protocol, Sample
+from app.domain.imported import NOT_TOLD, ImportedExplanation, ImportedScore, ImportSource
 from app.jobs import import_published
 from app.jobs.import_published import ImportRequest
 from app.main import create_app
 from app.settings import Settings
 from app.store import Store
+from app.store.imported import add_explanations
 from app.store.imported_neurons import Shape
 from tests.published_world import World, put
 from tests.web.api import API, get
@@ -90,3 +93,33 @@ def test_neurons_that_an_import_brings_are_found_at_once(
     import_published.run(sqlite_store, request, lambda at: None, processes=1)
     assert published.get("/m/pub-tiny/0-mlp/4/similar").status_code == 200
     assert "0:4" in published.get("/search?model=pub-tiny").text
+
+
+def test_a_neuron_of_which_only_explanations_came_is_shown_with_their_own_scores(
+    published: TestClient, sqlite_store: Store
+) -> None:
+    measured = Protocol.AS_IMPORTED, Sample.AS_IMPORTED
+    source = ImportSource("import", NOT_TOLD, NOT_TOLD)
+    rows = [ImportedExplanation(0, 4, "boats", scores=(ImportedScore(Metric.CORRELATION, *measured, 0.625),))]
+    with sqlite_store.session() as s:
+        add_explanations(s, "pub-tiny", source, rows)
+    page = published.get("/m/pub-tiny/0-mlp/4").text
+    assert "0.62" in page and "explainer not told" in page and "nobody can tell here" in page
+    assert "no bills-5+5 score" in published.get("/m/pub-tiny/0-mlp/4?protocol=bills-5%2B5").text
+    assert "nobody can tell here" not in published.get("/m/pub-tiny/0-mlp/1").text
+    published.post("/lists", data={"name": "Boats"})
+    published.post("/lists/boats/items", data={"q": "0:4"})
+    listed = published.get("/lists/boats").text
+    assert "0.62" in listed and "as-imported" in listed and "not scored" not in listed
+    beside = published.get("/compare?n=pub-tiny/0-mlp/4&n=pub-tiny/0-mlp/1").text
+    assert "0.62" in beside and "undefined" not in beside and "fewer than two" in beside
+
+
+def test_imported_data_has_nothing_held_out_to_ask_for_a_word_on(published: TestClient) -> None:
+    kept = published.get("/m/pub-tiny/0-mlp/1/kept").text
+    assert "It stays for good" in kept and "marked “explain”" not in kept
+    assert "token-lookup baseline" not in published.get("/").text
+
+
+def test_collected_data_has(client: TestClient) -> None:
+    assert "marked “explain”" in client.get("/m/tiny-random/0-mlp/3/kept").text

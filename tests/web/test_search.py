@@ -158,6 +158,7 @@ def test_the_form_says_what_was_asked(client: TestClient) -> None:
         ({"min": "9" * 5000}, "number"),
         ({"min": "1", "max": "0"}, "smaller"),
         ({"density_min": "1e999"}, "density"),
+        ({"density_max": "5"}, "from 0 to 1"),
         ({"polarity": "both"}, "positive, negative"),
         ({"sort": "beauty"}, "kurtosis"),
         ({"sort": "relevance"}, "by meaning"),
@@ -240,3 +241,11 @@ def test_an_empty_store_says_what_to_do(tmp_path: Any) -> None:
         page = markup.read(client.get("/search").text)
         assert "collection has to end first" in page.one("p", role="alert").text
         assert client.get(SEARCH).status_code == 404
+
+
+def test_a_sort_by_what_nobody_has_says_so(client: TestClient, tiny_store: Store) -> None:
+    said = "None of these has a value of “score − token lookup” by this score"
+    say(tiny_store, 5, "boats that sail")
+    assert said in client.get("/search", params={"sort": "gain", "q": "boats"}).text
+    assert "None of these" not in client.get("/search", params={"sort": "gain"}).text
+    assert "None of these" not in client.get("/search", params={"sort": "kurtosis", "q": "boats"}).text

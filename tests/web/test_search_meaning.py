@@ -104,7 +104,9 @@ def test_meaning_finds_what_words_do_not(opened: Open, tiny_store: Store, tmp_pa
     assert [e["href"] for e in page.find("a", "at")][:2] == [
         f"/m/tiny-random/0-mlp/{i['index']}" for i in answer["items"][:2]
     ]
-    assert page.find("span", "near")[0].text == f"similarity {near[0]:.2f}" and not page.find("span", "ways")
+    assert page.find("span", "near")[0].text == f"similarity {near[0]:.2f}" and not page.find(
+        "span", "found-by"
+    )
     assert "nearest in meaning" in page.one("p", "summed").text
     assert [e["value"] for e in page.find("input", type="radio") if "checked" in e.attributes] == ["meaning"]
 
@@ -112,7 +114,7 @@ def test_meaning_finds_what_words_do_not(opened: Open, tiny_store: Store, tmp_pa
     first = both["items"][0]
     assert first["index"] == 1 and first["found_by"] == ["words", "meaning"]
     shown = markup.read(client.get("/search?q=storms&mode=both").text)
-    ways = [e.text for e in shown.find("span", "ways")]
+    ways = [e.text for e in shown.find("span", "found-by")]
     assert ways[0] == "by words and meaning" and set(ways[1:]) == {"by meaning"}
 
     for filters in (

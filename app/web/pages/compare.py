@@ -16,7 +16,7 @@ from app.web.compare_contexts import Block, Column, ComparedToken, ComparePage
 from app.web.compare_neurons import SharedExcerpt, Side
 from app.web.dependencies import FactsDep, StoreDep
 from app.web.exemplars import Exemplars
-from app.web.explanation_items import explanation_list, path_of
+from app.web.explanation_items import explanation_list, path_of, usual_view
 from app.web.heat_lines import line, place_of
 from app.web.model_cache import ModelCache
 from app.web.neuron_contexts import Choice, ExplanationItem
@@ -109,8 +109,8 @@ def _column(side: Side, refs: Sequence[NeuronRef], several: bool, view: View) ->
 
 def best_said(side: Side, view: View) -> ExplanationItem | None:
     """The explanation that the neuron's page leads with; None where nobody said anything."""
-    if side.facts.imported and view.protocol is Protocol.HELDOUT_FULL:
-        view = replace(view, protocol=Protocol.BILLS_5_5)
+    if view.protocol is Protocol.HELDOUT_FULL:
+        view = usual_view(view, side.sheet.explanations, side.facts.imported)
     listed = explanation_list(side.ref, side.sheet.explanations, view, (), side.facts.imported)
     return next((item for item in listed.items if not item.failed), None)
 

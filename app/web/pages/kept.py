@@ -9,11 +9,13 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.domain.neurons import NeuronRef, Polarity
+from app.errors import NotFound
 from app.store import Store, bookmarks, comments, human, kept_names, list_items, lists
 from app.web.author import Names, NamesDep, Who, WhoDep
 from app.web.dependencies import StoreDep
 from app.web.explanation_items import path_of
 from app.web.list_contexts import Kept, KeptFragment, KeptPage, comment_lines
+from app.web.model_cache import ModelCache
 from app.web.neuron_contexts import Choice
 from app.web.neuron_view import parse
 from app.web.pages.neuron_actions import is_htmx
@@ -24,7 +26,9 @@ router = APIRouter(include_in_schema=False, prefix="/m/{model}/{layer}/{index:in
 Text = Annotated[str, Form()]
 
 
-def kept(store: Store, ref: NeuronRef, who: Who, stored: int = 0, refresh: str = "") -> Kept:
+def kept(
+    store: Store, facts: ModelCache, ref: NeuronRef, who: Who, stored: int = 0, refresh: str = ""
+) -> Kept:
     """Raises NotFound for a neuron of which nothing is there."""
     with store.session() as session:
         inside = lists.containing(session, ref)
@@ -42,9 +46,17 @@ def kept(store: Store, ref: NeuronRef, who: Who, stored: int = 0, refresh: str =
         tuple(others),
         comment_lines(said, who.owner),
         tuple(Choice(p.value, p.value, p is Polarity.POSITIVE) for p in Polarity),
+        not _imported(facts, ref.model),
         stored,
         refresh,
     )
+
+
+def _imported(facts: ModelCache, model: str) -> bool:
+    try:
+        return facts.get(model).imported
+    except NotFound:  # what people keep outlives collections
+        return False
 
 
 def answer(
@@ -54,7 +66,9 @@ def answer(
     if is_htmx(request):
         now = urlsplit(request.headers.get("hx-current-url", "")).query
         refresh = path_of(ref) + parse(dict(parse_qsl(now))).query(job="") if stored else ""
-        response: Response = page("_kept.html", KeptFragment(kept(store, ref, who, stored, refresh)))
+        response: Response = page(
+            "_kept.html", KeptFragment(kept(store, request.app.state.facts, ref, who, stored, refresh))
+        )
     elif stored:
         response = RedirectResponse(f"{path_of(ref)}#explanation-{stored}", 303)
     else:
@@ -66,7 +80,7 @@ def answer(
 def show(request: Request, model: str, layer: str, index: int, store: StoreDep, who: WhoDep) -> Response:
     """All that people keep of this neuron."""
     ref = NeuronRef(model, layer, index)
-    found = kept(store, ref, who)
+    found = kept(store, request.app.state.facts, ref, who)
     if is_htmx(request):
         return page("_kept.html", KeptFragment(found))
     name = f"{layer.removesuffix('-mlp')}:{index}"

@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 from app.domain.explanations import State
 from app.domain.vocabulary import Vocabulary
 from app.errors import BadInput, NotFound
+from app.store import list_lines, names
 from app.store import models as stored_models
 from app.store import neurons as stored_neurons
 from app.store import scores as stored_scores
@@ -73,6 +74,8 @@ class NeuronLine:
     address: str
     tokens: tuple[str, ...]
     interval: Markup | None
+    said: str  # the best explanation by the measure, else the newest; empty where there is none
+    method: str  # of that explanation
     state: str  # why there is no score, in words
     statistic: str  # that the list is sorted by and has no column of its own for; empty where it has
 
@@ -106,18 +109,25 @@ def token_text(vocabulary: Vocabulary, id: int) -> str:
     return vocabulary.shown[id].replace("\n", "↵").replace("\t", "⇥")[:40]
 
 
-def line(row: NeuronRow, vocabulary: Vocabulary, by: NeuronSort) -> NeuronLine:
-    """A row of the store as the list shows it, sorted as it is."""
+def line(row: NeuronRow, vocabulary: Vocabulary, by: NeuronSort, newest: tuple[str, str]) -> NeuronLine:
+    """A row of the store as the list shows it, sorted as it is; `newest` is an explanation without a score by the measure."""
     best = row.best
     drawn = None
     if best is not None and best.value is not None:
         drawn = charts.interval(best.value, best.low, best.high)
+    said, method = (best.text, best.method) if best is not None else newest
     return NeuronLine(
         row=row,
         address=f"/m/{row.ref.model}/{row.ref.layer}/{row.ref.index}",
         tokens=tuple(token_text(vocabulary, token.id) for token in row.top_tokens[:TOKENS_SHOWN]),
         interval=drawn,
-        state=STATE_WORDS.get(best.state, "") if best is not None else "no explanation yet",
+        said=said,
+        method=method,
+        state=STATE_WORDS.get(best.state, "")
+        if best is not None
+        else "not scored"
+        if said
+        else "no explanation yet",
         statistic=short(STATISTICS[by](row)) if by in STATISTICS else "",
     )
 
@@ -176,6 +186,12 @@ def show(
             session, model, layer, by, descending, cursor or None, PAGE_SIZE,
             chosen.protocol, chosen.metric, chosen.sample,
         )  # fmt: skip
+        unscored = [row.index for row in found.items if row.best is None]
+        newest = (
+            list_lines.newest(session, names.part(session, model, layer).layer_id, unscored)
+            if unscored
+            else {}
+        )
     vocabulary = stored_models.cached_vocabulary(store, model)
     place = [each.slug for each in layers].index(this.slug)
     asked = chosen.key if measure else None
@@ -204,7 +220,7 @@ def show(
         layer=this,
         before=layers[place - 1] if place > 0 else None,
         after=layers[place + 1] if place + 1 < len(layers) else None,
-        lines=tuple(line(row, vocabulary, by) for row in found.items),
+        lines=tuple(line(row, vocabulary, by, newest.get(row.index, ("", ""))) for row in found.items),
         sorts=tuple(links),
         sort=by.value,
         statistic=by.value if by in STATISTICS else "",

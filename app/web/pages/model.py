@@ -193,8 +193,10 @@ def show(request: Request, store: StoreDep, model: str, measure: str = "") -> HT
 
 
 def histogram_spec(bars: tuple[Bar, ...]) -> vega.Spec:
-    """The distribution of best scores over all neurons."""
-    return vega.bars_spec(bar_rows(bars), "best score, from", "neurons")
+    """The distribution of best scores over all neurons; what is empty below zero is left out."""
+    zero = next((i for i, bar in enumerate(bars) if bar.low == 0), 0)
+    first = next((i for i, bar in enumerate(bars[:zero]) if bar.neurons), zero)
+    return vega.bars_spec(bar_rows(bars[first:]), "best score, from", "neurons")
 
 
 def methods_spec(lines: tuple[MethodLine, ...]) -> vega.Spec:

@@ -22,7 +22,7 @@ from app.store.sheets import Sheet, sheet
 from app.web import charts, heatmap, relation_views, wording
 from app.web.contexts import Chrome
 from app.web.exemplars import Exemplars, shares
-from app.web.explanation_items import explain_form, explanation_list, path_of
+from app.web.explanation_items import explain_form, explanation_list, path_of, usual_view
 from app.web.live import NO_JOB, live
 from app.web.model_cache import ModelCache, ModelFacts
 from app.web.neuron_contexts import (
@@ -65,7 +65,7 @@ async def show_neuron(request: Request) -> HTMLResponse:
     view = parse(request.query_params)
     seen = await run_in_threadpool(_see, request, state.store, state.facts, ref, view)
     if seen.facts.imported and "protocol" not in request.query_params:
-        view = replace(view, protocol=Protocol.BILLS_5_5)
+        view = usual_view(view, seen.evidence.explanations, imported=True)
     statistics = seen.evidence.statistics
     exemplars = Exemplars(seen.facts, ref, seen.evidence.records, view)
     main = _main(exemplars, seen.compared, shares(statistics.sign_shares), statistics.position0)

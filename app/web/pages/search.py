@@ -112,7 +112,7 @@ def found(here: Scene, asked: Asked, outcome: Outcome) -> Results:
             for each in outcome.choices
         ),
         token=shown[outcome.token] if outcome.token is not None and outcome.token >= 0 else "",
-        notes=outcome.notes,
+        notes=(*outcome.notes, *_valueless(outcome)),
         within=outcome.within,
         meaning=_meaning_words(outcome),
         exports=tuple(
@@ -131,6 +131,23 @@ def found(here: Scene, asked: Asked, outcome: Outcome) -> Results:
         previous=asked.address(cursor=listed.previous) if listed.previous else None,
         json=asked.address("/api/v1/search", model=here.model),
     )
+
+
+def _valueless(outcome: Outcome) -> tuple[str, ...]:
+    """Those without a value come last: where the first has none, nobody has."""
+    by, listed = outcome.wanted.sort, outcome.page
+    if by not in EXTRA or not listed.items or listed.previous or _known(EXTRA[by](listed.items[0])):
+        return ()
+    why = (
+        " by this score: it needs one of token lookup and one of another explanation"
+        if by is SearchSort.GAIN
+        else ""
+    )
+    return (f"None of these has a value of “{LABELS[by]}”{why}. They come by layer and index.",)
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and value == value
 
 
 def marked(text: str, query: text_query.TextQuery | None) -> Markup:
