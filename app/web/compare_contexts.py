@@ -131,6 +131,7 @@ class CompareExplanationsPage:
     name: str
     here: str
     statements: tuple[Statement, ...]
+    scorable: bool  # the neuron has records
     measures: tuple[MeasureLine, ...]
     pairs: tuple[PairLine, ...]
     why_no_pairs: str

@@ -100,9 +100,12 @@ def test_a_neuron_of_which_only_explanations_came_is_shown_with_their_own_scores
 ) -> None:
     measured = Protocol.AS_IMPORTED, Sample.AS_IMPORTED
     source = ImportSource("import", NOT_TOLD, NOT_TOLD)
-    rows = [ImportedExplanation(0, 4, "boats", scores=(ImportedScore(Metric.CORRELATION, *measured, 0.625),))]
+    score = ImportedScore(Metric.CORRELATION, *measured, 0.625)
+    rows = [ImportedExplanation(0, 4, "boats", scores=(score,)), ImportedExplanation(0, 4, "ships")]
     with sqlite_store.session() as s:
-        add_explanations(s, "pub-tiny", source, rows)
+        ids = add_explanations(s, "pub-tiny", source, rows).ids
+    words = published.get(f"/compare?explanations={ids[0]}&explanations={ids[1]}").text
+    assert "whose activations are not in this store" in words and "Score it" not in words
     page = published.get("/m/pub-tiny/0-mlp/4").text
     assert "0.62" in page and "explainer not told" in page and "nobody can tell here" in page
     assert "no bills-5+5 score" in published.get("/m/pub-tiny/0-mlp/4?protocol=bills-5%2B5").text

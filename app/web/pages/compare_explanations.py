@@ -46,6 +46,7 @@ def answer(
         name,
         path_of(found.ref),
         tuple(_statement(found, i, ids) for i in range(len(ids))),
+        bool(len(found.sheet.records)),
         tuple(_measure(each) for each in found.measures),
         tuple(_pair(each, letters) for each in found.pairs),
         ""
