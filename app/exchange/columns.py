@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol
-from app.domain.imported import NOT_TOLD, ImportedExplanation
+from app.domain.imported import NOT_TOLD, Examples, ImportedExplanation
 from app.errors import BadInput
-from app.exchange import values
+from app.exchange import sequences, values
 from app.exchange.files import Row, shown
 
 # What files call it, the likeliest first. Compared without case, blanks as underscores.
@@ -49,6 +49,8 @@ class Given(NamedTuple):
     source: Source
     explanation: ImportedExplanation
     notes: tuple[str, ...] = ()
+    examples: Examples | None = None  # texts with activations that came with it
+    sentences: bytes | None = None  # those made up for its neuron, as `sentences.table` has them
 
 
 class Skipped(NamedTuple):
@@ -154,7 +156,8 @@ def given(row: Row, found: Mapping[str, str], wishes: Wishes, *, blank_is_none: 
         scores,
         values.moment(cell("created")),
     )
-    return Given(row.line, values.word(cell("model"), ""), source, explanation, notes)
+    examples, left_out = sequences.examples(row.values)
+    return Given(row.line, values.word(cell("model"), ""), source, explanation, (*notes, *left_out), examples)
 
 
 def plain(name: str) -> str:

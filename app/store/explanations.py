@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select, text
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, select, text
 
 from app.domain.explanations import Provenance, State, Usage
 from app.domain.neurons import NeuronRef, Polarity
@@ -165,6 +165,9 @@ def _select(where: ColumnElement[bool], *more: ColumnElement[Any]) -> Select[Any
             o.code_version,
             o.author,
             t.messages.c.hash.label("messages_hash"),
+            exists()
+            .where(t.simulations.c.explanation_id == t.explanations.c.id, t.simulations.c.state == State.OK)
+            .label("simulated"),
             *more,
         )
         .join(t.origins, o.id == t.explanations.c.origin_id)
@@ -204,6 +207,7 @@ def _rows(s: Session, query: Select[Any]) -> list[ExplanationRow]:
             job_id=row.job_id,
             created_at=row.created_at,
             scores=tuple(by_explanation.get(row.id, ())),
+            simulated=row.simulated,
         )
         for row in found
     ]

@@ -7,10 +7,11 @@ import numpy as np
 from sqlalchemy import select
 
 from app.domain.explanations import Metric, Protocol, Sample
-from app.domain.neurons import Float64, Int32, UInt8
+from app.domain.neurons import Float64, Int32, Kind, UInt8
 from app.domain.published import RelationKind
-from app.store import codec, excerpts, models, names, packed_simulations
+from app.store import codec, excerpts, imported_simulations, models, names, packed_simulations
 from app.store import tables as t
+from app.store.examples import NO_FILE
 from app.store.neurons import number
 from app.store.packed_simulations import Unpacked
 from app.store.published_explanations import METRICS
@@ -70,16 +71,18 @@ def record_chunk(s: Session, slug: str, layer: str, first: int, last: int) -> It
     )
     for row in s.execute(query):
         source = codec.decode_source(row.data)
-        if source is None:
+        if source is None or source[1] == NO_FILE:
             continue
         found = codec.decode_records(row.data)
+        kinds = part.kinds[found.slots]
+        read = kinds != Kind.GIVEN  # examples beside statements are none of the file's
         yield StoredRecord(
             row.id - zero,
             (number(row.mean), number(row.variance), number(row.skewness), number(row.kurtosis)),
             source[0],
-            part.kinds[found.slots],
-            found.excerpts,
-            codec.decode_exact(row.data),
+            kinds[read],
+            found.excerpts[read],
+            codec.decode_exact(row.data)[read],
         )
 
 
@@ -136,9 +139,8 @@ def _simulations(s: Session, ids: Sequence[int]) -> dict[int, tuple[Unpacked, st
     )
     found = {}
     for row in s.execute(query):
-        scale = next((name for name in _SCALES if name in row.json), "")
-        found[row.explanation_id] = (packed_simulations.unpack(row.data), scale)
+        found[row.explanation_id] = (
+            packed_simulations.unpack(row.data),
+            imported_simulations.scale_of(row.json),
+        )
     return found
-
-
-_SCALES = ("neuron_activations", "simulated_normalized_activations")

@@ -225,6 +225,7 @@ class ExplanationRow:
     job_id: str | None
     created_at: datetime
     scores: tuple[ScoreRow, ...] = ()
+    simulated: bool = False  # there is a simulation from it that came about
 
     @property
     def method(self) -> str:

@@ -28,7 +28,8 @@ _SHEET = (
 _EXPLANATIONS = (
     "SELECT e.id, e.state, e.reason, e.text, e.polarity, e.seed, e.excerpts, e.tokens_in, e.tokens_out, e.cost_usd, "
     "e.seconds, e.calls, e.collection_id, e.job_id, e.created_at, o.method, o.explainer, o.prompt_version, "
-    "o.parameters_json, o.code_version, o.author, m.hash FROM explanations e JOIN origins o ON o.id = e.origin_id "
+    "o.parameters_json, o.code_version, o.author, m.hash, "
+    "EXISTS (SELECT 1 FROM simulations si WHERE si.explanation_id = e.id AND si.state = 0) FROM explanations e JOIN origins o ON o.id = e.origin_id "
     "LEFT JOIN messages m ON m.id = e.messages_id WHERE e.layer_id = ? AND e.neuron = ? ORDER BY e.id DESC"
 )
 _SCORES = (
@@ -182,6 +183,7 @@ def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
             job_id=r[13],
             created_at=_moment(r[14]),
             scores=tuple(scores.get(r[0], ())),
+            simulated=bool(r[22]),
         )
         for r in _all(s, _EXPLANATIONS, (layer, ref.index))
     ]

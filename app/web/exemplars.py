@@ -105,10 +105,11 @@ class Exemplars:
                     self.bottom(limit),
                     *self.bands(),
                     self.random(limit),
+                    *self.given(limit),
                 ]
             case Show.TOP:
                 glimpse = self.plan("Most negative", "", Kind.BOTTOM, -1, GLIMPSE, Show.BOTTOM)
-                return [self.top(limit), *([glimpse] if len(glimpse.rows) else [])]
+                return [self.top(limit), *([glimpse] if len(glimpse.rows) else []), *self.given(limit)]
             case Show.BOTTOM:
                 return [self.bottom(limit)]
             case Show.RANDOM:
@@ -140,6 +141,14 @@ class Exemplars:
     def random(self, limit: int | None) -> Plan:
         """Drawn from everything, in the order they were drawn."""
         return self.plan("Random", "drawn from all excerpts alike", Kind.RANDOM, 1, limit, ordered=False)
+
+    def given(self, limit: int | None) -> list[Plan]:
+        """Examples that came beside a statement, where there are any."""
+        if not self.facts.imported:
+            return []
+        note = "beside an explanation; how they were chosen is not told"
+        plan = self.plan("Given as examples", note, Kind.GIVEN, 1, limit)
+        return [plan] if len(plan.rows) else []
 
     def bands(self) -> list[Plan]:
         """The four quantile bands, strongest first."""

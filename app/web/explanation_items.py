@@ -99,7 +99,7 @@ def item(row: ExplanationRow, view: View) -> ExplanationItem:
     if of is not None and of.simulator != NOT_TOLD:
         scored_by = wording.simulated_by(of.simulator, of.simulator_model)
     compare = ""
-    if row.method == Method.TOKEN_LOOKUP or any(s.simulation_id is not None for s in row.scores):
+    if row.method == Method.TOKEN_LOOKUP or row.simulated:
         compare = path_of(row.ref) + view.query(
             show=Show.COMPARE,
             explanation=row.id,

@@ -240,6 +240,7 @@ class NeuronPage:
     api: str
     imported: bool
     bare: bool  # only explanations of it were imported
+    measured: bool  # it has records of a collection or of a file of activations, and statistics
     related: tuple[RelatedView, ...]
 
 

@@ -38,9 +38,7 @@ def _of_simulation(row: SimulationRow) -> Predicted | None:
     if row.simulated is None:
         return None
     return Predicted(
-        wording.simulated_by(row.simulator, row.simulator_model)
-        if row.actual is None
-        else f"{row.simulator_model}, as published",
+        wording.simulated_by(row.simulator, row.simulator_model),
         row.id,
         row.simulated.excerpts,
         row.simulated.expected,

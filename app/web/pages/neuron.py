@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.domain.explanations import Method, Protocol, State
-from app.domain.neurons import NeuronRef
+from app.domain.neurons import Kind, NeuronRef
 from app.errors import NotFound
 from app.settings import Endpoint
 from app.store import Session, Store, simulations
@@ -129,6 +129,7 @@ def neuron_page(
     statistics = evidence.statistics
     imported = facts.imported
     bare = imported and not len(evidence.records)
+    measured = not imported or bool((evidence.records.kinds != Kind.GIVEN).any())
     here = path_of(ref)
     at = facts.layers.index(layer)
     combinations = shares(statistics.sign_shares)
@@ -154,7 +155,7 @@ def neuron_page(
         main.values,
         main.note,
         _top_tokens(facts, evidence.top_tokens),
-        explanation_list(ref, evidence.explanations, view, endpoints, imported, scorable=not bare),
+        explanation_list(ref, evidence.explanations, view, endpoints, imported, scorable=measured),
         view.explanation,
         _placed(_rendered_form(view.protocol, tuple((e.name, e.model) for e in endpoints), imported), here),
         seen.live,
@@ -163,6 +164,7 @@ def neuron_page(
         f"/api/v1/models/{ref.model}/layers/{ref.layer}/neurons/{ref.index}",
         imported,
         bare,
+        measured,
         relation_views.views(evidence.relations, ref, facts),
     )
 
@@ -234,7 +236,8 @@ def _main(
     sign = row.polarity.sign
     if simulation is not None and simulation.simulated is not None and simulation.actual is not None:
         excerpts, expected = simulation.simulated.excerpts, simulation.simulated.expected
-        note = f"“{row.text}” simulated by {simulation.simulator_model}, as published"
+        by = wording.simulated_by(simulation.simulator, simulation.simulator_model)
+        note = f"“{row.text}” simulated{' by' if simulation.simulator_model else ','} {by}"
         there = exemplars.published(excerpts, simulation.actual)
         calibrated = "neuron_activations" in simulation.parameters_json
         return Main(there.compared(excerpts, expected, sign, own_scale=calibrated), note=note)
