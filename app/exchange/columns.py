@@ -1,7 +1,7 @@
 """Rows with named columns: which column is which, and a row -> an explanation with where it comes from."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol
@@ -29,6 +29,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 NEEDED = ("layer", "neuron", "explanation")
 METHOD = "import"
+SIMULATED = "explanation"  # the column that simulated values beside it are from
 
 
 class Source(NamedTuple):
@@ -157,6 +158,12 @@ def given(row: Row, found: Mapping[str, str], wishes: Wishes, *, blank_is_none: 
         values.moment(cell("created")),
     )
     examples, left_out = sequences.examples(row.values)
+    if examples is not None and examples.simulation is not None and found["explanation"] != SIMULATED:
+        examples = replace(examples, simulation=None)
+        left_out = (
+            *left_out,
+            f"its simulated values were left out: they are not from “{shown(found['explanation'])}”",
+        )
     return Given(row.line, values.word(cell("model"), ""), source, explanation, (*notes, *left_out), examples)
 
 

@@ -109,7 +109,9 @@ class Exemplars:
                 ]
             case Show.TOP:
                 glimpse = self.plan("Most negative", "", Kind.BOTTOM, -1, GLIMPSE, Show.BOTTOM)
-                return [self.top(limit), *([glimpse] if len(glimpse.rows) else []), *self.given(limit)]
+                top, given = self.top(limit), self.given(limit)
+                shown = [top] if len(top.rows) or not given else []
+                return [*shown, *([glimpse] if len(glimpse.rows) else []), *given]
             case Show.BOTTOM:
                 return [self.bottom(limit)]
             case Show.RANDOM:

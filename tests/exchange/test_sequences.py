@@ -14,6 +14,7 @@ from sqlalchemy import select
 from app.domain.neurons import Kind, NeuronRef, Split
 from app.domain.published import RelationKind
 from app.exchange import sequences
+from app.exchange.columns import Wishes
 from app.exchange.importing import Asked, run
 from app.exchange.report import Report
 from app.jobs import export_published, import_published
@@ -135,6 +136,17 @@ def test_sequences_become_records_and_simulations(store: Store, world: World, co
     again = come_in(one)
     assert (again.added, again.same, again.records, again.simulations) == (0, 1, 0, 0)
     assert records(store) == wanted and len(simulated(store)) == 1
+
+
+def test_simulated_values_go_with_the_statement_that_they_are_from(
+    store: Store, world: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "six.json"
+    file.write_text(json.dumps([{**row(world), "by_hand": "shops, I think"}]))
+    wishes = Wishes(method="human", columns={"explanation": "by_hand"})
+    report = run(store, Asked(file, "pub-tiny", shape=SHAPE, wishes=wishes))
+    assert (report.added, report.records, report.simulations) == (1, 4, 0)
+    assert "not from “by_hand”" in report.notes[0].reason and simulated(store) == []
 
 
 def test_excerpts_are_stored_once_whoever_brings_them(store: Store, world: World, come_in: ComeIn) -> None:
@@ -278,7 +290,9 @@ def test_simulated_values_of_another_scale_are_left_out_alone() -> None:
 
 
 numbers = (
-    st.floats(-(2.0**127), 2.0**127, width=32) | st.integers(-100, 100) | st.floats(-10, 10).map(lambda x: round(x, 4))
+    st.floats(-(2.0**127), 2.0**127, width=32)
+    | st.integers(-100, 100)
+    | st.floats(-10, 10).map(lambda x: round(x, 4))
 )
 texts = st.lists(st.tuples(st.text(max_size=3), numbers), min_size=3, max_size=3)
 

@@ -19,7 +19,7 @@ from app.settings import Endpoint
 from app.store import Session, Store, simulations
 from app.store.rows import ExplanationRow, SimulationRow, StoredTokens
 from app.store.sheets import Sheet, sheet
-from app.web import charts, heatmap, relation_views, wording
+from app.web import charts, heatmap, relation_views, sentence_lines, wording
 from app.web.contexts import Chrome
 from app.web.exemplars import Exemplars, shares
 from app.web.explanation_items import explain_form, explanation_list, path_of
@@ -166,6 +166,7 @@ def neuron_page(
         bare,
         measured,
         relation_views.views(evidence.relations, ref, facts),
+        sentence_lines.lines(evidence.relations),
     )
 
 
