@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import select
 
 from app.domain.explanations import Metric, Protocol, Sample
-from app.domain.neurons import Float64, Int32, Kind, UInt8
+from app.domain.neurons import Float64, Int32, UInt8
 from app.domain.published import RelationKind
 from app.store import codec, excerpts, imported_simulations, models, names, packed_simulations
 from app.store import tables as t
@@ -19,7 +19,7 @@ from app.store.session import Session
 
 
 class StoredRecord(NamedTuple):
-    """One neuron's published activations. R records of T tokens."""
+    """One neuron's published activations. R records of T tokens, also those given as examples, which are of no file."""
 
     neuron: int
     statistics: tuple[float, float, float, float]  # NaN where undefined
@@ -74,15 +74,13 @@ def record_chunk(s: Session, slug: str, layer: str, first: int, last: int) -> It
         if source is None or source[1] == NO_FILE:
             continue
         found = codec.decode_records(row.data)
-        kinds = part.kinds[found.slots]
-        read = kinds != Kind.GIVEN  # examples beside statements are none of the file's
         yield StoredRecord(
             row.id - zero,
             (number(row.mean), number(row.variance), number(row.skewness), number(row.kurtosis)),
             source[0],
-            kinds[read],
-            found.excerpts[read],
-            codec.decode_exact(row.data)[read],
+            part.kinds[found.slots],
+            found.excerpts,
+            codec.decode_exact(row.data),
         )
 
 
