@@ -14,7 +14,8 @@ from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, NotFound
 from app.store import collections, cursors, heldout, names, scores, sql
 from app.store import tables as t
-from app.store.rows import ExplanationRow, Page
+from app.store.explanation_rows import ExplanationRow
+from app.store.rows import Page
 from app.store.session import Session, writing
 
 _KEYED = text("key IS NOT NULL")

@@ -13,8 +13,9 @@ from app.domain.neurons import Bool, Float64
 from app.errors import BadInput, NotFound
 from app.store import best, heldout, names, packing, sql
 from app.store import tables as t
+from app.store.explanation_rows import ScoreRow
 from app.store.heldout import seen_documents
-from app.store.rows import QUANTILES, SCORE_EDGES, LayerScores, ScoreRow
+from app.store.rows import QUANTILES, SCORE_EDGES, LayerScores
 from app.store.session import Session, writing
 from app.store.simulations import collection_of
 from app.store.types import METRICS, PROTOCOLS, SAMPLES, STATES

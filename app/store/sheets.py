@@ -11,9 +11,10 @@ from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import NotFound
 from app.store import heldout, names, neurons, packing, relations, types
 from app.store import tables as t
+from app.store.explanation_rows import ExplanationRow, ScoreRow
 from app.store.neurons import number
 from app.store.relations import Relation
-from app.store.rows import ExplanationRow, ScoreRow, StoredExcerpts, StoredTokens
+from app.store.rows import StoredExcerpts, StoredTokens
 from app.store.scores import simulator_of
 from app.store.session import Session
 

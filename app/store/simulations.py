@@ -10,7 +10,8 @@ from app.domain.explanations import Simulated, State, Usage
 from app.errors import BadInput, NotFound
 from app.store import collections, excerpts, packed_simulations, packing, sql
 from app.store import tables as t
-from app.store.rows import CollectionState, SimulationRow
+from app.store.explanation_rows import SimulationRow
+from app.store.rows import CollectionState
 from app.store.session import Session, writing
 
 

@@ -10,7 +10,7 @@ from app.domain.imported import NOT_TOLD, claims
 from app.domain.neurons import NeuronRef, Polarity
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
-from app.store.rows import ExplanationRow, ScoreRow
+from app.store.explanation_rows import ExplanationRow, ScoreRow
 from app.web import charts, compare_address, wording
 from app.web.formats import moment, number, plural, seconds, usd
 from app.web.formats import shown as made_visible

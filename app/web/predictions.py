@@ -6,7 +6,7 @@ from app.domain.explanations import Method, State
 from app.domain.neurons import Float32, Int32, Kind, Polarity, Records, Split
 from app.domain.token_lookup import lookup_records, token_means
 from app.store import Session, simulations
-from app.store.rows import ExplanationRow, SimulationRow
+from app.store.explanation_rows import ExplanationRow, SimulationRow
 from app.web import wording
 
 

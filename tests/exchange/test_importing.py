@@ -20,8 +20,8 @@ from app.exchange.forms import Form
 from app.exchange.importing import Asked, run
 from app.exchange.report import Report
 from app.store import Store, explanations, models
+from app.store.explanation_rows import ExplanationRow
 from app.store.imported_neurons import Shape
-from app.store.rows import ExplanationRow
 from tests.conftest import Full
 
 Write = Callable[..., Path]

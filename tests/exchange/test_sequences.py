@@ -34,8 +34,8 @@ from app.store import (
 )
 from app.store import tables as t
 from app.store.excerpts import ExcerptCache
+from app.store.explanation_rows import SimulationRow
 from app.store.imported_neurons import Shape
-from app.store.rows import SimulationRow
 from tests.conftest import Full
 from tests.published_world import World, put
 

@@ -17,7 +17,8 @@ from app.domain.neurons import Kind, NeuronRef
 from app.errors import NotFound
 from app.settings import Endpoint
 from app.store import Session, Store, simulations
-from app.store.rows import ExplanationRow, SimulationRow, StoredTokens
+from app.store.explanation_rows import ExplanationRow, SimulationRow
+from app.store.rows import StoredTokens
 from app.store.sheets import Sheet, sheet
 from app.web import charts, heatmap, relation_views, sentence_lines, wording
 from app.web.contexts import Chrome
