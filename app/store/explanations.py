@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, select, t
 from app.domain.explanations import Provenance, State, Usage
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, NotFound
-from app.store import collections, cursors, heldout, names, scores, sql
+from app.store import collections, cursors, heldout, names, origins, scores, sql
 from app.store import tables as t
 from app.store.explanation_rows import ExplanationRow
 from app.store.rows import Page
@@ -63,7 +63,15 @@ def add(
             "layer_id": part.layer_id,
             "neuron": ref.index,
             "collection_id": part.collection_id,
-            "origin_id": _origin(s, provenance),
+            "origin_id": origins.origin_id(
+                s,
+                method=provenance.method,
+                explainer=provenance.explainer,
+                author=provenance.author,
+                prompt_version=provenance.prompt_version,
+                parameters_json=provenance.parameters_json,
+                code_version=provenance.code_version,
+            ),
             "polarity": polarity,
             "state": state,
             "reason": reason,
@@ -131,18 +139,6 @@ def recent_page(s: Session, cursor: str | None = None, limit: int = 50) -> Page[
         previous=f"-{rows[0].id}" if has_previous else None,
         total=s.execute(select(func.count()).select_from(t.explanations).where(_RECENT)).scalar_one(),
     )
-
-
-def _origin(s: Session, made: Provenance) -> int:
-    words = {
-        "method": made.method,
-        "explainer": made.explainer,
-        "prompt_version": made.prompt_version,
-        "parameters_json": made.parameters_json,
-        "code_version": made.code_version,
-        "author": made.author,
-    }
-    return sql.interned(s, t.origins, "digest", sql.digest(*words.values()), **words)
 
 
 def _messages(s: Session, made: Provenance) -> int | None:

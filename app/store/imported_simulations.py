@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.domain.explanations import State
 from app.domain.published import PublishedSimulation
-from app.store import bulk, packed_simulations, sql
+from app.store import bulk, origins, packed_simulations
 from app.store import tables as t
 from app.store import types as kinds
 from app.store.imported_neurons import Collection
@@ -46,7 +46,7 @@ def add(
     rows = []
     for simulation_id, (id_, simulation) in zip(new, wanted.items(), strict=True):
         parameters = f'{{"imported": true, "scale": "{_scale(simulation)}"}}'
-        parameters_id = sql.interned(s, t.parameters, "digest", sql.digest(parameters), json=parameters)
+        parameters_id = origins.parameters_id(s, parameters)
         data = packed_simulations.pack(
             library.ordinals(simulation.digests),
             simulation.expected,

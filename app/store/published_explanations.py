@@ -14,7 +14,7 @@ from app.domain.neurons import Bool, Kind, UInt8
 from app.domain.published import Explained, PublishedSimulation, Results
 from app.store import codec, imported_neurons, imported_simulations, names
 from app.store import tables as t
-from app.store.imported import add_explanations
+from app.store.imported import add_scores, add_statements
 from app.store.imported_neurons import Collection
 from app.store.library import Library
 from app.store.session import Session
@@ -55,25 +55,20 @@ def write(
     if not said:
         return Tally(0, 0, 0)
     plain = [ImportedExplanation(layer, neuron, each.text) for neuron, each in said]
-    added = add_explanations(s, into.slug, source, plain)
+    stated = add_statements(s, into.slug, source, plain)
     simulations = {
         id_: each.simulation
-        for (_, each), id_ in zip(said, added.ids, strict=True)
+        for (_, each), id_ in zip(said, stated.ids, strict=True)
         if simulator and each.simulation is not None
     }
     simulated = imported_simulations.add(s, into, library, simulations, simulator)
     drawn = _random(s, into, layer, sorted({neuron for neuron, _ in said})) if simulator else {}
     scored = [
-        ImportedExplanation(
-            layer,
-            neuron,
-            each.text,
-            scores=_scores(each, simulated.ids.get(id_), drawn.get(neuron, frozenset()), library),
-        )
-        for (neuron, each), id_ in zip(said, added.ids, strict=True)
+        _scores(each, simulated.ids.get(id_), drawn.get(neuron, frozenset()), library)
+        for (neuron, each), id_ in zip(said, stated.ids, strict=True)
     ]
-    add_explanations(s, into.slug, source, scored)
-    return Tally(added.new, added.same, simulated.new)
+    add_scores(s, stated, scored)
+    return Tally(stated.new, len(said) - stated.new, simulated.new)
 
 
 def _random(s: Session, into: Collection, layer: int, neurons: Sequence[int]) -> dict[int, frozenset[int]]:
