@@ -1,15 +1,13 @@
 """All that a neuron's page shows of its evidence, in one statement: the hot path of the web."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from app.domain.explanations import Provenance, ScoreValue, Usage
 from app.domain.imported import claims
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import NotFound
-from app.store import heldout, names, neurons, packing, relations, types
+from app.store import heldout, names, neurons, packing, relations, sql, types
 from app.store import tables as t
 from app.store.explanation_rows import ExplanationRow, ScoreRow
 from app.store.neurons import number
@@ -18,7 +16,8 @@ from app.store.rows import StoredExcerpts, StoredTokens
 from app.store.scores import simulator_of
 from app.store.session import Session
 
-# Past SQLAlchemy's own compilation, as in `neurons.records`: on PostgreSQL the marks become %s; the primary keys of three tables are the same number.
+# Past SQLAlchemy's own compilation, as in `neurons.records`: describing the columns of a result costs it more than these queries cost
+# a database. The primary keys of three tables are the same number.
 _SHEET = (
     "SELECT l.id, p.kinds, p.splits, p.n_tokens, p.n_sampled, n.mean, n.variance, n.skewness, n.kurtosis, "
     "n.maximum, n.minimum, n.density, e.data, k.data, p.present, p.neurons, p.id, c.imported FROM layers l JOIN parts p ON p.layer_id = l.id "
@@ -68,7 +67,7 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
     """
     row = None
     if ref.model == excerpts.model and 0 <= ref.index < 1 << t.INDEX_BITS:
-        found_rows = _all(
+        found_rows = sql.rows(
             s, _SHEET, (1 << t.INDEX_BITS, ref.index, excerpts.collection_id, ref.layer, ref.index)
         )
         row = found_rows[0] if found_rows else None
@@ -116,21 +115,6 @@ def sheet(s: Session, excerpts: StoredExcerpts, ref: NeuronRef) -> Sheet:
     return Sheet(records, statistics, packed.histogram, tokens, said, before, after, related)
 
 
-def _all(s: Session, query: str, values: tuple[Any, ...]) -> Sequence[Any]:
-    """The rows of a statement written with `?`, on either database.
-
-    By the driver alone: describing the columns of a result costs SQLAlchemy more than these queries cost a database.
-    """
-    if s.dialect.name != "sqlite":
-        query = query.replace("?", "%s")
-    cursor = s.connection.cursor()
-    try:
-        cursor.execute(query, values)
-        return cursor.fetchall()
-    finally:
-        cursor.close()
-
-
 def _moment(microseconds: int) -> datetime:
     return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(
         microsecond=microseconds % 1_000_000
@@ -139,7 +123,7 @@ def _moment(microseconds: int) -> datetime:
 
 def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
     scores: dict[int, list[ScoreRow]] = {}
-    for r in _all(s, _SCORES, (layer, ref.index)):
+    for r in sql.rows(s, _SCORES, (layer, ref.index)):
         value = ScoreValue(
             metric=_METRICS[r[5]],
             protocol=_PROTOCOLS[r[3]],
@@ -186,5 +170,5 @@ def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
             scores=tuple(scores.get(r[0], ())),
             simulated=bool(r[22]),
         )
-        for r in _all(s, _EXPLANATIONS, (layer, ref.index))
+        for r in sql.rows(s, _EXPLANATIONS, (layer, ref.index))
     ]
