@@ -79,7 +79,7 @@ class Bench:
         self.columns.asked.clear()
         protocol, sample, metric = self.measure
         wanted = search.Wanted(protocol=protocol, sample=sample, metric=metric, **asked)
-        with self.store.session() as s:
+        with self.store.reading() as s:
             return search.find(self.store, s, self.slug, wanted, cursor, PAGE).total
 
     def median(self, asked: list[dict[str, Any]]) -> float:

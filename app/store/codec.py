@@ -7,10 +7,11 @@
     counts  histogram, as narrow unsigned integers as its largest count allows
     filled  one bit a slot: 1 where the slot holds a record; the rest has R rows, one a record
     ids     [R] excerpt ordinals, u16 or (where one does not fit) u32
-    block   [R, T] float16: activation / 2**exponent; published values as their `ValueForm` says
     gates   [R, ceil(T / 8)] one bit a token, gated MLPs only
+    block   [R, T] float16: activation / 2**exponent; published values as their `ValueForm` says; packed by `planes`
 
-All little-endian. With 64 records of 64 tokens that is 128 + 2 (+ 8) bytes a record and some 200 a neuron.
+All little-endian. With records of 64 tokens that is some 114 + 2 (+ 8) bytes a record and 200 a neuron.
+Rows of version 2, which are still read, have the block before the gates and as it lies in memory.
 
 A float16 holds 11 significant bits between 6e-5 and 65504. The exponent is 0 for a neuron whose largest |activation| lies in
 [`SMALLEST`, `LARGEST`]; outside of it, values are divided by the power of two that brings the largest into [16384, 32768).
@@ -29,9 +30,10 @@ from app.domain.collection import LayerResult
 from app.domain.exact_values import TYPES, ValueForm, exact
 from app.domain.neurons import HISTOGRAM_BINS, BandCounts, Bool, Float32, Histogram, Int32
 from app.errors import BadInput, StoreError
+from app.store import planes
 from app.store.packing import byte_width
 
-VERSION = 2
+VERSION, PLAIN = 3, 2
 SMALLEST = 2.0**-4  # below, float16's smallest step (6e-8) would no longer be small beside the largest value
 LARGEST = 65504.0
 _TOP_EXPONENT = 15  # scaled maxima lie in [2**14, 2**15)
@@ -110,10 +112,10 @@ def encode_layer(result: LayerResult) -> Iterator[bytes]:
             counts.shape[1],
         )
         pieces = [head, floats[i].tobytes(), bands[i].tobytes(), counts[i].tobytes(), bits[i].tobytes()]
-        pieces += [ids[i, keep].tobytes(), block[i, keep].tobytes()]
+        pieces.append(ids[i, keep].tobytes())
         if result.gates is not None:
             pieces.append(result.gates[i, keep].tobytes())
-        yield b"".join(pieces)
+        yield b"".join([*pieces, planes.pack(block[i, keep])])
 
 
 def published_row(
@@ -125,9 +127,9 @@ def published_row(
     slots: int,
     ordinals: Int32,
     tokens: int,
-    block: bytes,
+    block: NDArray[Any],
 ) -> bytes:
-    """The row of a published neuron: no histogram, no gates. `extremes` are maximum, minimum, .99 quantile of excerpts' maxima."""
+    """The row of a published neuron: [R, T] values in their form, no histogram, no gates. `extremes` are maximum, minimum, .99 quantile of excerpts' maxima."""
     wide = bool(ordinals.max(initial=0) > 0xFFFF)
     flags = _SOURCE | (_WIDE_IDS if wide else 0)
     maximum, minimum, q99 = extremes
@@ -140,7 +142,7 @@ def published_row(
             mark,
             bits,
             ordinals.astype("<u4" if wide else "<u2").tobytes(),
-            block,
+            planes.pack(block),
         )
     )
 
@@ -149,15 +151,12 @@ def decode_records(data: bytes) -> Exemplars:
     """The records of a packed row."""
     flags, exponent, _, slots, tokens, at = _open(data)
     rows, excerpts, at = _filled(data, flags, slots, at)
-    r, form = len(rows), ValueForm(data[_FORM_AT])
-    block = np.frombuffer(data, TYPES[form], r * tokens, at).reshape(r, tokens).astype(np.float32)  # [R, T]
-    at += r * tokens * TYPES[form].itemsize
+    values, packed = _block(data, flags, len(rows), tokens, at)
+    block = values.astype(np.float32)  # [R, T]
     if exponent:
         block = np.ldexp(block, exponent)
     gates: Bool | None = None
-    if flags & _GATED:
-        width = (tokens + 7) // 8
-        packed = np.frombuffer(data, np.uint8, r * width, at).reshape(r, width)
+    if packed is not None:
         gates = np.unpackbits(packed, axis=1, count=tokens).view(np.bool_)  # [R, T]
     return Exemplars(rows, excerpts, block, gates)
 
@@ -166,9 +165,26 @@ def decode_exact(data: bytes) -> NDArray[np.float64]:
     """The activations of a packed row, [R, T], with the very decimals that were published."""
     flags, exponent, _, slots, tokens, at = _open(data)
     rows, _, at = _filled(data, flags, slots, at)
+    values, _ = _block(data, flags, len(rows), tokens, at)
     form = ValueForm(data[_FORM_AT])
-    block = np.frombuffer(data, TYPES[form], len(rows) * tokens, at).reshape(len(rows), tokens)
-    return exact(form, np.ldexp(block.astype(np.float64), exponent) if exponent else block)
+    return exact(form, np.ldexp(values.astype(np.float64), exponent) if exponent else values)
+
+
+def _block(
+    data: bytes, flags: int, r: int, tokens: int, at: int
+) -> tuple[NDArray[Any], NDArray[np.uint8] | None]:
+    """(values [R, T] in the row's form, packed gates [R, ceil(T / 8)]) of what comes after the ids."""
+    kind, width = TYPES[ValueForm(data[_FORM_AT])], (tokens + 7) // 8
+    plain = data[0] == PLAIN
+    gates_at = at + r * tokens * kind.itemsize if plain else at
+    gates = None
+    if flags & _GATED:
+        gates = np.frombuffer(data, np.uint8, r * width, gates_at).reshape(r, width)
+    if plain:
+        values = np.frombuffer(data, kind, r * tokens, at)
+    else:
+        values = planes.unpack(data, at + (r * width if flags & _GATED else 0), r * tokens, kind)
+    return values.reshape(r, tokens), gates
 
 
 def _filled(data: bytes, flags: int, slots: int, at: int) -> tuple[NDArray[np.intp], Int32, int]:
@@ -264,7 +280,7 @@ def decode_particulars(data: bytes) -> Particulars:
 def _open(data: bytes) -> tuple[int, int, int, int, int, int]:
     """(flags, exponent, bins, slots, tokens, offset of the filled bits)."""
     version, flags, exponent, width, _, slots, tokens, bins = _HEADER.unpack_from(data)
-    if version != VERSION:
+    if version not in (VERSION, PLAIN):
         what = "update Neuronarium" if version > VERSION else "collect the model again"
         raise StoreError(f"a neuron's records have form {version}, which this version does not know: {what}")
     at = _HEADER.size + (44 if flags & _SHARES else 28) + 4 * _BAND.itemsize + bins * width

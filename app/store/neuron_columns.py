@@ -172,7 +172,7 @@ def columns(store: Store, s: Session, slug: str) -> Columns:
         held = _HELD.setdefault(store, {}).get(slug)
         if held is not None and held.version == version:
             return held
-        if held is not None and _same_neurons(held.version, version):
+        if held is not None and _only_grown(held.version, version):
             fresh = _grown(s, held, version)
         else:
             fresh = _loaded(s, slug, version)
@@ -206,8 +206,10 @@ def _version(s: Session, slug: str) -> Version:
     return Version(row[0], row[1] or 0, row[2] or 0, row[3])
 
 
-def _same_neurons(one: Version, other: Version) -> bool:
-    return (one.collection, one.revision) == (other.collection, other.revision)
+def _only_grown(old: Version, new: Version) -> bool:
+    """Whether nothing is new but explanations and scores, and none of the newest is gone: with a collection that never ended."""
+    same = (old.collection, old.revision) == (new.collection, new.revision)
+    return same and old.explanation <= new.explanation and old.score <= new.score
 
 
 def _loaded(s: Session, slug: str, version: Version) -> Columns:

@@ -64,12 +64,9 @@ class Slots:
 def encode(record: NeuronRecord, slots: Slots, ordinals: Int32) -> bytes:
     """The packed row of a neuron whose records [R] are of the excerpts `ordinals` [R]."""
     bits, order = slots.place(record.kinds)
-    block = record.block
+    block = np.frombuffer(record.block, TYPES[record.form]).reshape(len(ordinals), record.width)  # [R, T]
     if order is not None:
-        rows = np.frombuffer(block, np.uint8).reshape(
-            len(ordinals), record.width * TYPES[record.form].itemsize
-        )
-        ordinals, block = ordinals[order], rows[order].tobytes()
+        ordinals, block = ordinals[order], block[order]
     return codec.published_row(
         record.form,
         (record.maximum, record.minimum, record.boundaries[2]),

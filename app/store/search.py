@@ -64,7 +64,7 @@ def find(
     values, places = order.values, order.places
     rows, has_next, has_previous = search_order.page(order, place, limit)
     shown = said.row[rows]
-    worded = np.isin(shown, _having_words(s, c, wanted.text)) if wanted.text is not None else shown < -1
+    worded = _among(_having_words(s, c, wanted.text), shown) if wanted.text is not None else shown < -1
     picked = [
         Picked(int(said.at[i]), int(said.row[i]), float(measured.lookup[said.at[i]]), bool(words))
         for i, words in zip(rows, worded, strict=True)
@@ -211,11 +211,20 @@ def _having_words(s: Session, c: Columns, query: TextQuery) -> Int32:
     """The explanations that the words find, by neuron. Kept for the next pages of the same search."""
     found = c.asked.get(query)
     if found is None:
-        found = c.explained.ascending(text_index.matching(s, query))
+        found = c.explained.ascending(text_index.matching(s, c, query))
         c.asked[query] = found
         while len(c.asked) > KEPT_SEARCHES:
             c.asked.popitem(last=False)
     return found
+
+
+def _among(ascending: Int32, rows: Int32) -> Bool:
+    """Which of a few rows are among very many."""
+    if not len(ascending):
+        return np.zeros(len(rows), np.bool_)
+    at = np.minimum(np.searchsorted(ascending, rows), len(ascending) - 1)
+    there: Bool = ascending[at] == rows
+    return there
 
 
 def _by_neuron(c: Columns, rows: Int32, values: Float64, weights: Float64 | None) -> _Said:
@@ -224,16 +233,27 @@ def _by_neuron(c: Columns, rows: Int32, values: Float64, weights: Float64 | None
         none = np.zeros(0, np.int32)
         return _Said(none, np.zeros(0), none, None if weights is None else np.zeros(0))
     neurons = c.explained.neurons[rows]
-    starts = np.flatnonzero(np.r_[True, neurons[1:] != neurons[:-1]])
-    if len(starts) == len(rows):  # one each: nothing to choose
-        return _Said(neurons, values[rows], rows, None if weights is None else weights[rows])
-    key = values[rows] if weights is None else weights[rows]
-    key = np.where(np.isnan(key), -np.inf, key)
-    top = np.maximum.reduceat(key, starts)
-    is_top = key == np.repeat(top, np.diff(np.r_[starts, len(rows)]))
-    last = np.maximum.reduceat(np.where(is_top, np.arange(len(rows)), -1), starts)
-    row = rows[last]
+    first = np.ones(len(rows), np.bool_)
+    np.not_equal(neurons[1:], neurons[:-1], out=first[1:])
+    starts = np.flatnonzero(first)
+    row = rows[starts]
+    if len(starts) < len(rows):
+        sizes = np.diff(starts, append=len(rows))
+        several = sizes > 1
+        chosen = _chosen(
+            rows[np.repeat(several, sizes)], sizes[several], values if weights is None else weights
+        )
+        row[several] = chosen
     return _Said(neurons[starts], values[row], row, None if weights is None else weights[row])
+
+
+def _chosen(rows: Int32, sizes: NDArray[np.intp], keys: Float64) -> Int32:
+    """Of every group of rows the last of those with the highest key; NaN is lowest. `sizes` [G] sum to all rows."""
+    key = keys[rows]
+    key = np.where(np.isnan(key), -np.inf, key)
+    starts = np.cumsum(sizes) - sizes
+    is_top = key == np.repeat(np.maximum.reduceat(key, starts), sizes)
+    return rows[np.maximum.reduceat(np.where(is_top, np.arange(len(rows)), -1), starts)]
 
 
 def _kept(

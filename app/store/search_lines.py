@@ -9,7 +9,7 @@ import numpy as np
 
 from app.domain.explanations import Metric, Protocol, Sample, State
 from app.domain.neurons import NeuronRef, Polarity
-from app.store import names, packing, types
+from app.store import names, packing, sql, types
 from app.store.neuron_columns import STATISTICS, Columns
 from app.store.rows import TopToken
 from app.store.session import Session
@@ -100,12 +100,19 @@ def lines(
     there = [row for row in rows if row >= 0]
     explained = dict(zip(there, c.explained.ids[there].tolist(), strict=True))
     by_lookup = dict(zip(there, c.explained.lookup[there].tolist(), strict=True))
-    said = _said(s, c, list(explained.values()), measure)
     places = c.places[[each.at for each in picked]].tolist()
     layers = [c.layers[place >> INDEX_BITS] for place in places]
     indices = [place & _INDEX for place in places]
     ids = [names.neuron_id(layer.part, index) for layer, index in zip(layers, indices, strict=True)]
-    stored = {row[0]: row for row in _all(s, _NEURONS, ids)}
+    protocol, sample, metric = measure
+    codes = types.PROTOCOLS[protocol], types.SAMPLES[sample], types.METRICS[metric]
+    neurons, explanations = sql.together(
+        s,
+        _asked(s, _NEURONS, ids),
+        _asked(s, _SAID, list(explained.values()), c.version.collection, *codes),
+    )
+    stored = {row[0]: row for row in neurons}
+    said = _said(explanations)
     found = []
     for i, each in enumerate(picked):
         values = [nan if value is None else value for value in stored[ids[i]][2:]]
@@ -129,16 +136,10 @@ def lines(
     return tuple(found)
 
 
-def _said(
-    s: Session, c: Columns, ids: list[int], measure: tuple[Protocol, Sample, Metric]
-) -> dict[int, Said]:
+def _said(rows: Sequence[Any]) -> dict[int, Said]:
     """Explanations with their best score by the measure in the model's collection, or the newest state without one."""
-    if not ids:
-        return {}
-    protocol, sample, metric = measure
-    codes = types.PROTOCOLS[protocol], types.SAMPLES[sample], types.METRICS[metric]
     best: dict[int, Any] = {}
-    for row in _all(s, _SAID, ids, c.version.collection, *codes):
+    for row in rows:
         if row[0] not in best or _rank(row) > _rank(best[row[0]]):
             best[row[0]] = row
     return {
@@ -174,17 +175,11 @@ def _hit(on_token: OnToken | None, at: int, maximum: float) -> TokenHit | None:
     return TokenHit(mean, mean / maximum if maximum > 0 else None, int(on_token.counts[i]))
 
 
-def _all(s: Session, query: str, ids: list[int], *more: int) -> Sequence[Any]:
-    """The rows of a statement with `@ids` and then `?`, by the driver alone: see `sheets`.
+def _asked(s: Session, query: str, ids: list[int], *more: int) -> tuple[str, tuple[Any, ...]]:
+    """A statement with `@ids` and then, after other marks, its values.
 
     PostgreSQL is given the ids as one value, so that it plans the statement once and not for every page.
     """
-    cursor = s.connection.cursor()
-    try:
-        if s.dialect.name == "sqlite":
-            cursor.execute(query.replace("@ids", f"IN ({', '.join(map(str, ids))})"), more)
-        else:
-            cursor.execute(query.replace("?", "%s").replace("@ids", "= ANY(%s::int8[])"), (*more, ids))
-        return cursor.fetchall()
-    finally:
-        cursor.close()
+    if s.dialect.name == "sqlite":
+        return query.replace("@ids", f"IN ({', '.join(map(str, ids))})"), more
+    return query.replace("@ids", "= ANY(?::int8[])"), (*more, ids)

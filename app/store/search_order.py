@@ -32,9 +32,12 @@ def page(order: Order, at: Cursor | None, limit: int) -> Window[int]:
     # Keys whose rising order is the list's; infinity for what is missing.
     keys = -order.values if order.descending else order.values
     keys = np.where(np.isnan(keys), keys.dtype.type(np.inf), keys)
-    left = np.arange(len(keys)) if at is None else np.flatnonzero(_beyond(order, keys, at))
-    chosen = keys[left]
-    read = left[smallest(-chosen if backward else chosen, limit + 1, not backward)]
+    if at is None:
+        read = smallest(keys, limit + 1, True)
+    else:
+        left = np.flatnonzero(_beyond(order, keys, at))
+        chosen = keys[left]
+        read = left[smallest(-chosen if backward else chosen, limit + 1, not backward)]
     return window(read.tolist(), limit, backward=backward, first=at is None)
 
 

@@ -40,6 +40,9 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._reader = engine.execution_options(reading=True)
+        if engine.dialect.name == "postgresql":  # there each statement of a session sees the newest anyway
+            self._reader = self._reader.execution_options(isolation_level="AUTOCOMMIT")
         # What is read once and kept in memory: see excerpts.ExcerptCache, models.cached_vocabulary, semantic and spreads.
         self.lock = Lock()
         self.excerpts: dict[str, StoredExcerpts] = {}
@@ -79,6 +82,15 @@ class Store:
         except failures.any_error(self.engine) as error:
             raise failures.translate(error, self.url, BUSY_SECONDS) from error
 
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads. It spares PostgreSQL the statements that begin and end a transaction."""
+        try:
+            with self._reader.begin() as connection:
+                yield connection
+        except failures.any_error(self.engine) as error:
+            raise failures.translate(error, self.url, BUSY_SECONDS) from error
+
     def close(self) -> None:
         """Give all connections back, and what is kept in memory."""
         for each in self.vectors.values():
@@ -99,6 +111,8 @@ class Store:
 
 def writing(s: Session) -> None:
     """To be called before every write: take SQLite's write lock now, not in the middle of a transaction."""
+    if s.get_execution_options().get("reading"):
+        raise StoreError("a session that only reads was asked to write: this is a fault of Neuronarium")
     if s.dialect.name != "sqlite" or s.info.get("writing"):
         return
     raw = s.connection.driver_connection

@@ -122,8 +122,10 @@ def _moment(microseconds: int) -> datetime:
 
 
 def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
+    neuron = layer, ref.index
+    scored, explained = sql.together(s, (_SCORES, neuron), (_EXPLANATIONS, neuron))
     scores: dict[int, list[ScoreRow]] = {}
-    for r in sql.rows(s, _SCORES, (layer, ref.index)):
+    for r in scored:
         value = ScoreValue(
             metric=_METRICS[r[5]],
             protocol=_PROTOCOLS[r[3]],
@@ -170,5 +172,5 @@ def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
             scores=tuple(scores.get(r[0], ())),
             simulated=bool(r[22]),
         )
-        for r in sql.rows(s, _EXPLANATIONS, (layer, ref.index))
+        for r in explained
     ]

@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from sqlalchemy import Table, TextClause, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.errors import StoreError
 from app.store.session import Session, writing
 
 
@@ -49,6 +51,21 @@ def rows(s: Session, query: str, values: Sequence[Any]) -> Sequence[Any]:
         return cursor.fetchall()
     finally:
         cursor.close()
+
+
+def together(s: Session, *asked: tuple[str, Sequence[Any]]) -> list[Sequence[Any]]:
+    """The rows of several statements that do not need one another, as `rows`: sent to PostgreSQL at once, so that they take one round trip."""
+    if s.dialect.name == "sqlite":
+        return [rows(s, query, values) for query, values in asked]
+    raw = s.connection.driver_connection
+    if raw is None:
+        raise StoreError("the store's connection is gone: try again")
+    with ExitStack() as opened:
+        cursors = [opened.enter_context(raw.cursor()) for _ in asked]
+        with raw.pipeline():
+            for cursor, (query, values) in zip(cursors, asked, strict=True):
+                cursor.execute(query.replace("?", "%s"), tuple(values))
+        return [cursor.fetchall() for cursor in cursors]
 
 
 def digest(*words: str) -> str:

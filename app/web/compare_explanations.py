@@ -69,7 +69,7 @@ class Explanations:
 
 def look(store: Store, facts_of: ModelCache, ids: Sequence[int]) -> Explanations:
     """Raises NotFound for one that is not there, BadInput where they are of different neurons."""
-    with store.session() as session:
+    with store.reading() as session:
         refs = {explanations.get(session, id_).ref: id_ for id_ in reversed(ids)}
         if len(refs) > 1:
             told = ", ".join(f"{id_} of {ref}" for ref, id_ in sorted(refs.items(), key=lambda each: each[1]))

@@ -50,7 +50,7 @@ class SharedExcerpt:
 
 def look(store: Store, facts_of: ModelCache, refs: Sequence[NeuronRef]) -> tuple[Side, ...]:
     """Raises NotFound that says what exists."""
-    with store.session() as session:
+    with store.reading() as session:
         read = [_read(session, facts_of, ref) for ref in refs]
     pieces = [
         {facts.vocabulary.pieces[token] for token in found.top_tokens.ids.tolist()} for facts, found in read

@@ -22,7 +22,7 @@ class RunningJobs:
     def __call__(self) -> int:
         now = self.clock()
         if now >= self._until:
-            with self.store.session() as session:
+            with self.store.reading() as session:
                 self._count = stored_jobs.count(session, JobState.QUEUED, JobState.RUNNING)
             self._until = now + HOLD_S
         return self._count

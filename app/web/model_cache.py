@@ -61,7 +61,7 @@ class ModelCache:
             if known is not None and known[1].excerpts is current:
                 facts = known[1]
             else:
-                with self.store.session() as session:
+                with self.store.reading() as session:
                     model = models.model(session, slug)
                     facts = ModelFacts(
                         model.card,

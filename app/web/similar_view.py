@@ -41,7 +41,7 @@ def look(
     store: Store, settings: Settings, ref: NeuronRef, k: int = MOST, patience: float = PATIENCE_SECONDS
 ) -> Similar:
     """Raises NotFound that says what exists. Takes a moment when the model is first looked at."""
-    with store.session() as s:
+    with store.reading() as s:
         here = similar.place(store, s, ref)
         measure = measures.parse(None, neuron_columns.stored_measures(s, here.columns))
         said = similar.by_explanation(store, s, here, measure, k, lambda: embedders.embedder(settings))

@@ -1,15 +1,13 @@
-"""Explanations can be searched by their words.
+"""Explanations can be searched by their words, on SQLite.
 
-Both databases keep one index of the words of every explanation but those of token lookup, whose tokens have a search of their
-own. It is kept by triggers, and made here of what is in the store already. A word is the same on both (app/domain/text_query.py):
-letters and the digits 0 to 9, without capitals and without accents of Latin letters.
+An index of the words of every explanation but those of token lookup, whose tokens have a search of their own. It is kept by
+triggers, and made here of what is in the store already. A word is (app/domain/text_query.py): letters and the digits 0 to
+9, without capitals and without accents of Latin letters.
 
-SQLite: `explanation_words` is an FTS5 table without a copy of the text (it reads the view `searched_explanations`) and
-without the number of words of each row, which only a ranking by bm25 would need.
-PostgreSQL: `explanation_words` has one tsvector an explanation, so that phrases need not parse texts again.
+`explanation_words` is an FTS5 table without a copy of the text (it reads the view `searched_explanations`) and without the number of
+words of each row, which only a ranking by bm25 would need. PostgreSQL has no index of the same words: see app/store/word_memory.py.
 """
 
-import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
@@ -52,65 +50,14 @@ def _sqlite() -> None:
         )
 
 
-def _postgresql() -> None:
-    run = op.get_bind().exec_driver_sql
-    # From version 17 on there is one notion of letters that does not depend on how the database was made.
-    version: int = (
-        op.get_bind().exec_driver_sql("SELECT current_setting('server_version_num')::int").scalar_one()
-    )
-    letters = " COLLATE pg_c_utf8" if version >= 170000 else ""
-    run(
-        "CREATE FUNCTION words_of(said text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$ "
-        f"DECLARE line text := lower(translate(said, '“”‘’…–—⏎⇥', '         '){letters}); BEGIN "
-        r"IF line ~ '[^\x01-\x7f]' THEN "
-        r"line := normalize(regexp_replace(normalize(line, NFD), '([a-z])[\u0300-\u036f]+', '\1', 'g'), NFC); END IF; "
-        f"RETURN to_tsvector('simple', regexp_replace(line{letters}, '[^[:alnum:]]+', ' ', 'g')); END $$"
-    )
-    op.create_table(
-        "explanation_words",
-        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("words", sa.dialects.postgresql.TSVECTOR(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_explanation_words"),
-    )
-    searched = f"FROM {{}} e JOIN origins o ON o.id = e.origin_id WHERE {SEARCHED}"
-    fill = f"INSERT INTO explanation_words SELECT e.id, words_of(e.text) {searched}"
-    run(fill.format("explanations"))
-    # Without a list of what is still to be sorted in, so that a search is as quick after an import as before.
-    run(
-        "CREATE INDEX ix_explanation_words_words ON explanation_words USING gin (words) WITH (fastupdate = off)"
-    )
-    # The index, whatever the planner thinks of reading everything with several workers: searches come side by side.
-    run(
-        "CREATE FUNCTION explanations_with(wanted tsquery) RETURNS int8[] LANGUAGE sql STABLE SET enable_seqscan = off "
-        "SET max_parallel_workers_per_gather = 0 AS $$ SELECT array_agg(id) FROM explanation_words WHERE words @@ wanted $$"
-    )
-    remove = "DELETE FROM explanation_words w USING changed e WHERE w.id = e.id"
-    for event, body, image in (("insert", fill.format("changed"), "NEW"), ("delete", remove, "OLD")):
-        name = f"words_of_explanations_{event}"
-        run(
-            f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body}; RETURN NULL; END $$"
-        )
-        run(
-            f"CREATE TRIGGER {name} AFTER {event.upper()} ON explanations REFERENCING {image} TABLE AS changed "
-            f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
-        )
-
-
 def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         _sqlite()
-    else:
-        _postgresql()
 
 
 def downgrade() -> None:
-    sqlite = op.get_bind().dialect.name == "sqlite"
-    for event in ("insert", "delete"):
-        name = f"words_of_explanations_{event}"
-        op.execute(f"DROP TRIGGER {name}" if sqlite else f"DROP TRIGGER {name} ON explanations")
-        if not sqlite:
-            op.execute(f"DROP FUNCTION {name}()")
-    if not sqlite:
-        op.execute("DROP FUNCTION explanations_with(tsquery)")
-    op.drop_table("explanation_words")
-    op.execute("DROP VIEW searched_explanations" if sqlite else "DROP FUNCTION words_of(text)")
+    if op.get_bind().dialect.name == "sqlite":
+        for event in ("insert", "delete"):
+            op.execute(f"DROP TRIGGER words_of_explanations_{event}")
+        op.drop_table("explanation_words")
+        op.execute("DROP VIEW searched_explanations")

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from app.domain.collection import LayerResult
 from app.errors import BadInput, StoreError
-from app.store import codec, packing
+from app.store import codec, packing, planes
 from tests import factories
 
 TOKENS = 16
@@ -91,6 +91,51 @@ def test_a_row_holds_all_records_and_particulars(seed: int, gated: bool, wide: b
             np.testing.assert_array_equal(np.array(rest.sign_shares, np.float32), made.sign_shares[i])
         else:
             assert rest.sign_shares is None
+
+
+def as_before(data: bytes, made: LayerResult, i: int) -> bytes:
+    """The row as version 2 wrote it: the block before the gates, and as it lies in memory."""
+    keep = made.excerpts[i] >= 0
+    block = made.activations[i, keep].astype("<f2").tobytes()
+    gates = b"" if made.gates is None else made.gates[i, keep].tobytes()
+    after = len(gates) + len(planes.pack(made.activations[i, keep].astype("<f2")))
+    return bytes([2]) + data[1 : len(data) - after] + block + gates
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("filled", [0.0, 0.5, 1.0])
+def test_rows_of_the_version_before_are_read(gated: bool, filled: float) -> None:
+    made = result(7, gated=gated, filled=filled)
+    for i, data in enumerate(codec.encode_layer(made)):
+        now, before = codec.decode_records(data), codec.decode_records(as_before(data, made, i))
+        for name in ("slots", "excerpts", "activations", "gates"):
+            np.testing.assert_array_equal(getattr(now, name), getattr(before, name))
+        np.testing.assert_array_equal(codec.decode_exact(data), codec.decode_exact(as_before(data, made, i)))
+
+
+@given(
+    hnp.arrays(
+        st.sampled_from(["<f2", "<f4", "<f8"]),
+        hnp.array_shapes(min_dims=2, max_dims=2, min_side=0, max_side=9),
+    ),
+    st.binary(max_size=5),
+)
+def test_numbers_of_any_width_survive_their_planes(block: np.ndarray, before: bytes) -> None:
+    back = planes.unpack(before + planes.pack(block), len(before), block.size, block.dtype)
+    assert back.tobytes() == block.tobytes()
+
+
+@pytest.mark.parametrize("cut", [1, 20, 600])
+def test_a_damaged_row_is_told(cut: int) -> None:
+    data = next(codec.encode_layer(result(8, gated=False, filled=1.0)))
+    with pytest.raises(StoreError, match="damaged"):
+        codec.decode_records(data[:-cut] if cut < 600 else data[: len(data) - 30] + b"\xff" * 30)
+
+
+def test_activations_take_a_tenth_less_than_in_memory() -> None:
+    rng = np.random.default_rng(0)
+    block = rng.laplace(0, 0.2, (40, 64)).astype("<f2")
+    assert len(planes.pack(block)) < 0.92 * block.nbytes
 
 
 @given(

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.errors import BadInput, StoreError
 from app.settings import sqlite_url
-from app.store import Store, jobs, models, session
+from app.store import Store, jobs, lists, models, session
 from tests import factories
 
 
@@ -187,3 +187,16 @@ def test_a_file_with_a_question_mark_in_its_path(tmp_path: Path) -> None:
     store = Store.open(sqlite_url(folder / "store.sqlite"))
     assert (folder / "store.sqlite").is_file() and store.dialect == "sqlite"
     store.close()
+
+
+def test_a_session_for_reading_sees_what_was_written_and_writes_nothing(store: Store) -> None:
+    with store.session() as s:
+        factories.collect(s)
+    with store.reading() as s:
+        assert models.model(s, factories.SLUG).card.slug == factories.SLUG
+        with pytest.raises(StoreError, match="only reads"):
+            lists.create(s, "a list", "", "somebody")
+    with store.session() as s:  # the same connection, as it was
+        made = lists.create(s, "a list", "", "somebody")
+    with store.reading() as s:
+        assert [each.name for each in lists.every(s)] == ["a list"], made

@@ -12,7 +12,7 @@ from app.domain import text_query
 from app.domain.explanations import Method, Provenance, State
 from app.domain.neurons import NeuronRef, Polarity, Profile
 from app.errors import BadInput
-from app.store import Store, collections, explanations, migrate, text_index
+from app.store import Store, collections, explanations, migrate, neuron_columns, text_index, word_memory
 from app.store import tables as t
 from tests import factories
 from tests.conftest import Postgres
@@ -62,7 +62,8 @@ def add(store: Store, text: str, key: str, method: str = Method.SUMMARY.value, i
 
 def ask(store: Store, typed: str) -> list[int]:
     with store.session() as s:
-        return text_index.matching(s, text_query.parse(typed)).tolist()
+        c = neuron_columns.columns(store, s, factories.SLUG)
+        return text_index.matching(s, c, text_query.parse(typed)).tolist()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -188,6 +189,16 @@ def test_what_an_unfinished_collection_said_goes_with_it(store: Store) -> None:
         collections.abandon(s, held)
     assert ask(store, "storms") == [kept]
     assert ask(store, "gone") == []
+
+
+def test_both_databases_have_the_same_words(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'x.sqlite'}")
+    with store.session() as s:
+        made = s.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE name = 'explanation_words'"
+        ).scalar_one()
+    store.close()
+    assert f'tokenize="{word_memory.TOKENIZE}"' in made
 
 
 def test_the_index_on_sqlite_is_sound(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def search(settings: SettingsDep, store: StoreDep, asked: Annotated[AskedOfApi, 
     `q`, `method`, `explainer`, `polarity`, `min` and `max` are asked of one and the same explanation, which is the one shown;
     everything else of the neuron. Token lookup's explanations are not searched by `q`: `token` does that.
     """
-    with store.session() as session:
+    with store.reading() as session:
         here = search_run.scene(store, session, asked)
         outcome = search_run.run(settings, store, session, here, asked, asked.limit)
     return answer(here, outcome)

@@ -78,7 +78,7 @@ def recent_line(row: ExplanationRow) -> RecentLine:
 @router.get("/")
 def show(request: Request, store: StoreDep, settings: SettingsDep) -> HTMLResponse:
     """Everything at a glance."""
-    with store.session() as session:
+    with store.reading() as session:
         models = stored_models.models(session)
         active = stored_jobs.active(session, UNFINISHED_SHOWN)
         failed = stored_jobs.list_jobs(session, JobState.FAILED, limit=3)

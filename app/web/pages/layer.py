@@ -166,7 +166,7 @@ def show(
     by = parse_sort(sort)
     descending = parse_order(order)
     path = f"/m/{model}/{layer}"
-    with store.session() as session:
+    with store.reading() as session:
         summary = stored_models.model(session, model)
         this = stored_models.layer(session, model, layer)
         layers = stored_models.layers(session, model)

@@ -22,7 +22,7 @@ from app.store.rows import StoredTokens
 from app.store.sheets import Sheet, sheet
 from app.web import charts, heatmap, relation_views, sentence_lines, wording
 from app.web.contexts import Chrome
-from app.web.exemplars import Exemplars, shares
+from app.web.exemplars import Exemplars
 from app.web.explanation_items import explain_form, explanation_list, path_of
 from app.web.live import NO_JOB, live
 from app.web.model_cache import ModelCache, ModelFacts
@@ -40,6 +40,7 @@ from app.web.neuron_contexts import (
 from app.web.neuron_view import Context, Scale, Show, View, parse
 from app.web.predictions import looked_up
 from app.web.rendering import chrome, page, render
+from app.web.signs import shares
 
 TABS = {
     Show.TOP: "Strongest",
@@ -99,7 +100,7 @@ def _see(request: Request, store: Store, facts_of: ModelCache, ref: NeuronRef, v
 
 def _read(request: Request, store: Store, facts: ModelFacts, ref: NeuronRef, view: View) -> Seen:
     """What the store holds for this page. Raises NotFound that says what exists."""
-    with store.session() as session:
+    with store.reading() as session:
         evidence = sheet(session, facts.excerpts, ref)
         compared = _compared(session, evidence.explanations, view) if view.show is Show.COMPARE else None
     heatmap.palette(facts.vocabulary, view.breaks)  # takes a moment when the model is first looked at

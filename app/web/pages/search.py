@@ -56,7 +56,7 @@ EXTRA: dict[SearchSort, Callable[[Found], float | None]] = {
 @router.get("/search")
 def show(request: Request, store: StoreDep, asked: Annotated[Asked, Query()]) -> Response:
     """The form, and a page of what is found. A form that was sent with empty fields leads to the address without them."""
-    with store.session() as session:
+    with store.reading() as session:
         models = [model for model in stored_models.models(session) if model.neurons]
         if not models and not asked.model:
             return page("search.html", search_form.nothing(request, asked))
