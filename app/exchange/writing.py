@@ -103,9 +103,12 @@ class Writer:
             if outcome.refused:
                 self._leave_out(row, f"its sequences were left out: they {outcome.refused}")
             elif row.examples.simulation is not None:
-                simulations = {explanation_id: row.examples.simulation}
-                kept = imported_simulations.add(self.s, into, library, simulations, "")
+                simulation = row.examples.simulation
+                kept = imported_simulations.add(self.s, into, library, {explanation_id: simulation}, "")
                 self.report.simulations += kept.new
+                if not imported_simulations.says(self.s, kept.ids[explanation_id], library, simulation):
+                    why = "others are stored of this statement, and are kept"
+                    self._leave_out(row, f"its simulated values were left out: {why}")
 
     def _begun(self) -> Library:
         if self._library is None:

@@ -47,18 +47,25 @@ def add(
     for simulation_id, (id_, simulation) in zip(new, wanted.items(), strict=True):
         parameters = f'{{"imported": true, "scale": "{_scale(simulation)}"}}'
         parameters_id = origins.parameters_id(s, parameters)
-        data = packed_simulations.pack(
-            library.ordinals(simulation.digests),
-            simulation.expected,
-            simulation.actual,
-            simulation.uncalibrated,
-        )
+        data = _packed(library, simulation)
         state = kinds.STATES[State.OK]
         rows.append(
             (simulation_id, id_, into.id, "published", simulator, parameters_id, 0, state, "", data, 0, 0, 0.0, 0.0, 0, _key(id_), now)
         )  # fmt: skip
     bulk.insert(s, t.simulations, _COLUMNS, rows)
     return Kept(there | dict(zip(wanted, new, strict=True)), len(wanted))
+
+
+def says(s: Session, simulation_id: int, library: Library, simulation: PublishedSimulation) -> bool:
+    """Whether a stored simulation is this one."""
+    sim = t.simulations.c
+    data = s.execute(select(sim.data).where(sim.id == simulation_id)).scalar()
+    return data == _packed(library, simulation)
+
+
+def _packed(library: Library, simulation: PublishedSimulation) -> bytes:
+    ordinals = library.ordinals(simulation.digests)
+    return packed_simulations.pack(ordinals, simulation.expected, simulation.actual, simulation.uncalibrated)
 
 
 def scale_of(parameters_json: str) -> str:

@@ -149,6 +149,18 @@ def test_simulated_values_go_with_the_statement_that_they_are_from(
     assert "not from “by_hand”" in report.notes[0].reason and simulated(store) == []
 
 
+def test_of_two_simulations_of_one_statement_the_first_is_kept(
+    store: Store, world: World, come_in: ComeIn
+) -> None:
+    one = row(world)
+    other = json.loads(json.dumps(one))
+    other["score_sequences"][0]["simulated"][5]["strength"] = 9.75
+    report = come_in(one, other)
+    assert (report.added, report.same, report.records, report.simulations) == (1, 1, 4, 1)
+    assert [note.line for note in report.notes] == [2] and "others are stored" in report.notes[0].reason
+    assert len(simulated(store)) == 1
+
+
 def test_excerpts_are_stored_once_whoever_brings_them(store: Store, world: World, come_in: ComeIn) -> None:
     come_in(row(world), row(world, 4))
     assert len(ExcerptCache.get(store, "pub-tiny").tokens) == 4
