@@ -29,6 +29,7 @@ from app.settings import Settings
 from app.store import Session, Store, bulk, collections, models, names, packing, sql
 from app.store import tables as t
 from app.store import types as kinds
+from app.store.origins import origin_id, parameters_id
 from bench.report import Figure, figure, show
 from bench.scale_place import POSTGRES, SQLITE, place, settled, sizes
 from bench.scale_source import EXCERPTS, Source, source
@@ -81,7 +82,8 @@ def build(store: Store, of: Source, shape: Shape, texts: list[str]) -> None:
         collection = collections.begin(
             s, SLUG, corpus, [document], _excerpts(of, copies), Profile(), "{}", None
         )
-        origins = [_origin(s, method) for method, _ in METHODS]
+        named = {"explainer": SAID, "author": "bench.scale", "code_version": __version__}
+        origins = [origin_id(s, method=method.value, **named) for method, _ in METHODS]
     for layer in range(shape.layers):
         rows = (np.arange(shape.neurons) + layer * shape.neurons) % of.result.neurons
         each = shape.explanations // shape.layers
@@ -136,18 +138,6 @@ def _layer(of: Source, rows: np.ndarray, layer: int, copies: int) -> LayerResult
     return replace(r, layer=layer, slug=f"{layer}-mlp", splits=splits, **many)
 
 
-def _origin(s: Session, method: Method) -> int:
-    words = {
-        "method": method.value,
-        "explainer": SAID,
-        "prompt_version": "",
-        "parameters_json": "{}",
-        "code_version": __version__,
-        "author": "bench.scale",
-    }
-    return sql.interned(s, t.origins, "digest", sql.digest(*words.values()), **words)
-
-
 def _explain(
     s: Session,
     collection: int,
@@ -198,7 +188,7 @@ def _explain(
     # Skewed to the left, mean .15, as published scores are.
     values = np.round(np.clip(rng.gamma(0.9, 0.2, n) - 0.03, -0.2, 0.97), 4).tolist()
     score_ids = bulk.reserve(s, t.scores, n)
-    parameters = sql.interned(s, t.parameters, "digest", sql.digest(SAID), json=f'{{"note": "{SAID}"}}')
+    parameters = parameters_id(s, f'{{"note": "{SAID}"}}')
     columns = ("id", "explanation_id", "collection_id", "protocol", "sample", "metric", "state", "value")
     columns += ("n_records", "n_documents", "n_tokens", "indicative", "reason", "parameters_id", "created_at")
     ok = repeat(kinds.STATES[State.OK])

@@ -9,13 +9,11 @@ On a store that is named, ours is fetched where it lies, among all its neurons, 
 rival's do. Loading is compared as ever.
 """
 
-import json
 import random
 import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,12 +31,10 @@ from app.store.excerpts import ExcerptCache
 from app.store.rows import StoredExcerpts
 from bench.report import Figure, figure
 from bench.scale_place import sizes
+from bench.store_naive import fetch_rows, open_rows, write_rows
 
 PER_CHUNK = 512  # neurons loaded and committed at a time, on either side: a third of a layer of the demo
 FETCHES = 40  # neurons fetched at a time, on either side
-_STATISTICS = ("mean", "variance", "skewness", "kurtosis", "maximum", "minimum", "density")
-_MORE = ("explain_maximum", "explain_minimum", "token_q99", "token_q01", "excerpt_max_q99")
-_MORE += ("histogram_low", "histogram_high")
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,26 +189,6 @@ def _chunk(s: session.Session, part_id: int, layer: int, first: int) -> LayerRes
     )
 
 
-def open_rows(file: Path) -> sqlite3.Connection:
-    """The rival's file, with our settings."""
-    rows = sqlite3.connect(file, isolation_level=None)
-    for pragma in (
-        f"page_size={session.PAGE_BYTES}",
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        f"cache_size=-{session.CACHE_KIB}",
-        f"wal_autocheckpoint={session.CHECKPOINT_BYTES // session.PAGE_BYTES}",
-    ):
-        rows.execute(f"PRAGMA {pragma}")
-    rows.execute("CREATE TABLE neurons (id INTEGER PRIMARY KEY, statistics TEXT)")
-    rows.execute(
-        "CREATE TABLE records (id INTEGER PRIMARY KEY, neuron INTEGER, kind INTEGER, split INTEGER, excerpt INTEGER, "
-        "document INTEGER, tokens TEXT, activations TEXT, gates TEXT)"
-    )
-    rows.execute("CREATE INDEX ix_records_neuron ON records (neuron)")
-    return rows
-
-
 def load_both(ours: Store, theirs: sqlite3.Connection, real: Real) -> tuple[float, float]:
     """Records loaded a second, (ours, theirs): chunks in turns, medians."""
     with ours.session() as s:
@@ -227,71 +203,11 @@ def load_both(ours: Store, theirs: sqlite3.Connection, real: Real) -> tuple[floa
             collections.write_layer(s, held, chunk)
         rates[0].append(records / (time.perf_counter() - started))
         started = time.perf_counter()
-        write_rows(theirs, chunk, i * PER_CHUNK, real)
+        write_rows(theirs, chunk, i * PER_CHUNK, real.table, real.vocabulary.shown)
         rates[1].append(records / (time.perf_counter() - started))
     with ours.session() as s:
         collections.finish(s, held)
     return statistics.median(rates[0][1:]), statistics.median(rates[1][1:])
-
-
-def write_rows(rows: sqlite3.Connection, chunk: LayerResult, first: int, real: Real) -> None:
-    """The rival's way: every record as JSON, tokens as text."""
-    rows.execute("BEGIN IMMEDIATE")
-    rows.executemany("INSERT INTO neurons VALUES (?, ?)", _about(chunk, first))
-    rows.executemany(
-        "INSERT INTO records (neuron, kind, split, excerpt, document, tokens, activations, gates) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        _records(chunk, first, real),
-    )
-    rows.execute("COMMIT")
-
-
-def _about(chunk: LayerResult, first: int) -> Iterator[tuple[int, str]]:
-    for i in range(chunk.neurons):
-        about = {name: float(getattr(chunk, name)[i]) for name in (*_STATISTICS, *_MORE)}
-        about |= {"histogram": chunk.histogram[i].tolist(), "position0": bool(chunk.position0[i])}
-        if chunk.sign_shares is not None:
-            about["sign_shares"] = chunk.sign_shares[i].tolist()
-        yield first + i, json.dumps(about)
-
-
-def _records(chunk: LayerResult, first: int, real: Real) -> Iterator[tuple[object, ...]]:
-    text = real.vocabulary.shown
-    for i in range(chunk.neurons):
-        for slot in np.flatnonzero(chunk.excerpts[i] >= 0).tolist():
-            excerpt = int(chunk.excerpts[i, slot])
-            yield (
-                first + i,
-                int(chunk.kinds[slot]),
-                int(chunk.splits[slot]),
-                excerpt,
-                int(real.table.documents[excerpt]),
-                json.dumps([text[token] for token in real.table.tokens[excerpt].tolist()]),
-                json.dumps(chunk.activations[i, slot].tolist()),
-                None if chunk.gates is None else json.dumps(np.unpackbits(chunk.gates[i, slot]).tolist()),
-            )
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """One neuron as the rival gives it."""
-
-    tokens: list[list[str]]
-    activations: np.ndarray  # [R, T]
-    gates: np.ndarray | None  # [R, T]
-
-
-def fetch_rows(rows: sqlite3.Connection, neuron: int) -> Rows:
-    """The rival's way to read one neuron."""
-    found = rows.execute(
-        "SELECT kind, split, excerpt, document, tokens, activations, gates FROM records WHERE neuron = ? ORDER BY id",
-        (neuron,),
-    ).fetchall()
-    return Rows(
-        [json.loads(row[4]) for row in found],
-        np.array([json.loads(row[5]) for row in found], np.float32),
-        None if found[0][6] is None else np.array([json.loads(row[6]) for row in found], np.bool_),
-    )
 
 
 def fetch_both(

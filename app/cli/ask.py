@@ -28,7 +28,7 @@ from app.errors import BadInput
 from app.jobs.endpoints import DEMO
 from app.jobs.service import ASKING_SIMULATORS, Jobs, usual_protocol
 from app.settings import Settings
-from app.store.rows import ExplanationRow
+from app.store.explanation_rows import ExplanationRow
 from app.web.formats import plural, usd
 
 if TYPE_CHECKING:

@@ -1,10 +1,10 @@
 """`import explanations`: other people's statements of neurons, from a file."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,11 +14,9 @@ from app.domain.explanations import Metric, Protocol
 from app.errors import BadInput
 from app.exchange.columns import Skipped, Wishes
 from app.exchange.forms import Form
-from app.exchange.importing import SHOWN, Asked, Report, Tell, run
+from app.exchange.importing import Asked, run
 from app.exchange.importing import Progress as ShowProgress
-
-if TYPE_CHECKING:
-    pass
+from app.exchange.report import SHOWN, Report, Tell
 
 imports = typer.Typer(help="Bring in what others have made.", no_args_is_help=True)
 app.add_typer(imports, name="import")
@@ -49,7 +47,9 @@ def explanations(
     shape: Annotated[
         str, typer.Option(help="LAYERSxNEURONS of a model that the store does not have, such as 12x3072.")
     ] = "",
-    report: Annotated[Path | None, typer.Option(help="Write every skipped row to this file.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write every row that was skipped, or not used whole, to this file.")
+    ] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the store.")] = None,
 ) -> None:
     """Import explanations that others made, with their scores. All of the file comes in or, on an error, nothing."""
@@ -122,10 +122,21 @@ def _say(done: Report, report: Path | None) -> None:
         f"Read {done.read:,} explanations of {done.model} with {done.scores:,} scores ({done.form}): {done.added:,} added, "
         f"{done.same:,} there already, {done.skipped:,} rows skipped."
     )
-    for row in done.first:
-        typer.echo(f"  row {row.line}: {row.reason}")
-    if done.skipped > SHOWN:
-        typer.echo(f"  … and {done.skipped - SHOWN:,} more{'' if report else '; --report FILE lists all'}")
+    beside = [
+        (done.records, "activation records"),
+        (done.simulations, "simulations"),
+        (done.sentences, "puzzles' sentences"),
+    ]
+    if any(n for n, _ in beside):
+        typer.echo(f"Added beside them: {', '.join(f'{n:,} {what}' for n, what in beside if n)}.")
+    _list(done.first, done.skipped, report)
     if done.noted:
-        where = f"{report} says which" if report else "--report FILE says which"
-        typer.echo(f"  {done.noted:,} scores were left out; {where}.")
+        typer.echo(f"Of {done.noted:,} rows that came in, something was left out:")
+        _list(done.notes, done.noted, report)
+
+
+def _list(rows: Sequence[Skipped], total: int, report: Path | None) -> None:
+    for row in rows:
+        typer.echo(f"  row {row.line}: {row.reason}")
+    if total > SHOWN:
+        typer.echo(f"  … and {total - SHOWN:,} more{'' if report else '; --report FILE lists all'}")

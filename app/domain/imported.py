@@ -1,7 +1,7 @@
 """Other people's explanations, as they come in from files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from app.domain.explanations import Metric, Protocol, Sample, State
-from app.domain.neurons import Polarity
+from app.domain.neurons import Float64, Polarity
+from app.domain.published import PublishedSimulation
 
 IMPORTED = "imported"  # the key in a score's parameters that says so
 LONGEST_TEXT = 20_000  # characters of an explanation
-NOT_TOLD = "not told"  # an explainer or author that a file does not name
-NOT_TOLD = "not told"
+NOT_TOLD = "not told"  # an explainer, author or simulator that a file does not name
 NO_NUMBER = "The imported score is no number."
 
 
@@ -65,6 +65,15 @@ class ImportedExplanation:
     created_at: datetime | None = (
         None  # when it was made, in UTC; None: not told, the moment of the import stands for it
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Texts with activations that came beside a statement. R different ones of T tokens; how they were chosen is not told."""
+
+    texts: Mapping[bytes, Sequence[str]]  # [R] lists of T tokens by digest, in the order of the file
+    activations: Float64  # [R, T]
+    simulation: PublishedSimulation | None  # of some of them, from the statement
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Split(IntEnum):
 
 
 class Kind(IntEnum):
-    """Why a record was kept: strongest, most negative, a band of the excerpt's maximum, or at random."""
+    """Why a record was kept: strongest, most negative, a band of the excerpt's maximum, at random, or because it was given."""
 
     TOP = 0
     BOTTOM = 1
@@ -59,6 +59,9 @@ class Kind(IntEnum):
     Q4 = 5
     RANDOM = 6
     Q5 = 7  # published data alone: above the .999 quantile
+    GIVEN = (
+        8  # came as an example beside somebody's statement: how it was chosen, and out of what, is not told
+    )
 
 
 BANDS = (Kind.Q1, Kind.Q2, Kind.Q3, Kind.Q4)

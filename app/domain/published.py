@@ -77,10 +77,11 @@ class RelationKind(IntEnum):
     ACTIVATION_TOKENS = 0
     WEIGHT_TOKENS = 1
     WEIGHT_NEURONS = 2
+    SENTENCES = 3  # of a puzzle: of any length, with activations that its author made up
 
 
 class Relation(NamedTuple):
-    """One such table, as JSON of a fixed form (see app/published/relations.py)."""
+    """One such table, as JSON of a fixed form (see app/published/relations.py and app/exchange/sentences.py)."""
 
     neuron: int
     data: bytes

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from app.domain.neurons import Split
 
 MIN_DOCUMENTS = 30  # fewer in any split, and scores are refused
-SHARES = {Split.EXPLAIN: 0.5, Split.DEV: 0.25, Split.SCORE: 0.25}
 
 
 def split_of(cluster_text_hash: str) -> Split:

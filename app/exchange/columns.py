@@ -1,13 +1,13 @@
 """Rows with named columns: which column is which, and a row -> an explanation with where it comes from."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol
-from app.domain.imported import NOT_TOLD, ImportedExplanation
+from app.domain.imported import NOT_TOLD, Examples, ImportedExplanation
 from app.errors import BadInput
-from app.exchange import values
+from app.exchange import sequences, values
 from app.exchange.files import Row, shown
 
 # What files call it, the likeliest first. Compared without case, blanks as underscores.
@@ -29,6 +29,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 NEEDED = ("layer", "neuron", "explanation")
 METHOD = "import"
+SIMULATED = "explanation"  # the column that simulated values beside it are from
 
 
 class Source(NamedTuple):
@@ -49,6 +50,8 @@ class Given(NamedTuple):
     source: Source
     explanation: ImportedExplanation
     notes: tuple[str, ...] = ()
+    examples: Examples | None = None  # texts with activations that came with it
+    sentences: bytes | None = None  # those made up for its neuron, as `sentences.table` has them
 
 
 class Skipped(NamedTuple):
@@ -154,7 +157,14 @@ def given(row: Row, found: Mapping[str, str], wishes: Wishes, *, blank_is_none: 
         scores,
         values.moment(cell("created")),
     )
-    return Given(row.line, values.word(cell("model"), ""), source, explanation, notes)
+    examples, left_out = sequences.examples(row.values)
+    if examples is not None and examples.simulation is not None and found["explanation"] != SIMULATED:
+        examples = replace(examples, simulation=None)
+        left_out = (
+            *left_out,
+            f"its simulated values were left out: they are not from “{shown(found['explanation'])}”",
+        )
+    return Given(row.line, values.word(cell("model"), ""), source, explanation, (*notes, *left_out), examples)
 
 
 def plain(name: str) -> str:

@@ -14,8 +14,8 @@ from app.domain.imported import claims, is_imported
 from app.errors import BadInput, NotFound
 from app.exchange.files import LACKS_PYARROW
 from app.store import Store, exported, models
+from app.store.explanation_rows import ScoreRow
 from app.store.exported import Exported, ExportedNeuron
-from app.store.rows import ScoreRow
 
 
 class Format(StrEnum):

@@ -11,7 +11,7 @@ import orjson
 from app.domain.explanations import Method, Metric, Protocol, Sample, State
 from app.domain.imported import NOT_TOLD, ImportedExplanation, ImportedScore
 from app.errors import BadInput
-from app.exchange import files, values
+from app.exchange import files, sentences, values
 from app.exchange.columns import Given, Skipped, Source, Wishes, plain
 from app.exchange.files import Row
 
@@ -89,8 +89,14 @@ def lee(rows: Iterator[Row], wishes: Wishes) -> Iterator[Given | Skipped]:
 
 
 def puzzles(value: Mapping[str, Any], wishes: Wishes) -> Iterator[Given | Skipped]:
-    """A puzzle is no neuron of any model: the nth one is neuron n of a made-up layer 0. Its sentences are left out."""
+    """A puzzle is no neuron of any model: the nth one is neuron n of a made-up layer 0. Its sentences come with its first statement."""
     for number, puzzle in enumerate(value.values()):
+        notes: tuple[str, ...] = ()
+        beside: bytes | None = None
+        try:
+            beside = sentences.table(puzzle["sentences"])
+        except values.Problem as problem:
+            notes = (f"its sentences were left out: {problem}",)
         statements = [(PUZZLE, puzzle["explanation"])]
         statements += [(FALSE_PUZZLE, each) for each in puzzle.get("false_explanations") or ()]
         for method, text in statements:
@@ -99,7 +105,9 @@ def puzzles(value: Mapping[str, Any], wishes: Wishes) -> Iterator[Given | Skippe
             except values.Problem as problem:
                 yield Skipped(number + 1, str(problem))
                 continue
-            yield Given(number + 1, "", Source(method, "human", wishes.author or NOT_TOLD), statement)
+            source = Source(method, "human", wishes.author or NOT_TOLD)
+            yield Given(number + 1, "", source, statement, notes, sentences=beside)
+            notes, beside = (), None
 
 
 def neuronpedia(rows: Iterator[Row], wishes: Wishes) -> Iterator[Given | Skipped]:

@@ -2,38 +2,22 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from app.domain.imported import ImportedExplanation, ImportSource, place_json
-from app.errors import AppError, BadInput
+from app.domain.imported import place_json
+from app.errors import BadInput
 from app.exchange import columns, files, forms
-from app.exchange.columns import Given, Skipped, Source, Wishes
+from app.exchange.columns import Given, Skipped, Wishes
 from app.exchange.files import Container, Row
 from app.exchange.forms import Form
+from app.exchange.report import Report, Tell
+from app.exchange.writing import Target, Writer
 from app.store import Session, Store, imported_neurons, names
-from app.store.imported import add_explanations
 
 BATCH = 10_000
 MOST = 1_000_000  # explanations of one file: it is one transaction
-SHOWN = 20
 _NAME = re.compile(r"(?:[A-Za-z0-9._-]+/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-@dataclass
-class Report:
-    """What became of a file."""
-
-    model: str = ""
-    form: str = ""
-    read: int = 0  # explanations
-    added: int = 0
-    same: int = 0  # there already
-    scores: int = 0
-    skipped: int = 0
-    noted: int = 0  # parts of rows that were left out
-    first: list[Skipped] = field(default_factory=list)  # SHOWN of them
 
 
 class Asked(NamedTuple):
@@ -56,7 +40,6 @@ class _Opening(NamedTuple):
     shape: imported_neurons.Shape | None = None
 
 
-Tell = Callable[[Skipped], None]
 Progress = Callable[[int], None]
 
 
@@ -68,11 +51,10 @@ def run(
     One transaction: on any AppError the store is as it was. BadInput for a file that cannot be read, holds no row that can be
     used, or more than `MOST`.
     """
-    report = Report()
     opening = _open(asked)
-    report.form = opening.form
+    report = Report(form=opening.form, tell=tell)
     with store.session() as s:
-        _write(s, asked, opening, report, tell, progress)
+        _write(s, asked, opening, report, progress)
         if not report.added and not report.same:
             why = f": {report.first[0].reason} (row {report.first[0].line})" if report.first else ""
             raise BadInput(f"{asked.path.name} holds no explanation that can be used{why}")
@@ -133,70 +115,39 @@ def _demand(asked: Asked, found: Form) -> None:
         raise BadInput(f"{asked.path.name} is not of the form {asked.form}: it looks like {found}")
 
 
-def _given(rows: Iterator[Given | Skipped], report: Report, tell: Tell) -> Iterator[Given]:
+def _given(rows: Iterator[Given | Skipped], report: Report) -> Iterator[Given]:
     """The rows that can be used so far; the others are told of."""
     for row in rows:
         if isinstance(row, Skipped):
-            _skip(row, report, tell)
+            report.skip(row)
             continue
         for note in row.notes:
-            report.noted += 1
-            tell(Skipped(row.line, note))
+            report.note(Skipped(row.line, note))
         yield row
 
 
-def _skip(row: Skipped, report: Report, tell: Tell) -> None:
-    report.skipped += 1
-    if len(report.first) < SHOWN:
-        report.first.append(row)
-    tell(row)
-
-
-class _Target(NamedTuple):
-    """The model that a file goes into."""
-
-    into: imported_neurons.Collection
-    named: str  # what the file's rows call it
-    layers: frozenset[int] | None  # of a collection of our own; None: all of the shape
-
-
-def _write(
-    s: Session,
-    asked: Asked,
-    opening: _Opening,
-    report: Report,
-    tell: Tell,
-    progress: Progress,
-) -> None:
-    target: _Target | None = None
-    batch: dict[Source, list[ImportedExplanation]] = {}
-    waiting = 0
-    for row in _given(opening.rows, report, tell):
-        if target is None:
-            target = _target(s, asked, opening, row)
-            report.model = target.into.slug
-        wrong = _misplaced(target, row)
+def _write(s: Session, asked: Asked, opening: _Opening, report: Report, progress: Progress) -> None:
+    writer: Writer | None = None
+    for row in _given(opening.rows, report):
+        if writer is None:
+            writer = Writer(s, _target(s, asked, opening, row), opening.place, report)
+            report.model = writer.target.into.slug
+        wrong = writer.target.misplaced(row)
         if wrong:
-            _skip(Skipped(row.line, wrong), report, tell)
+            report.skip(Skipped(row.line, wrong))
             continue
-        report.read += 1
-        report.scores += len(row.explanation.scores)
+        writer.add(row)
         if report.read > MOST:
             raise BadInput(f"{asked.path.name} holds more than {MOST:,} explanations: split it")
-        batch.setdefault(row.source, []).append(row.explanation)
-        waiting += 1
-        if waiting == BATCH:
-            _flush(s, target, batch, opening.place, report)
-            waiting = 0
+        if writer.waiting == BATCH:
+            writer.flush()
             progress(report.read)
-    if target is not None:
-        _flush(s, target, batch, opening.place, report)
+    if writer is not None:
+        writer.finish()
         progress(report.read)
-        if report.added and target.into.imported:
-            imported_neurons.changed(s, target.into)
 
 
-def _target(s: Session, asked: Asked, opening: _Opening, row: Given) -> _Target:
+def _target(s: Session, asked: Asked, opening: _Opening, row: Given) -> Target:
     name = asked.model or row.model or opening.model
     if not name:
         raise BadInput(f"{asked.path.name} does not say of which model it is: say it with --model")
@@ -209,31 +160,4 @@ def _target(s: Session, asked: Asked, opening: _Opening, row: Given) -> _Target:
     if not into.imported:
         there = names.parts_of(s, into.slug)
         layers = frozenset(part.ordinal for part in there if part.slug == f"{part.ordinal}-mlp")
-    return _Target(into, row.model, layers)
-
-
-def _misplaced(target: _Target, row: Given) -> str:
-    """Why a row's neuron is none of the model's, or ""."""
-    if row.model != target.named:
-        return f"of another model: “{files.shown(row.model)}”, not “{files.shown(target.named)}”"
-    layer, neuron, shape = row.explanation.layer, row.explanation.neuron, target.into.shape
-    try:
-        imported_neurons.demand_inside(shape, layer, (neuron,))
-    except AppError as error:
-        return str(error)
-    if target.layers is not None and layer not in target.layers:
-        return f"layer {layer} was not collected"
-    return ""
-
-
-def _flush(
-    s: Session, target: _Target, batch: dict[Source, list[ImportedExplanation]], place: str, report: Report
-) -> None:
-    for source, rows in batch.items():
-        made = ImportSource(
-            source.method, source.explainer, source.author, source.prompt_version, place, source.code_version
-        )
-        added = add_explanations(s, target.into.slug, made, rows)
-        report.added += added.new
-        report.same += added.same
-    batch.clear()
+    return Target(into, row.model, layers)

@@ -95,10 +95,6 @@ class Supervisor:
         if self._thread.is_alive():
             self._thread.join(STOP_SECONDS)
 
-    @property
-    def worker_pid(self) -> int | None:
-        return self._child.pid if self._child is not None and self._child.alive() else None
-
     def _watch(self) -> None:
         deaths: deque[float] = deque()
         while self._child is not None:

@@ -30,7 +30,8 @@ from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.service import ASKING_SIMULATORS
 from app.store import collections, explanations, heldout, jobs, ledger, scores, simulations
-from app.store.rows import ExplanationRow, JobRow
+from app.store.explanation_rows import ExplanationRow
+from app.store.rows import JobRow
 
 if TYPE_CHECKING:
     from app.simulate import Simulator

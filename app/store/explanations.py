@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, Select, and_, func, select, text
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, select, text
 
 from app.domain.explanations import Provenance, State, Usage
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, NotFound
-from app.store import collections, cursors, heldout, names, scores, sql
+from app.store import collections, cursors, heldout, names, origins, scores, sql
 from app.store import tables as t
-from app.store.rows import ExplanationRow, Page
+from app.store.explanation_rows import ExplanationRow
+from app.store.rows import Page
 from app.store.session import Session, writing
 
 _KEYED = text("key IS NOT NULL")
@@ -62,7 +63,15 @@ def add(
             "layer_id": part.layer_id,
             "neuron": ref.index,
             "collection_id": part.collection_id,
-            "origin_id": _origin(s, provenance),
+            "origin_id": origins.origin_id(
+                s,
+                method=provenance.method,
+                explainer=provenance.explainer,
+                author=provenance.author,
+                prompt_version=provenance.prompt_version,
+                parameters_json=provenance.parameters_json,
+                code_version=provenance.code_version,
+            ),
             "polarity": polarity,
             "state": state,
             "reason": reason,
@@ -132,18 +141,6 @@ def recent_page(s: Session, cursor: str | None = None, limit: int = 50) -> Page[
     )
 
 
-def _origin(s: Session, made: Provenance) -> int:
-    words = {
-        "method": made.method,
-        "explainer": made.explainer,
-        "prompt_version": made.prompt_version,
-        "parameters_json": made.parameters_json,
-        "code_version": made.code_version,
-        "author": made.author,
-    }
-    return sql.interned(s, t.origins, "digest", sql.digest(*words.values()), **words)
-
-
 def _messages(s: Session, made: Provenance) -> int | None:
     if not made.messages_json:
         return None
@@ -165,6 +162,9 @@ def _select(where: ColumnElement[bool], *more: ColumnElement[Any]) -> Select[Any
             o.code_version,
             o.author,
             t.messages.c.hash.label("messages_hash"),
+            exists()
+            .where(t.simulations.c.explanation_id == t.explanations.c.id, t.simulations.c.state == State.OK)
+            .label("simulated"),
             *more,
         )
         .join(t.origins, o.id == t.explanations.c.origin_id)
@@ -204,6 +204,7 @@ def _rows(s: Session, query: Select[Any]) -> list[ExplanationRow]:
             job_id=row.job_id,
             created_at=row.created_at,
             scores=tuple(by_explanation.get(row.id, ())),
+            simulated=row.simulated,
         )
         for row in found
     ]

@@ -10,7 +10,8 @@ from app.domain.explanations import State
 from app.domain.neurons import Polarity
 from app.store import names, packing, scores
 from app.store import tables as t
-from app.store.rows import ScoreRow, StoredTokens
+from app.store.explanation_rows import ScoreRow
+from app.store.rows import StoredTokens
 from app.store.session import Session, Store
 
 STEP = 256  # neurons of one query

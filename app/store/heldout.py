@@ -16,7 +16,7 @@ from app.domain.neurons import NeuronRef, Split
 from app.errors import BadInput, NotFound
 from app.store import codec, excerpts, names
 from app.store import tables as t
-from app.store.rows import SeenProof
+from app.store.explanation_rows import SeenProof
 from app.store.session import Session
 
 _SHOWN = 3

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, SmallInteger, select, type_coerce
 from app.domain.explanations import State
 from app.domain.imported import Added, ImportedExplanation, ImportedScore, ImportSource
 from app.errors import BadInput
-from app.store import best, bulk, heldout, imported_neurons, names, sql
+from app.store import best, bulk, heldout, imported_neurons, names, origins, sql
 from app.store import tables as t
 from app.store import types as kinds
 from app.store.session import Session, writing
@@ -59,15 +59,33 @@ class _Measured(NamedTuple):
     parameters: int
 
 
+class Stated(NamedTuple):
+    """Statements that are in the store now, in the order in which they were given."""
+
+    method: str
+    ids: tuple[int, ...]  # new or there already
+    new: int
+    known: frozenset[int]  # of those, there already
+    placed: tuple[tuple[_Part, _Key], ...]
+
+
 def add_explanations(
     s: Session, model_slug: str, source: ImportSource, rows: Sequence[ImportedExplanation]
 ) -> Added:
-    """Add statements that came from elsewhere, with their scores, to a model that is in the store.
+    """Add statements that came from elsewhere, with their scores: `add_statements` and `add_scores`."""
+    stated = add_statements(s, model_slug, source, rows)
+    add_scores(s, stated, [row.scores for row in rows])
+    return Added(stated.ids, stated.new, len(rows) - stated.new)
+
+
+def add_statements(
+    s: Session, model_slug: str, source: ImportSource, rows: Sequence[ImportedExplanation]
+) -> Stated:
+    """Add statements that came from elsewhere to a model that is in the store; their scores are let be.
 
     In an imported model their neurons are there from then on. Nothing is added twice: a row with the neuron, polarity, text
-    and, where it says so, time of one that is there from this source is that one, and only scores that it does not have
-    yet are added. Texts are kept as given. What their makers saw is stored as unknown, so that nothing can be scored on
-    documents from them (see `heldout.demand`).
+    and, where it says so, time of one that is there from this source is that one. Texts are kept as given. What their
+    makers saw is stored as unknown, so that nothing can be scored on documents from them (see `heldout.demand`).
     BadInput for a blank text, a nameless method, and a neuron or layer that the model does not have: the transaction is
     to be given up then. What others hold of an imported model in memory is told by `imported_neurons.changed`.
     """
@@ -79,16 +97,24 @@ def add_explanations(
     into = imported_neurons.ensure_model(s, model_slug)
     imported_neurons.ensure(s, into, {layer: sorted(indices) for layer, indices in by_layer.items()})
     parts = {layer: _part(s, model_slug, layer) for layer in by_layer}
-    placed = [(parts[row.layer], _key(parts[row.layer], row)) for row in rows]
-    origin = _origin(s, source)
+    placed = tuple((parts[row.layer], _key(parts[row.layer], row)) for row in rows)
+    origin = origins.origin_id(
+        s,
+        method=source.method,
+        explainer=source.explainer,
+        author=source.author,
+        prompt_version=source.prompt_version,
+        parameters_json=source.parameters_json,
+        code_version=source.code_version,
+    )
     known = _known(s, origin, parts.values(), placed)
     found = dict(known)
-    fresh: list[tuple[ImportedExplanation, _Part, _Key]] = []
-    for row, (part, key) in zip(rows, placed, strict=True):
+    fresh: list[tuple[_Part, _Key]] = []
+    for part, key in placed:
         if key not in found:
             found[key] = -len(fresh)  # a second one like it is the same
             found.setdefault(key._replace(created=ANY_TIME), found[key])
-            fresh.append((row, part, key))
+            fresh.append((part, key))
     new_ids = bulk.reserve(s, t.explanations, len(fresh))
     now = kinds.microseconds(datetime.now(UTC))
     values = (
@@ -96,12 +122,53 @@ def add_explanations(
             id_, part.layer_id, key.neuron, part.collection_id, origin, key.polarity, kinds.STATES[State.OK], "", key.text,
             0, heldout.UNKNOWN, 0, 0, 0.0, 0.0, 0, now if key.created == ANY_TIME else key.created,
         )
-        for id_, (_, part, key) in zip(new_ids, fresh, strict=True)
+        for id_, (part, key) in zip(new_ids, fresh, strict=True)
     )  # fmt: skip
     bulk.insert(s, t.explanations, _EXPLANATION, values)
     ids = tuple(i if i > 0 else new_ids[-i] for i in (found[key] for _, key in placed))
-    _add_scores(s, source.method, rows, placed, ids, set(known.values()), now)
-    return Added(ids, len(fresh), len(rows) - len(fresh))
+    return Stated(source.method, ids, len(fresh), frozenset(known.values()), placed)
+
+
+def add_scores(s: Session, stated: Stated, given: Sequence[Sequence[ImportedScore]]) -> None:
+    """Add the scores of each statement that it does not have yet."""
+    there = _scored(
+        s, sorted({i for i, scores in zip(stated.ids, given, strict=True) if scores and i in stated.known})
+    )
+    parameters: dict[str, int] = {}
+    fresh: list[tuple[_Part, _Key, ImportedScore, _Measured]] = []
+    for scores, (part, key), id_ in zip(given, stated.placed, stated.ids, strict=True):
+        for score in scores:
+            said = score.claims_json
+            if said not in parameters:
+                parameters[said] = origins.parameters_id(s, score.parameters_json())
+            measured = _measured(id_, score, parameters[said])
+            if measured not in there:
+                there.add(measured)
+                fresh.append((part, key, score, measured))
+    if not fresh:
+        return
+    at = kinds.microseconds(datetime.now(UTC))
+    score_ids = bulk.reserve(s, t.scores, len(fresh))
+    bulk.insert(
+        s, t.scores, _SCORE, (_score_row(i, *each, at) for i, each in zip(score_ids, fresh, strict=True))
+    )
+    method_id = sql.interned(s, t.methods, "name", stated.method)
+    offered = (
+        (
+            part.id,
+            m.protocol,
+            m.sample,
+            m.metric,
+            key.neuron,
+            method_id,
+            m.state,
+            m.value,
+            m.explanation,
+            score_id,
+        )
+        for score_id, (part, key, _, m) in zip(score_ids, fresh, strict=True)
+    )
+    best.consider_many(s, offered)
 
 
 def _check(source: ImportSource, rows: Sequence[ImportedExplanation]) -> None:
@@ -128,18 +195,6 @@ def _key(part: _Part, row: ImportedExplanation) -> _Key:
     return _Key(part.id, row.neuron, kinds.POLARITIES[row.polarity], kinds.clean(row.text), created)
 
 
-def _origin(s: Session, source: ImportSource) -> int:
-    words = {
-        "method": source.method,
-        "explainer": source.explainer,
-        "prompt_version": source.prompt_version,
-        "parameters_json": source.parameters_json,
-        "code_version": source.code_version,
-        "author": source.author,
-    }
-    return sql.interned(s, t.origins, "digest", sql.digest(*words.values()), **words)
-
-
 def _known(
     s: Session, origin: int, parts: Iterable[_Part], placed: Sequence[tuple[_Part, _Key]]
 ) -> dict[_Key, int]:
@@ -164,53 +219,6 @@ def _known(
             for when in (created, ANY_TIME):
                 found[_Key(part.id, neuron, polarity, text, when)] = id_
     return found
-
-
-def _add_scores(
-    s: Session,
-    method: str,
-    rows: Sequence[ImportedExplanation],
-    placed: Sequence[tuple[_Part, _Key]],
-    ids: Sequence[int],
-    known: set[int],
-    at: int,
-) -> None:
-    there = _scored(s, sorted({i for i, row in zip(ids, rows, strict=True) if row.scores and i in known}))
-    parameters: dict[str, int] = {}
-    fresh: list[tuple[_Part, _Key, ImportedScore, _Measured]] = []
-    for row, (part, key), id_ in zip(rows, placed, ids, strict=True):
-        for score in row.scores:
-            said = score.claims_json
-            if said not in parameters:
-                json = score.parameters_json()
-                parameters[said] = sql.interned(s, t.parameters, "digest", sql.digest(json), json=json)
-            measured = _measured(id_, score, parameters[said])
-            if measured not in there:
-                there.add(measured)
-                fresh.append((part, key, score, measured))
-    if not fresh:
-        return
-    score_ids = bulk.reserve(s, t.scores, len(fresh))
-    bulk.insert(
-        s, t.scores, _SCORE, (_score_row(i, *each, at) for i, each in zip(score_ids, fresh, strict=True))
-    )
-    method_id = sql.interned(s, t.methods, "name", method)
-    offered = (
-        (
-            part.id,
-            m.protocol,
-            m.sample,
-            m.metric,
-            key.neuron,
-            method_id,
-            m.state,
-            m.value,
-            m.explanation,
-            score_id,
-        )
-        for score_id, (part, key, _, m) in zip(score_ids, fresh, strict=True)
-    )
-    best.consider_many(s, offered)
 
 
 def _measured(id_: int, score: ImportedScore, parameters: int) -> _Measured:

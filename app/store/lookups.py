@@ -15,7 +15,7 @@ from app.domain.statements import token_lookup_text
 from app.domain.token_lookup import STATES, LayerLookup, LayerScores
 from app.domain.vocabulary import visible
 from app.errors import BadInput
-from app.store import bulk, names, packing, sql
+from app.store import bulk, names, origins, packing, sql
 from app.store import tables as t
 from app.store import types as kinds
 from app.store.rows import CollectionState
@@ -113,13 +113,20 @@ def write_lookup(s: Session, collection_id: int, layer_slug: str, lookup: LayerL
     )
     bulk.insert(s, t.neuron_tokens, ("id", "data"), packed)
     ids = bulk.reserve(s, t.explanations, n)
+    origin = origins.origin_id(
+        s,
+        method=Method.TOKEN_LOOKUP.value,
+        explainer="none",
+        author="neuronarium",
+        code_version=__version__,
+    )
     # `zip` over `repeat` makes the rows without running Python code for each.
     rows = zip(
         ids,
         repeat(part.layer_id),
         range(n),
         repeat(collection_id),
-        repeat(_origin(s)),
+        repeat(origin),
         repeat(kinds.POLARITIES[Polarity.POSITIVE]),
         repeat(kinds.STATES[State.OK]),
         repeat(""),
@@ -138,9 +145,7 @@ def write_lookup(s: Session, collection_id: int, layer_slug: str, lookup: LayerL
 def _write_scores(s: Session, scores: LayerScores, part: Any, ids: list[int], method: int, now: int) -> None:
     n = len(ids)
     score_ids = bulk.reserve(s, t.scores, n)
-    parameters = sql.interned(
-        s, t.parameters, "digest", sql.digest(scores.parameters_json), json=scores.parameters_json
-    )
+    parameters = origins.parameters_id(s, scores.parameters_json)
     measure = (
         repeat(kinds.PROTOCOLS[scores.protocol]),
         repeat(kinds.SAMPLES[scores.sample]),
@@ -172,18 +177,6 @@ def _write_scores(s: Session, scores: LayerScores, part: Any, ids: list[int], me
         repeat(part.id), *measure, range(n), repeat(method), states, values, ids, score_ids, strict=False
     )
     bulk.insert(s, t.best_scores, _BEST, best)
-
-
-def _origin(s: Session) -> int:
-    words = {
-        "method": Method.TOKEN_LOOKUP.value,
-        "explainer": "none",
-        "prompt_version": "",
-        "parameters_json": "{}",
-        "code_version": __version__,
-        "author": "neuronarium",
-    }
-    return sql.interned(s, t.origins, "digest", sql.digest(*words.values()), **words)
 
 
 def _texts(s: Session, model: int, lookup: LayerLookup) -> list[str]:

@@ -1,22 +1,23 @@
 """Published activations: chunks of neurons, each written whole or not at all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from app.domain.exact_values import TYPES
 from app.domain.layer_lookup import top_tokens
 from app.domain.neurons import Float64, Int32, Kind
 from app.domain.protocols import BILLS_EXPLAIN_TOP
 from app.domain.published import DIGEST_BYTES, NeuronRecord, Relation, RelationKind
-from app.store import bulk, codec, imported_neurons, names, packing, sql
+from app.store import bulk, codec, examples, imported_neurons, names, packing, sql
 from app.store import tables as t
+from app.store.examples import DISAGREES, NO_FILE, Held
 from app.store.imported_neurons import Collection
 from app.store.library import Library
-from app.store.published_rows import Slots, encode
+from app.store.published_rows import encode
 from app.store.session import Session, writing
 from app.store.types import nullable
 
@@ -70,12 +71,15 @@ def write_records(
 ) -> Written:
     """Store neurons of one layer with their records; `library.begin` comes before, `library.save` after.
 
-    A neuron that is there stays as it is: one whose file says something else is refused with that reason.
+    A neuron that is there stays as it is: one whose file says something else is refused with that reason. Of one that has
+    nothing but examples that came with statements, they stay behind what the file says.
     """
     part = imported_neurons.part_of(s, into, layer)
     width = library.width or (records[0].width if records else 0)
-    there = _marks(s, part, [record.neuron for record in records])
+    there = _rows(s, part, [record.neuron for record in records])
+    slots = examples.open_slots(s, part).kinds
     fresh: dict[int, NeuronRecord] = {}
+    given: dict[int, Held] = {}
     refused: list[Refusal] = []
     same = 0
     for record in records:
@@ -85,38 +89,49 @@ def write_records(
                     record.neuron, f"has excerpts of {record.width} tokens, unlike those there, of {width}"
                 )
             )
-        elif record.neuron in there:
-            if there[record.neuron] == record.mark:
-                same += 1
-            else:
-                refused.append(
-                    Refusal(
-                        record.neuron, "says something else than what is stored of this neuron, which is kept"
-                    )
-                )
-        else:
+        elif record.neuron not in there:
             fresh[record.neuron] = record
-    _insert(s, library, part, [fresh[neuron] for neuron in sorted(fresh)])
+        elif (mark := _mark(there[record.neuron])) == record.mark:
+            same += 1
+        else:
+            held = examples.of_row(there[record.neuron], slots) if mark == NO_FILE else None
+            if held is None or _contradicts(library, record, held):
+                refused.append(Refusal(record.neuron, DISAGREES))
+            else:
+                fresh[record.neuron], given[record.neuron] = record, held
+    _insert(s, library, part, [fresh[neuron] for neuron in sorted(fresh)], given)
     return Written(len(fresh), same, tuple(refused))
 
 
-def _marks(s: Session, part: int, neurons: Sequence[int]) -> dict[int, bytes | None]:
-    """By neuron with records: the mark of what they were read from."""
+def _rows(s: Session, part: int, neurons: Sequence[int]) -> dict[int, bytes]:
+    """The packed rows of those that have records."""
     if not neurons:
         return {}
     zero, e = names.neuron_id(part, 0), t.exemplars.c
-    found: dict[int, bytes | None] = {}
     query = select(e.id, e.data).where(e.id.between(zero + min(neurons), zero + max(neurons)))
-    for row in s.execute(query):
-        source = codec.decode_source(row.data)
-        found[row.id - zero] = None if source is None else source[1]
-    return found
+    return {row.id - zero: row.data for row in s.execute(query)}
 
 
-def _insert(s: Session, library: Library, part: int, records: Sequence[NeuronRecord]) -> None:
+def _mark(data: bytes) -> bytes | None:
+    """The mark of what a row was read from."""
+    source = codec.decode_source(data)
+    return None if source is None else source[1]
+
+
+def _contradicts(library: Library, record: NeuronRecord, held: Held) -> bool:
+    """Whether a file has one of a neuron's excerpts with other values."""
+    cuts = range(0, len(record.digests), DIGEST_BYTES)
+    values = examples.of_file(record, np.zeros(0, np.int32)).values
+    known = (library.known(record.digests[at : at + DIGEST_BYTES]) for at in cuts)
+    return any(held.disagrees(ordinal, row) for ordinal, row in zip(known, values, strict=True))
+
+
+def _insert(
+    s: Session, library: Library, part: int, records: Sequence[NeuronRecord], given: Mapping[int, Held]
+) -> None:
     if not records:
         return
-    slots = _slots(s, part, records)
+    slots = examples.open_slots(s, part, (record.kinds for record in records))
     zero = names.neuron_id(part, 0)
     digests = b"".join(record.digests for record in records)
     ordinals = library.ordinals(
@@ -133,15 +148,14 @@ def _insert(s: Session, library: Library, part: int, records: Sequence[NeuronRec
         if row[0] in known:
             values = dict(zip(imported_neurons.STATISTICS, row[1:], strict=True))
             s.execute(update(t.neurons).where(t.neurons.c.id == zero + row[0]).values(**values))
-    bulk.insert(
-        s,
-        t.exemplars,
-        ("id", "data"),
-        [
-            (zero + record.neuron, encode(record, slots, of))
-            for record, of in zip(records, per_record, strict=True)
-        ],
-    )
+    if given:
+        s.execute(delete(t.exemplars).where(t.exemplars.c.id.in_([zero + neuron for neuron in given])))
+    packed = []
+    for record, of in zip(records, per_record, strict=True):
+        held = given.get(record.neuron)
+        data = encode(record, slots, of) if held is None else _before(record, of, held).pack(slots)
+        packed.append((zero + record.neuron, data))
+    bulk.insert(s, t.exemplars, ("id", "data"), packed)
     bulk.insert(s, t.neuron_tokens, ("id", "data"), _tokens(library, zero, records, per_record))
     p, strongest = t.parts.c, max(record.maximum for record in records)
     held = s.execute(select(p.max_activation).where(p.id == part)).scalar()
@@ -149,12 +163,9 @@ def _insert(s: Session, library: Library, part: int, records: Sequence[NeuronRec
         s.execute(update(t.parts).where(p.id == part).values(max_activation=strongest))
 
 
-def _slots(s: Session, part: int, records: Sequence[NeuronRecord]) -> Slots:
-    p = t.parts.c
-    slots = Slots(s.execute(select(p.kinds).where(p.id == part)).scalar_one())
-    if slots.widen(record.kinds for record in records):
-        s.execute(update(t.parts).where(p.id == part).values(kinds=slots.kinds, splits=slots.splits))
-    return slots
+def _before(record: NeuronRecord, ordinals: Int32, held: Held) -> Held:
+    """A file's records with the examples behind them that were there first."""
+    return examples.of_file(record, ordinals).given(held.ordinals, held.values)
 
 
 def _tokens(
@@ -196,9 +207,7 @@ def write_relations(
     there = {row.id - zero: row.data for row in s.execute(query)}
     fresh = {r.neuron: r.data for r in relations if r.neuron not in there}
     refused = tuple(
-        Refusal(r.neuron, "says something else than what is stored of this neuron, which is kept")
-        for r in relations
-        if r.neuron in there and there[r.neuron] != r.data
+        Refusal(r.neuron, DISAGREES) for r in relations if r.neuron in there and there[r.neuron] != r.data
     )
     rows = [(zero + neuron, int(kind), data) for neuron, data in sorted(fresh.items())]
     bulk.insert(s, t.neuron_relations, ("id", "kind", "data"), rows)

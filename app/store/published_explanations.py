@@ -1,7 +1,6 @@
 """Published explanations with their scores, and what was simulated from them beside what the neuron did."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from math import isnan
 from typing import NamedTuple
 
@@ -13,10 +12,9 @@ from app.domain.explanations import Metric, Protocol, Sample, State
 from app.domain.imported import ImportedExplanation, ImportedScore, ImportSource
 from app.domain.neurons import Bool, Kind, UInt8
 from app.domain.published import Explained, PublishedSimulation, Results
-from app.store import bulk, codec, imported_neurons, names, packed_simulations, sql
+from app.store import codec, imported_neurons, imported_simulations, names
 from app.store import tables as t
-from app.store import types as kinds
-from app.store.imported import add_explanations
+from app.store.imported import add_scores, add_statements
 from app.store.imported_neurons import Collection
 from app.store.library import Library
 from app.store.session import Session
@@ -29,10 +27,6 @@ _FLAT = {
     State.CONSTANT_PREDICTION: "The simulation predicts the same value everywhere.",
     State.TOO_FEW_ACTIVE: "No token of the random records is above 0.",
 }
-_COLUMNS = (
-    "id", "explanation_id", "collection_id", "simulator", "simulator_model", "parameters_id", "seed", "state", "reason",
-    "data", "tokens_in", "tokens_out", "cost_usd", "seconds", "calls", "key", "created_at",
-)  # fmt: skip
 
 
 class Tally(NamedTuple):
@@ -61,87 +55,20 @@ def write(
     if not said:
         return Tally(0, 0, 0)
     plain = [ImportedExplanation(layer, neuron, each.text) for neuron, each in said]
-    added = add_explanations(s, into.slug, source, plain)
-    simulated: dict[int, int] = {}
-    fresh = 0
-    if simulator:
-        simulated, fresh = _simulations(s, into, library, added.ids, [each for _, each in said], simulator)
+    stated = add_statements(s, into.slug, source, plain)
+    simulations = {
+        id_: each.simulation
+        for (_, each), id_ in zip(said, stated.ids, strict=True)
+        if simulator and each.simulation is not None
+    }
+    simulated = imported_simulations.add(s, into, library, simulations, simulator)
     drawn = _random(s, into, layer, sorted({neuron for neuron, _ in said})) if simulator else {}
     scored = [
-        ImportedExplanation(
-            layer,
-            neuron,
-            each.text,
-            scores=_scores(each, simulated.get(id_), drawn.get(neuron, frozenset()), library),
-        )
-        for (neuron, each), id_ in zip(said, added.ids, strict=True)
+        _scores(each, simulated.ids.get(id_), drawn.get(neuron, frozenset()), library)
+        for (neuron, each), id_ in zip(said, stated.ids, strict=True)
     ]
-    add_explanations(s, into.slug, source, scored)
-    return Tally(added.new, added.same, fresh)
-
-
-def _simulations(
-    s: Session,
-    into: Collection,
-    library: Library,
-    ids: Sequence[int],
-    said: Sequence[Explained],
-    simulator: str,
-) -> tuple[dict[int, int], int]:
-    """Insert the simulations of explanations that have none yet; (all ids by explanation, how many are new)."""
-    sim = t.simulations.c
-    query = select(sim.explanation_id, sim.id).where(sim.key.in_([_key(id_) for id_ in ids]))
-    there = {row.explanation_id: row.id for row in s.execute(query)}
-    wanted = {
-        id_: each.simulation
-        for id_, each in zip(ids, said, strict=True)
-        if each.simulation is not None and id_ not in there
-    }
-    new = bulk.reserve(s, t.simulations, len(wanted))
-    now = kinds.microseconds(datetime.now(UTC))
-    rows = []
-    for simulation_id, (id_, simulation) in zip(new, wanted.items(), strict=True):
-        parameters = f'{{"imported": true, "scale": "{_scale(simulation)}"}}'
-        parameters_id = sql.interned(s, t.parameters, "digest", sql.digest(parameters), json=parameters)
-        data = packed_simulations.pack(
-            library.ordinals(simulation.digests),
-            simulation.expected,
-            simulation.actual,
-            simulation.uncalibrated,
-        )
-        rows.append(
-            (
-                simulation_id,
-                id_,
-                into.id,
-                "published",
-                simulator,
-                parameters_id,
-                0,
-                kinds.STATES[State.OK],
-                "",
-                data,
-                0,
-                0,
-                0.0,
-                0.0,
-                0,
-                _key(id_),
-                now,
-            )
-        )
-    bulk.insert(s, t.simulations, _COLUMNS, rows)
-    return there | dict(zip(wanted, new, strict=True)), len(wanted)
-
-
-def _key(explanation_id: int) -> str:
-    return f"imported:{explanation_id}"
-
-
-def _scale(simulation: PublishedSimulation) -> str:
-    """Only names that are known go into JSON as they are."""
-    known = ("neuron_activations", "simulated_normalized_activations")
-    return simulation.scale if simulation.scale in known else ""
+    add_scores(s, stated, scored)
+    return Tally(stated.new, len(said) - stated.new, simulated.new)
 
 
 def _random(s: Session, into: Collection, layer: int, neurons: Sequence[int]) -> dict[int, frozenset[int]]:

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from app.domain.explanations import Metric, Protocol, Sample
 from app.domain.neurons import Float64, Int32, UInt8
 from app.domain.published import RelationKind
-from app.store import codec, excerpts, models, names, packed_simulations
+from app.store import codec, excerpts, imported_simulations, models, names, packed_simulations
 from app.store import tables as t
+from app.store.examples import NO_FILE
 from app.store.neurons import number
 from app.store.packed_simulations import Unpacked
 from app.store.published_explanations import METRICS
@@ -18,7 +19,7 @@ from app.store.session import Session
 
 
 class StoredRecord(NamedTuple):
-    """One neuron's published activations. R records of T tokens."""
+    """One neuron's published activations. R records of T tokens, also those given as examples, which are of no file."""
 
     neuron: int
     statistics: tuple[float, float, float, float]  # NaN where undefined
@@ -70,7 +71,7 @@ def record_chunk(s: Session, slug: str, layer: str, first: int, last: int) -> It
     )
     for row in s.execute(query):
         source = codec.decode_source(row.data)
-        if source is None:
+        if source is None or source[1] == NO_FILE:
             continue
         found = codec.decode_records(row.data)
         yield StoredRecord(
@@ -136,9 +137,8 @@ def _simulations(s: Session, ids: Sequence[int]) -> dict[int, tuple[Unpacked, st
     )
     found = {}
     for row in s.execute(query):
-        scale = next((name for name in _SCALES if name in row.json), "")
-        found[row.explanation_id] = (packed_simulations.unpack(row.data), scale)
+        found[row.explanation_id] = (
+            packed_simulations.unpack(row.data),
+            imported_simulations.scale_of(row.json),
+        )
     return found
-
-
-_SCALES = ("neuron_activations", "simulated_normalized_activations")

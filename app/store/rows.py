@@ -1,6 +1,6 @@
 """The values that come out of the store: frozen, plain, never objects of a database library."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -12,12 +12,8 @@ from app.domain.collection import ExcerptTable, ModelCard
 from app.domain.explanations import (
     Metric,
     Protocol,
-    Provenance,
     Sample,
-    ScoreValue,
-    Simulated,
     State,
-    Usage,
 )
 from app.domain.neurons import Float32, Int32, NeuronRef, Polarity
 from app.domain.splits import MIN_DOCUMENTS, enough_documents
@@ -193,64 +189,6 @@ class NeuronRow:
         return self.ref.index
 
 
-@dataclass(frozen=True)
-class ScoreRow:
-    """One stored score."""
-
-    id: int
-    explanation_id: int
-    simulation_id: int | None
-    simulator: (
-        str  # "token_lookup" where there is no simulation of its own; of an imported score what was told
-    )
-    simulator_model: str  # `endpoint / model` as asked, or the local model's name; empty for token lookup
-    seed: int
-    value: ScoreValue  # state, value, interval, n, reason, parameters
-    job_id: str | None
-    created_at: datetime
-
-
-@dataclass(frozen=True)
-class ExplanationRow:
-    """One stored explanation with its scores. A failed one has no text and says why."""
-
-    id: int
-    ref: NeuronRef
-    state: State
-    reason: str
-    text: str
-    polarity: Polarity
-    provenance: Provenance  # messages_json is filled by `get` only; `of_neuron` and `recent` leave it empty
-    collection_id: int
-    job_id: str | None
-    created_at: datetime
-    scores: tuple[ScoreRow, ...] = ()
-
-    @property
-    def method(self) -> str:
-        return self.provenance.method
-
-
-@dataclass(frozen=True, eq=False)
-class SimulationRow:
-    """One stored simulation. A failed one has no values and says why."""
-
-    id: int
-    explanation_id: int
-    simulator: str
-    simulator_model: str
-    parameters_json: str
-    seed: int
-    state: State
-    reason: str
-    simulated: Simulated | None
-    usage: Usage  # a failed one took something too
-    collection_id: int
-    job_id: str | None
-    created_at: datetime
-    actual: Float32 | None = None  # [R, T] as published beside it; None: the neuron's records have it
-
-
 @dataclass(frozen=True, eq=False)
 class LayerScores:
     """The best scores of one layer's neurons by one measure, for charts."""
@@ -345,14 +283,3 @@ class WorkerRow:
     pid: int
     started_at: datetime
     beat_at: datetime
-
-
-@dataclass(frozen=True)
-class SeenProof:
-    """What an explanation's maker saw, in terms of documents."""
-
-    explanation_id: int
-    collection_id: int
-    documents: tuple[int, ...] = field(default_factory=tuple)  # ordinals
-    clusters: frozenset[str] = field(default_factory=frozenset)  # near-duplicate clusters of those documents
-    known: bool = True  # False for an imported explanation: nobody knows what its maker saw

@@ -11,10 +11,11 @@ from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol, Sample, 
 from app.domain.imported import NOT_TOLD, claims, is_imported
 from app.domain.neurons import Bool, Float64
 from app.errors import BadInput, NotFound
-from app.store import best, heldout, names, packing, sql
+from app.store import best, heldout, names, origins, packing, sql
 from app.store import tables as t
+from app.store.explanation_rows import ScoreRow
 from app.store.heldout import seen_documents
-from app.store.rows import QUANTILES, SCORE_EDGES, LayerScores, ScoreRow
+from app.store.rows import QUANTILES, SCORE_EDGES, LayerScores
 from app.store.session import Session, writing
 from app.store.simulations import collection_of
 from app.store.types import METRICS, PROTOCOLS, SAMPLES, STATES
@@ -80,9 +81,7 @@ def add(
             n_tokens=value.n_tokens,
             indicative=int(value.indicative),
             reason=value.reason,
-            parameters_id=sql.interned(
-                s, t.parameters, "digest", sql.digest(value.parameters_json), json=value.parameters_json
-            ),
+            parameters_id=origins.parameters_id(s, value.parameters_json),
             job_id=job_id,
             key=key,
             created_at=now,

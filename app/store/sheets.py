@@ -9,13 +9,15 @@ from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
 from app.errors import NotFound
 from app.store import heldout, names, neurons, packing, relations, sql, types
 from app.store import tables as t
+from app.store.explanation_rows import ExplanationRow, ScoreRow
 from app.store.neurons import number
 from app.store.relations import Relation
-from app.store.rows import ExplanationRow, ScoreRow, StoredExcerpts, StoredTokens
+from app.store.rows import StoredExcerpts, StoredTokens
 from app.store.scores import simulator_of
 from app.store.session import Session
 
-# Past SQLAlchemy's own compilation, as in `neurons.records`: on PostgreSQL the marks become %s; the primary keys of three tables are the same number.
+# Past SQLAlchemy's own compilation, as in `neurons.records`: describing the columns of a result costs it more than these queries cost
+# a database. The primary keys of three tables are the same number.
 _SHEET = (
     "SELECT l.id, p.kinds, p.splits, p.n_tokens, p.n_sampled, n.mean, n.variance, n.skewness, n.kurtosis, "
     "n.maximum, n.minimum, n.density, e.data, k.data, p.present, p.neurons, p.id, c.imported FROM layers l JOIN parts p ON p.layer_id = l.id "
@@ -26,7 +28,8 @@ _SHEET = (
 _EXPLANATIONS = (
     "SELECT e.id, e.state, e.reason, e.text, e.polarity, e.seed, e.excerpts, e.tokens_in, e.tokens_out, e.cost_usd, "
     "e.seconds, e.calls, e.collection_id, e.job_id, e.created_at, o.method, o.explainer, o.prompt_version, "
-    "o.parameters_json, o.code_version, o.author, m.hash FROM explanations e JOIN origins o ON o.id = e.origin_id "
+    "o.parameters_json, o.code_version, o.author, m.hash, "
+    "EXISTS (SELECT 1 FROM simulations si WHERE si.explanation_id = e.id AND si.state = 0) FROM explanations e JOIN origins o ON o.id = e.origin_id "
     "LEFT JOIN messages m ON m.id = e.messages_id WHERE e.layer_id = ? AND e.neuron = ? ORDER BY e.id DESC"
 )
 _SCORES = (
@@ -167,6 +170,7 @@ def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
             job_id=r[13],
             created_at=_moment(r[14]),
             scores=tuple(scores.get(r[0], ())),
+            simulated=bool(r[22]),
         )
         for r in explained
     ]

@@ -8,9 +8,10 @@ from sqlalchemy import ColumnElement, Row, select
 
 from app.domain.explanations import Simulated, State, Usage
 from app.errors import BadInput, NotFound
-from app.store import collections, excerpts, packed_simulations, packing, sql
+from app.store import collections, excerpts, origins, packed_simulations, packing, sql
 from app.store import tables as t
-from app.store.rows import CollectionState, SimulationRow
+from app.store.explanation_rows import SimulationRow
+from app.store.rows import CollectionState
 from app.store.session import Session, writing
 
 
@@ -59,9 +60,7 @@ def add(
             "collection_id": collection,
             "simulator": simulator,
             "simulator_model": simulator_model,
-            "parameters_id": sql.interned(
-                s, t.parameters, "digest", sql.digest(parameters_json), json=parameters_json
-            ),
+            "parameters_id": origins.parameters_id(s, parameters_json),
             "seed": seed,
             "state": state,
             "reason": reason,

@@ -15,7 +15,7 @@ from app.domain.neurons import Float32, Int32, Kind, NeuronRef, Polarity
 from app.domain.protocols import score_records
 from app.errors import BadInput
 from app.store import Store, explanations
-from app.store.rows import ExplanationRow, ScoreRow
+from app.store.explanation_rows import ExplanationRow, ScoreRow
 from app.store.sheets import Sheet, sheet
 from app.web import measures, predictions
 from app.web.measures import Measure

@@ -12,6 +12,7 @@ from app.web.formats import percent
 from app.web.model_cache import ModelFacts
 from app.web.neuron_contexts import Excerpt, Section, Share, Value
 from app.web.neuron_view import Scale, Show, View
+from app.web.signs import COMBINATIONS
 
 FEW, GLIMPSE, PER_SIGN = 10, 3, 5
 USES = {Split.EXPLAIN: "explain", Split.DEV: "dev", Split.SCORE: "held out", Split.UNSPLIT: ""}
@@ -25,15 +26,6 @@ BAND_NAMES = {
 }
 
 
-class Combination(NamedTuple):
-    """One of the four ways in which a gated neuron gets its value."""
-
-    key: str
-    name: str
-    gate: bool
-    input: bool
-
-
 class Plan(NamedTuple):
     """A section before it is painted: which rows, in which order, with their peaks. K records."""
 
@@ -44,14 +36,6 @@ class Plan(NamedTuple):
     folded: list[int]  # [K] duplicates folded into each
     more: str
     available: int
-
-
-COMBINATIONS = (
-    Combination("++", "gate +, input +", True, True),
-    Combination("+-", "gate +, input −", True, False),
-    Combination("-+", "gate −, input +", False, True),
-    Combination("--", "gate −, input −", False, False),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,10 +89,13 @@ class Exemplars:
                     self.bottom(limit),
                     *self.bands(),
                     self.random(limit),
+                    *self.given(limit),
                 ]
             case Show.TOP:
                 glimpse = self.plan("Most negative", "", Kind.BOTTOM, -1, GLIMPSE, Show.BOTTOM)
-                return [self.top(limit), *([glimpse] if len(glimpse.rows) else [])]
+                top, given = self.top(limit), self.given(limit)
+                shown = [top] if len(top.rows) or not given else []
+                return [*shown, *([glimpse] if len(glimpse.rows) else []), *given]
             case Show.BOTTOM:
                 return [self.bottom(limit)]
             case Show.RANDOM:
@@ -140,6 +127,14 @@ class Exemplars:
     def random(self, limit: int | None) -> Plan:
         """Drawn from everything, in the order they were drawn."""
         return self.plan("Random", "drawn from all excerpts alike", Kind.RANDOM, 1, limit, ordered=False)
+
+    def given(self, limit: int | None) -> list[Plan]:
+        """Examples that came beside a statement, where there are any."""
+        if not self.facts.imported:
+            return []
+        note = "beside an explanation; how they were chosen is not told"
+        plan = self.plan("Given as examples", note, Kind.GIVEN, 1, limit)
+        return [plan] if len(plan.rows) else []
 
     def bands(self) -> list[Plan]:
         """The four quantile bands, strongest first."""
@@ -314,14 +309,3 @@ def _once(excerpts: Int32, rows: heatmap.Indices) -> heatmap.Indices:
 
 def _gate(gates: Bool | None, row: int, column: int) -> str:
     return "" if gates is None else ("+" if gates[row, column] else "−")
-
-
-def shares(values: tuple[float, float, float, float] | None) -> tuple[Share, ...]:
-    """The shares of the four combinations of signs, as a bar of four parts."""
-    if values is None:
-        return ()
-    out, offset = [], 0.0
-    for combination, share in zip(COMBINATIONS, values, strict=True):
-        out.append(Share(combination.key, combination.name, share, offset))
-        offset += share
-    return tuple(out)

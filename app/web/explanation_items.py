@@ -11,7 +11,7 @@ from app.domain.imported import NOT_TOLD, claims
 from app.domain.neurons import NeuronRef, Polarity
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
-from app.store.rows import ExplanationRow, ScoreRow
+from app.store.explanation_rows import ExplanationRow, ScoreRow
 from app.web import charts, compare_address, wording
 from app.web.formats import moment, number, plural, seconds, usd
 from app.web.formats import shown as made_visible
@@ -100,7 +100,7 @@ def item(row: ExplanationRow, view: View) -> ExplanationItem:
     if of is not None and of.simulator != NOT_TOLD:
         scored_by = wording.simulated_by(of.simulator, of.simulator_model)
     compare = ""
-    if row.method == Method.TOKEN_LOOKUP or any(s.simulation_id is not None for s in row.scores):
+    if row.method == Method.TOKEN_LOOKUP or row.simulated:
         compare = path_of(row.ref) + view.query(
             show=Show.COMPARE,
             explanation=row.id,

@@ -101,6 +101,11 @@ class Palette(NamedTuple):
 @lru_cache(maxsize=16)
 def palette(vocabulary: Vocabulary, breaks: bool = False) -> Palette:
     """The vocabulary as HTML, once per model; `breaks` says whether a newline also breaks the line."""
+    return palette_of(vocabulary, breaks)
+
+
+def palette_of(vocabulary: Vocabulary, breaks: bool = False) -> Palette:
+    """As `palette`, of a vocabulary that is of no use a second time."""
     size = len(vocabulary)
     leads, bodies = np.empty(size, object), np.empty(size, object)
     starts_word = np.zeros(size, np.bool_)
@@ -241,4 +246,4 @@ def text_chip(token: str) -> Markup:
     body = token.lstrip(" ")
     mark = f'<i class="nl">{"␣" * (len(token) - len(body))}</i>' if len(body) < len(token) else ""
     shown = visible(body.encode("utf-8", "surrogatepass")).replace("\n", "↵").replace("\t", "⇥")
-    return Markup(f"{mark}<bdi>{escape(shown)}")  # noqa: S704
+    return Markup(f"{mark}<bdi>{escape(shown)}</bdi>")  # noqa: S704

@@ -26,6 +26,16 @@ class Excerpt(NamedTuple):
     label: str  # "simulated", "actual" in comparisons, else empty
 
 
+class Sentence(NamedTuple):
+    """One sentence of a puzzle, whole."""
+
+    peak: float
+    html: Markup
+    values: str  # hex, as in excerpt rows
+    wide: bool
+    indented: bool  # begins with a blank
+
+
 class Section(NamedTuple):
     """Exemplars of one kind."""
 
@@ -240,7 +250,9 @@ class NeuronPage:
     api: str
     imported: bool
     bare: bool  # only explanations of it were imported
+    measured: bool  # it has records of a collection or of a file of activations, and statistics
     related: tuple[RelatedView, ...]
+    sentences: tuple[Sentence, ...]  # of a puzzle
 
 
 @dataclass(frozen=True)

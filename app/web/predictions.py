@@ -6,7 +6,7 @@ from app.domain.explanations import Method, State
 from app.domain.neurons import Float32, Int32, Kind, Polarity, Records, Split
 from app.domain.token_lookup import lookup_records, token_means
 from app.store import Session, simulations
-from app.store.rows import ExplanationRow, SimulationRow
+from app.store.explanation_rows import ExplanationRow, SimulationRow
 from app.web import wording
 
 
@@ -38,9 +38,7 @@ def _of_simulation(row: SimulationRow) -> Predicted | None:
     if row.simulated is None:
         return None
     return Predicted(
-        wording.simulated_by(row.simulator, row.simulator_model)
-        if row.actual is None
-        else f"{row.simulator_model}, as published",
+        wording.simulated_by(row.simulator, row.simulator_model),
         row.id,
         row.simulated.excerpts,
         row.simulated.expected,

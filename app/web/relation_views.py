@@ -67,6 +67,10 @@ def tables(relations: Sequence[Relation]) -> list[Table]:
         elif relation.kind is RelationKind.WEIGHT_TOKENS:
             given = {side: data[side] for side in _SIDES if data.get(side)}
             found += [Table(kind, side, _visible(x["tokens"]), x["strengths"]) for side, x in given.items()]
+        elif relation.kind is RelationKind.SENTENCES:
+            found += [
+                Table(kind, str(n), _visible(x["tokens"]), x["activations"]) for n, x in enumerate(data, 1)
+            ]
         else:
             for matrix in _MATRICES:
                 for direction in ("positive", "negative"):
@@ -83,6 +87,8 @@ def _visible(tokens: list[str]) -> list[str]:
 
 
 def _views(relation: Relation, ref: NeuronRef, facts: ModelFacts) -> Iterator[RelatedView]:
+    if relation.kind is RelationKind.SENTENCES:
+        return  # stand among the exemplars, see sentence_lines.py
     data: dict[str, Any] = orjson.loads(relation.data)
     if relation.kind is RelationKind.ACTIVATION_TOKENS:
         entries = _tokens(data["tokens"], data["average_activations"])

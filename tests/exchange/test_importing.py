@@ -17,10 +17,11 @@ from app.domain.neurons import NeuronRef, Polarity
 from app.errors import AppError, BadInput
 from app.exchange.columns import Skipped, Wishes
 from app.exchange.forms import Form
-from app.exchange.importing import Asked, Report, run
+from app.exchange.importing import Asked, run
+from app.exchange.report import Report
 from app.store import Store, explanations, models
+from app.store.explanation_rows import ExplanationRow
 from app.store.imported_neurons import Shape
-from app.store.rows import ExplanationRow
 from tests.conftest import Full
 
 Write = Callable[..., Path]

@@ -15,7 +15,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.store import Store, neurons
 from app.store.excerpts import ExcerptCache
-from app.store.rows import ScoreRow
+from app.store.explanation_rows import ScoreRow
 from app.web.explanation_items import shown
 from app.web.neuron_view import Show
 from tests.factories import Tiny

@@ -7,15 +7,8 @@ import numpy as np
 from app.domain.collection import Document
 from app.domain.neurons import Histogram, Int32, Kind, Records, Split, Statistics
 from app.domain.vocabulary import Vocabulary
-from app.store.rows import (
-    BestScore,
-    ExplanationRow,
-    JobRow,
-    NeuronRow,
-    ScoreRow,
-    SimulationRow,
-    StoredTokens,
-)
+from app.store.explanation_rows import ExplanationRow, ScoreRow, SimulationRow
+from app.store.rows import BestScore, JobRow, NeuronRow, StoredTokens
 from app.web.api.explanation_schemas import ExplanationOut, ScoreOut, SimulationOut, UsageOut
 from app.web.api.neuron_schemas import (
     BestScoreOut,

@@ -9,6 +9,7 @@ from app.store import bookmarks, comments, human, list_lines, lists
 from app.store import explanations as stored_explanations
 from app.web.api import convert
 from app.web.api.explanation_schemas import ExplanationOut
+from app.web.api.list_convert import comment_out, item_out
 from app.web.api.list_schemas import (
     BookmarkOut,
     CommentIn,
@@ -16,8 +17,6 @@ from app.web.api.list_schemas import (
     HumanIn,
     InListOut,
     ItemOut,
-    comment_out,
-    item_out,
 )
 from app.web.api.parameters import Cursor, Layer, Limit, Model, NeuronIndex
 from app.web.api.schemas import ListOf, PageOf

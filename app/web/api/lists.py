@@ -9,6 +9,7 @@ from app.domain.neurons import NeuronRef
 from app.store import Session, kept_names, list_items, list_lines, list_samples
 from app.store import lists as stored_lists
 from app.store.list_rows import Sample
+from app.web.api.list_convert import item_out, list_out, sample_out
 from app.web.api.list_schemas import (
     Deleted,
     ItemChange,
@@ -17,9 +18,6 @@ from app.web.api.list_schemas import (
     ListIn,
     ListOut,
     SampleOut,
-    item_out,
-    list_out,
-    sample_out,
 )
 from app.web.api.parameters import Cursor, Layer, Limit, Model, NeuronIndex
 from app.web.api.schemas import ListOf, PageOf

@@ -93,7 +93,11 @@ class StatisticsOut(Schema):
 class RecordOut(Schema):
     """One excerpt with one activation per token."""
 
-    kind: str = Field(examples=["top"])
+    kind: str = Field(
+        description="Why it was kept: top, bottom, random, q1 to q5 (a band of the excerpt's maximum), or given (as an example "
+        "beside an imported explanation).",
+        examples=["top"],
+    )
     split: str = Field(
         description="What its document is used for: explain, dev (calibration), score (held out), "
         "unsplit (imported data, which has no documents).",
@@ -120,19 +124,23 @@ class RecordOut(Schema):
 
 
 class RelatedOut(Schema):
-    """A published table of tokens or neurons that belong to a neuron."""
+    """A published table of tokens or neurons that belong to a neuron, or a sentence that was made up for it."""
 
     kind: str = Field(
-        description="activation_tokens, weight_tokens or weight_neurons.", examples=["weight_tokens"]
+        description="activation_tokens, weight_tokens, weight_neurons, or sentences: of a puzzle, one each, with the "
+        "activations that its author gave the tokens.",
+        examples=["weight_tokens"],
     )
     side: str = Field(
-        description="Which of the tables of that kind; empty where there is one.", examples=["input_positive"]
+        description="Which of the tables of that kind, of sentences their number from 1; empty where there is one.",
+        examples=["input_positive"],
     )
     names: list[str] = Field(
         description="Tokens made visible, or neurons as LAYER:INDEX.", examples=[[" store", " shop"]]
     )
     values: list[float] = Field(
-        description="Mean activations, or weights, in the order of names.", examples=[[1.5, 1.25]]
+        description="Mean activations, weights, or activations of a sentence, in the order of names.",
+        examples=[[1.5, 1.25]],
     )
 
 
@@ -146,6 +154,6 @@ class NeuronOut(Schema):
     histogram: HistogramOut
     top_tokens: list[TopTokenOut]
     related: list[RelatedOut] = Field(
-        description="Published tables of related tokens and neurons; none of a model collected here."
+        description="Published tables of related tokens and neurons, and a puzzle's sentences; none of a model collected here."
     )
     explanations: list[ExplanationOut]

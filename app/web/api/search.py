@@ -13,7 +13,8 @@ from app.store.search_lines import Found
 from app.web import search_asked, search_kept, search_run
 from app.web.api import convert
 from app.web.api.exports import ExportedExplanation, ExportedNeuron, Lines, stream
-from app.web.api.list_schemas import ListOut, list_out
+from app.web.api.list_convert import list_out
+from app.web.api.list_schemas import ListOut
 from app.web.api.search_schemas import (
     FoundOut,
     KeepIn,

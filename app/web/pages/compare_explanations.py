@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 
 from app.domain.explanations import State
 from app.store import Store
-from app.store.rows import ScoreRow
+from app.store.explanation_rows import ScoreRow
 from app.web import charts, compare_address, compare_explanations, measures, wording
 from app.web.compare_contexts import (
     Block,

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 from app.domain.explanations import Metric, Sample, State
 from app.errors import NotFound
 from app.store import explanations, scores, simulations
-from app.store.rows import ExplanationRow, ScoreRow, SimulationRow
+from app.store.explanation_rows import ExplanationRow, ScoreRow, SimulationRow
 from app.web import charts, wording
 from app.web.contexts import Chrome
 from app.web.dependencies import StoreDep

@@ -10,7 +10,8 @@ from app.jobs.alive import left_alone
 from app.store import explanations as stored_explanations
 from app.store import jobs as stored_jobs
 from app.store import models as stored_models
-from app.store.rows import ExplanationRow, JobRow, JobState, ModelSummary, ScoreRow
+from app.store.explanation_rows import ExplanationRow, ScoreRow
+from app.store.rows import JobRow, JobState, ModelSummary
 from app.web import charts
 from app.web.contexts import Chrome
 from app.web.dependencies import SettingsDep, StoreDep

@@ -13,15 +13,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.domain.explanations import Method, Protocol, State
-from app.domain.neurons import NeuronRef
+from app.domain.neurons import Kind, NeuronRef
 from app.errors import NotFound
 from app.settings import Endpoint
 from app.store import Session, Store, simulations
-from app.store.rows import ExplanationRow, SimulationRow, StoredTokens
+from app.store.explanation_rows import ExplanationRow, SimulationRow
+from app.store.rows import StoredTokens
 from app.store.sheets import Sheet, sheet
-from app.web import charts, heatmap, relation_views, wording
+from app.web import charts, heatmap, relation_views, sentence_lines, wording
 from app.web.contexts import Chrome
-from app.web.exemplars import Exemplars, shares
+from app.web.exemplars import Exemplars
 from app.web.explanation_items import explain_form, explanation_list, path_of, usual_view
 from app.web.live import NO_JOB, live
 from app.web.model_cache import ModelCache, ModelFacts
@@ -39,6 +40,7 @@ from app.web.neuron_contexts import (
 from app.web.neuron_view import Context, Scale, Show, View, parse
 from app.web.predictions import looked_up
 from app.web.rendering import chrome, page, render
+from app.web.signs import shares
 
 TABS = {
     Show.TOP: "Strongest",
@@ -129,6 +131,7 @@ def neuron_page(
     statistics = evidence.statistics
     imported = facts.imported
     bare = imported and not len(evidence.records)
+    measured = not imported or bool((evidence.records.kinds != Kind.GIVEN).any())
     here = path_of(ref)
     at = facts.layers.index(layer)
     combinations = shares(statistics.sign_shares)
@@ -154,7 +157,7 @@ def neuron_page(
         main.values,
         main.note,
         _top_tokens(facts, evidence.top_tokens),
-        explanation_list(ref, evidence.explanations, view, endpoints, imported, scorable=not bare),
+        explanation_list(ref, evidence.explanations, view, endpoints, imported, scorable=measured),
         view.explanation,
         _placed(_rendered_form(view.protocol, tuple((e.name, e.model) for e in endpoints), imported), here),
         seen.live,
@@ -163,7 +166,9 @@ def neuron_page(
         f"/api/v1/models/{ref.model}/layers/{ref.layer}/neurons/{ref.index}",
         imported,
         bare,
+        measured,
         relation_views.views(evidence.relations, ref, facts),
+        sentence_lines.lines(evidence.relations),
     )
 
 
@@ -234,7 +239,8 @@ def _main(
     sign = row.polarity.sign
     if simulation is not None and simulation.simulated is not None and simulation.actual is not None:
         excerpts, expected = simulation.simulated.excerpts, simulation.simulated.expected
-        note = f"“{row.text}” simulated by {simulation.simulator_model}, as published"
+        by = wording.simulated_by(simulation.simulator, simulation.simulator_model)
+        note = f"“{row.text}” simulated{' by' if simulation.simulator_model else ','} {by}"
         there = exemplars.published(excerpts, simulation.actual)
         calibrated = "neuron_activations" in simulation.parameters_json
         return Main(there.compared(excerpts, expected, sign, own_scale=calibrated), note=note)
