@@ -216,28 +216,27 @@ def head_bytes(slots: int) -> int:
 def kept_excerpts(rows: Sequence[bytes], wanted: Bool) -> tuple[NDArray[np.intp], Int32]:
     """(place of the row [P], excerpt ordinal [P]) of all records in the `wanted` slots [S], by row and slot.
 
-    Of every row its first `head_bytes` or more. Rows of one form are one block.
+    Of every row its first `head_bytes` or more; rows written before their layer got more slots have the first of them. Rows of one form are one block.
     """
-    forms: dict[tuple[bool, int], list[int]] = {}
+    forms: dict[tuple[bool, int, int], list[int]] = {}
     for i, row in enumerate(rows):
         flags, _, _, slots, _, at = _open(row)
-        if slots != len(wanted):
+        if slots > len(wanted):
             raise StoreError(
                 f"a neuron's row has {slots} slots and its layer {len(wanted)}: collect the model again"
             )
-        forms.setdefault((bool(flags & _WIDE_IDS), at), []).append(i)
+        forms.setdefault((bool(flags & _WIDE_IDS), at, slots), []).append(i)
     owners, found = [np.zeros(0, np.intp)], [np.zeros(0, np.int32)]
-    bits_size = (len(wanted) + 7) // 8
-    for (wide, at), places in forms.items():
+    for (wide, at, slots), places in forms.items():
+        bits_size = (slots + 7) // 8
         kind: np.dtype[Any] = np.dtype("<u4" if wide else "<u2")
-        end = at + bits_size + len(wanted) * kind.itemsize
+        end = at + bits_size + slots * kind.itemsize
         block = np.frombuffer(b"".join([rows[i][at:end].ljust(end - at, b"\0") for i in places]), np.uint8)
         block = block.reshape(len(places), end - at)
-        filled = np.unpackbits(block[:, :bits_size], axis=1, count=len(wanted)).view(np.bool_)  # [N, S]
-        ids = np.ascontiguousarray(block[:, bits_size:]).view(
-            kind
-        )  # [N, S]: those of filled slots come first
-        row_at, slot = np.nonzero(filled & wanted)
+        filled = np.unpackbits(block[:, :bits_size], axis=1, count=slots).view(np.bool_)
+        # [N, S]: ids of filled slots come first
+        ids = np.ascontiguousarray(block[:, bits_size:]).view(kind)
+        row_at, slot = np.nonzero(filled & wanted[:slots])
         owners.append(np.array(places, np.intp)[row_at])
         found.append(ids[row_at, (filled.cumsum(axis=1) - 1)[row_at, slot]].astype(np.int32))
     owner = np.concatenate(owners)

@@ -4,7 +4,7 @@ Made in a thread when first asked for, from the heads of the packed rows, and ke
 four bytes for each pair of a neuron and an excerpt (28 MB for 307,200 neurons with 23 top records).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from app.domain import similarity
-from app.domain.neurons import Bool, Int32, Kind
+from app.domain.neurons import Int32, Kind
 from app.errors import AppError, NotFound, StoreError
 from app.store import codec, names, sql
 from app.store import tables as t
@@ -163,7 +163,7 @@ def _blocks(s: Session, slug: str) -> Iterator[tuple[NDArray[np.int64], NDArray[
         first, last = names.neuron_id(part.id, 0), names.neuron_id(part.id + 1, 0) - 1
         query = f"SELECT id, substr(data, 1, {head}) FROM exemplars WHERE id BETWEEN ? AND ? ORDER BY id LIMIT {AT_ONCE}"  # noqa: S608
         while rows := sql.rows(s, query, (first, last)):
-            owners, excerpts = _kept([row[1] for row in rows], wanted)
+            owners, excerpts = codec.kept_excerpts([row[1] for row in rows], wanted)
             pairs = np.unique((owners.astype(np.int64) << 32) | excerpts)
             yield (
                 np.array([row[0] for row in rows], np.int64),
@@ -171,19 +171,3 @@ def _blocks(s: Session, slug: str) -> Iterator[tuple[NDArray[np.int64], NDArray[
                 (pairs & 0xFFFFFFFF).astype(np.int32),
             )
             first = rows[-1][0] + 1
-
-
-def _kept(rows: Sequence[bytes], wanted: Bool) -> tuple[NDArray[np.intp], Int32]:
-    """As `codec.kept_excerpts`; rows that were written before their layer got more slots have only the first of them."""
-    by_slots: dict[int, list[int]] = {}
-    for place, row in enumerate(rows):
-        by_slots.setdefault(codec._open(row)[3], []).append(place)
-    if len(by_slots) == 1:
-        (slots,) = by_slots
-        return codec.kept_excerpts(rows, wanted[:slots])
-    owners, found = [np.zeros(0, np.intp)], [np.zeros(0, np.int32)]
-    for slots, places in by_slots.items():
-        owner, excerpts = codec.kept_excerpts([rows[place] for place in places], wanted[:slots])
-        owners.append(np.array(places, np.intp)[owner])
-        found.append(excerpts)
-    return np.concatenate(owners), np.concatenate(found)
