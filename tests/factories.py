@@ -7,6 +7,7 @@ simulations and scores, failed ones, and an undefined score. Token text holds ev
 
 import hashlib
 import json
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 
@@ -144,10 +145,24 @@ def twins() -> tuple[int, int]:
     return first, documents[-1].ordinal
 
 
+_LAYERS: dict[tuple[object, ...], LayerResult] = {}
+
+
 def layer_result(
     layer: int, excerpts: ExcerptTable, *, gated: bool = True, neurons: int = NEURONS, seed: int = 0
 ) -> LayerResult:
-    """One layer of the random model over all excerpts, reduced as a collection reduces it, by brute force."""
+    """One layer of the random model over all excerpts, reduced as a collection reduces it, by brute force.
+
+    Computed once for the same excerpts, which takes 0.2 s; whoever asks gets arrays of their own.
+    """
+    content = hashlib.sha256(excerpts.tokens.tobytes() + excerpts.splits.tobytes()).digest()
+    key = (layer, content, excerpts.tokens.shape, gated, neurons, seed)
+    if key not in _LAYERS:
+        _LAYERS[key] = _compute_layer(layer, excerpts, gated, neurons, seed)
+    return deepcopy(_LAYERS[key])
+
+
+def _compute_layer(layer: int, excerpts: ExcerptTable, gated: bool, neurons: int, seed: int) -> LayerResult:
     rng = np.random.default_rng((seed, layer))
     values, gates = _activations(rng, excerpts, gated, neurons)  # [N, E, T] both
     kinds, splits = Profile().slots()

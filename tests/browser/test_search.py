@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.test_lists import AXE, RUN_AXE
 from tests.served import Served
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 
 def test_from_words_by_filters_to_a_list_and_back(page: Page, served: Served) -> None:

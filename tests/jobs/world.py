@@ -16,6 +16,7 @@ from app.jobs.service import Jobs
 from app.settings import Endpoint, Settings
 from app.store import Store, jobs, workers
 from app.store.rows import JobRow, WorkerRow
+from tests.jobs.forked import Forked
 from tests.scripted_server import Recorded, Reply, chat
 
 T = TypeVar("T")
@@ -66,7 +67,7 @@ class World:
         self.folder = folder
         self.endpoints = list(endpoints)
         self.settings = Settings(data_dir=folder / "data", endpoints=self.endpoints, **changes)  # type: ignore[arg-type]
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[subprocess.Popen[bytes] | Forked] = []
         self._store: Store | None = None
 
     @property
@@ -111,7 +112,7 @@ class World:
         self._processes.append(process)
         return process
 
-    def output(self, process: subprocess.Popen[bytes]) -> str:
+    def output(self, process: subprocess.Popen[bytes] | Forked) -> str:
         return (self.folder / f"process-{self._processes.index(process)}.log").read_text("utf-8", "replace")
 
     def run(self, *arguments: str, timeout_s: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
@@ -121,16 +122,19 @@ class World:
             timeout=timeout_s, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
-    def worker(self) -> subprocess.Popen[bytes]:
-        """A worker that is ready."""
-        process = self.start("worker")
+    def worker(self) -> Forked:
+        """A worker that is ready: a process of its own, forked with the imports done (see forked.py)."""
+        log = self.folder / f"process-{len(self._processes)}.log"
+        log.touch()
+        process = Forked(("worker",), self.env(), PROJECT, log)
+        self._processes.append(process)
         wait_for(
             lambda: "ready" in self.output(process) or process.poll() is not None, "a worker to be ready"
         )
         assert process.poll() is None, self.output(process)
         return process
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, process: subprocess.Popen[bytes] | Forked) -> None:
         """SIGKILL, and gone."""
         process.send_signal(signal.SIGKILL)
         process.wait(30)

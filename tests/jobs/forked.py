@@ -1,0 +1,66 @@
+"""Workers as processes of their own that begin with the imports done: torch, transformers and DBOS take 4 seconds a process.
+
+A process of `multiprocessing`'s fork server is as real as another: it has its own memory and descriptors, dies by SIGKILL,
+and shares nothing with the test. What differs is where it was forked. Commands (`World.start`, `World.run`), the workers
+that these start, and whole servers (`tests/served.py`) are started afresh.
+"""
+
+import importlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+MODULES = ("app.jobs.worker", "app.cli.serve", "app.subject.collect", "app.gpu.inprocess")
+_CONTEXT = multiprocessing.get_context("forkserver")
+
+
+class Forked:
+    """A command under way; what tests use of `subprocess.Popen`."""
+
+    def __init__(self, arguments: tuple[str, ...], env: Mapping[str, str], cwd: Path, log: Path) -> None:
+        _CONTEXT.set_forkserver_preload([__name__ + "_preload"])
+        self._process = _CONTEXT.Process(target=_run, args=(arguments, dict(env), str(cwd), str(log)))
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid: int = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        code = self._process.exitcode
+        if code is None:
+            raise subprocess.TimeoutExpired("neuronarium", timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+def _run(arguments: tuple[str, ...], env: dict[str, str], cwd: str, log: str) -> None:
+    """In the process: what `python -m app.cli` does, with its output in a file."""
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for descriptor in (1, 2):
+        os.dup2(out, descriptor)
+    sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1, closefd=False) for n in (1, 2))
+    sys.argv = ["neuronarium", *arguments]
+    importlib.import_module("app.cli").main()
