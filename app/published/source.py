@@ -1,4 +1,4 @@
-"""Where published files are read from: a folder, or an address that fsspec knows (http, https, az, s3, gs…)."""
+"""Where published files are read from: a folder, or an address that fsspec reads (http, https, az, s3, gs)."""
 
 import asyncio
 import time
@@ -101,16 +101,16 @@ class Address:
         self.name = (
             parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl().rstrip("/")
         )
+        driver = _DRIVERS.get(parts.scheme)
+        if driver is None:
+            raise BadInput(
+                f"nothing here reads {parts.scheme}:// addresses: name a folder, or an http, https, az, s3 or gs address"
+            )
         try:
             import fsspec
 
             self._fs, root = fsspec.core.url_to_fs(address.rstrip("/"), **self._options(parts.scheme))
         except (ImportError, ValueError) as error:
-            driver = _DRIVERS.get(parts.scheme)
-            if driver is None:
-                raise BadInput(
-                    f"nothing here reads {parts.scheme}:// addresses: name a folder or an https address"
-                ) from error
             raise BadInput(f"reading {parts.scheme}:// needs {driver}: pip install {driver}") from error
         self._root = str(root).rstrip("/")
 

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from app.domain import similarity
 from app.domain.neurons import Int32, Kind
 from app.errors import AppError, NotFound, StoreError
-from app.store import codec, names, sql
+from app.store import codec, memory, names, sql
 from app.store import tables as t
 from app.store.session import Session, Store
 
@@ -116,6 +116,7 @@ def _make(store: Store, slug: str, making: _Making) -> None:
     try:
         with store.session() as s:
             found = build(s, slug)
+        memory.give_back()
     except AppError as error:
         making.future.set_exception(error)
     except Exception as error:  # noqa: BLE001 - a thread's errors reach nobody but whoever asks

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from app.domain.explanations import Method, Metric, Protocol, Sample, State
 from app.domain.neurons import Bool, Float32, Float64, Int32
 from app.errors import NotFound
-from app.store import arrays, measure_columns, names, scores, types
+from app.store import arrays, measure_columns, memory, names, scores, types
 from app.store.session import Session, Store
 from app.store.tables import INDEX_BITS
 
@@ -176,6 +176,7 @@ def columns(store: Store, s: Session, slug: str) -> Columns:
             fresh = _grown(s, held, version)
         else:
             fresh = _loaded(s, slug, version)
+            memory.give_back()
         _HELD[store][slug] = fresh
     return fresh
 
@@ -186,6 +187,7 @@ def measure(s: Session, c: Columns, wanted: Measure) -> MeasureColumn:
     if found is None:
         values = measure_columns.read(s, c, wanted)
         found = c.measures[wanted] = _measured(c, values)
+        memory.give_back()
     return found
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.domain.neurons import Float32, Int32
 from app.domain.vocabulary import Vocabulary
-from app.store import names, packing
+from app.store import memory, names, packing
 from app.store.neuron_columns import Columns
 from app.store.session import Session
 
@@ -35,16 +35,17 @@ class OfNeuron(NamedTuple):
 
 
 class TokenIndex(NamedTuple):
-    """All pairs of a neuron and one of its top tokens, by token. P of them."""
+    """All pairs of a neuron and one of its top tokens, by token. P of them, V token ids."""
 
-    tokens: Int32  # [P] ascending
-    neurons: Int32  # [P]
+    starts: NDArray[np.int64]  # [V + 1] where the pairs of each token begin
+    neurons: Int32  # [P] ascending for each token
     means: Float32  # [P]
     counts: NDArray[np.uint16]  # [P] 65,535 stands for more
 
     def of(self, token: int) -> OnToken:
         """Neurons whose mean on the token is above 0: on the others it does not make them fire."""
-        low, high = np.searchsorted(self.tokens, [token, token + 1])
+        known = 0 <= token < len(self.starts) - 1
+        low, high = self.starts[token : token + 2] if known else (0, 0)
         fires = self.means[low:high] > 0
         return OnToken(
             self.neurons[low:high][fires],
@@ -55,7 +56,8 @@ class TokenIndex(NamedTuple):
     def tokens_of(self, neuron: int) -> "OfNeuron":
         """The top tokens of the neuron at a place in the columns, those with a mean above 0, by id."""
         (at,) = np.nonzero((self.neurons == neuron) & (self.means > 0))
-        return OfNeuron(self.tokens[at], self.means[at])
+        tokens = np.searchsorted(self.starts, at, side="right") - 1
+        return OfNeuron(tokens.astype(np.int32), self.means[at])
 
     def neurons_of(self, token: int) -> int:
         """How many there are."""
@@ -74,6 +76,7 @@ def index(s: Session, c: Columns) -> TokenIndex:
     found = c.derived.get(_KEY)
     if not isinstance(found, TokenIndex):
         found = c.derived[_KEY] = _read(s, c)
+        memory.give_back()
     return found
 
 
@@ -106,26 +109,41 @@ def choices(index_: TokenIndex, vocabulary: Vocabulary, text: str) -> list[Token
 
 def _read(s: Session, c: Columns) -> TokenIndex:
     raw = s.connection.driver_connection
-    found: list[packing.TokenRows] = [packing.unpack_token_rows([])]
+    held: list[tuple[Int32, Int32, Float32, NDArray[np.uint16]]] = []
     for rank, layer in enumerate(c.layers):
         first = names.neuron_id(layer.part, 0)
         last = names.neuron_id(layer.part + 1, 0) - 1
         rows = raw.execute(  # type: ignore[union-attr]
-            f"SELECT id, data FROM neuron_tokens WHERE id BETWEEN {first} AND {last}"  # noqa: S608
+            f"SELECT id, data FROM neuron_tokens WHERE id BETWEEN {first} AND {last} ORDER BY id"  # noqa: S608
         ).fetchall()
         ids = np.fromiter((row[0] for row in rows), np.int64, len(rows)) - first + (rank << 24)
         entries = packing.unpack_token_rows([row[1] for row in rows])
         at = c.neurons_at(ids)[entries.owners]
         there = at >= 0
-        owners = at[there].astype(np.int64)
-        found.append(
-            packing.TokenRows(owners, entries.ids[there], entries.means[there], entries.counts[there])
-        )
-    neurons, tokens, means, counts = (np.concatenate(column) for column in zip(*found, strict=True))
-    order = np.lexsort((neurons, tokens))
-    return TokenIndex(
-        tokens[order],
-        neurons[order].astype(np.int32),
-        means[order],
-        np.minimum(counts[order], 0xFFFF).astype(np.uint16),
-    )
+        counts = np.minimum(entries.counts[there], 0xFFFF).astype(np.uint16)
+        held.append((entries.ids[there], at[there], entries.means[there], counts))
+    return _by_token(held)
+
+
+def _by_token(held: list[tuple[Int32, Int32, Float32, NDArray[np.uint16]]]) -> TokenIndex:
+    """From (token, neuron, mean, count) of blocks of neurons that ascend from block to block.
+
+    Block by block into place: sorting all at once takes four times the memory.
+    """
+    sizes = np.zeros(0, np.int64)
+    for tokens, *_ in held:
+        here = np.bincount(tokens)
+        sizes = np.pad(sizes, (0, max(0, len(here) - len(sizes))))
+        sizes[: len(here)] += here
+    starts = np.concatenate([np.zeros(1, np.int64), sizes.cumsum()])
+    p = int(starts[-1])
+    neurons, means, counts = np.empty(p, np.int32), np.empty(p, np.float32), np.empty(p, np.uint16)
+    free = starts[:-1].copy()
+    for tokens, owners, mean, count in held:
+        order = np.lexsort((owners, tokens))
+        by_token, here = tokens[order], np.bincount(tokens, minlength=len(free))
+        within = np.arange(len(order)) - (here.cumsum() - here)[by_token]
+        to = free[by_token] + within
+        neurons[to], means[to], counts[to] = owners[order], mean[order], count[order]
+        free += here
+    return TokenIndex(starts, neurons, means, counts)

@@ -61,3 +61,19 @@ def test_wrong_usage_is_said_in_one_line(
     found = neuronarium("import", "openai", source, *SHAPE, *arguments, data=tmp_path / "data")
     assert found.returncode == status and words in " ".join(found.stderr.split())
     assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("ftp://example.org/data", "nothing here reads ftp:// addresses"),
+        ("file:///etc", "nothing here reads file:// addresses"),
+        ("az://somewhere/data", "pip install adlfs"),
+        ("s3://somewhere/data", "pip install s3fs"),
+        ("gs://somewhere/data", "pip install gcsfs"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_said_in_one_line(tmp_path: Path, address: str, words: str) -> None:
+    found = neuronarium("import", "openai", address, *SHAPE, data=tmp_path / "data")
+    assert found.returncode == 1 and words.lower() in found.stderr.lower()
+    assert found.stderr.count("\n") == 1
