@@ -6,10 +6,12 @@ a foreign host if relative, so they are built under one that cannot exist and ma
 
 import re
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from markupsafe import Markup
+
+from app.web.drawing import DRAUGHTSMAN, Format
 
 Spec = dict[str, Any]
 NOWHERE = "https://neuronarium.invalid"
@@ -137,9 +139,7 @@ def inline(spec: Spec, description: str) -> Markup:
 
 @lru_cache(maxsize=128)
 def _inline(spec: str, description: str) -> Markup:
-    import vl_convert  # late: half a second and 50 MB that a page without a chart need not pay
-
-    svg = vl_convert.vegalite_to_svg(spec)
+    svg = DRAUGHTSMAN.draw(orjson.loads(spec), "svg").decode()
     svg = _COLOUR.sub(lambda m: f'class="{m[1][0]}-{_INKS[m[2]][0]}"', svg)
     svg = _HREF.sub(r'href="\1"', svg)
     head = Markup('<svg class="chart" role="group" aria-label="{}" ').format(description)
@@ -154,10 +154,8 @@ def _inline(spec: str, description: str) -> Markup:
     return Markup(svg)  # noqa: S704
 
 
-def file(spec: Spec, format: Literal["svg", "png", "pdf"]) -> bytes:
+def file(spec: Spec, format: Format) -> bytes:
     """The chart as a file, in fixed colours on white."""
-    import vl_convert
-
     layers = [
         {**layer, "encoding": {name: value for name, value in layer["encoding"].items() if name != "href"}}
         for layer in spec["layer"]
@@ -165,8 +163,4 @@ def file(spec: Spec, format: Literal["svg", "png", "pdf"]) -> bytes:
     text = orjson.dumps({**spec, "layer": layers, "background": "#ffffff"}).decode()
     for placeholder, (_, colour) in _INKS.items():
         text = text.replace(placeholder, colour)
-    if format == "svg":
-        return vl_convert.vegalite_to_svg(text).encode()
-    if format == "png":
-        return vl_convert.vegalite_to_png(text, scale=2)
-    return vl_convert.vegalite_to_pdf(text)
+    return DRAUGHTSMAN.draw(orjson.loads(text), format)
