@@ -29,7 +29,7 @@ def test_a_record_is_read_whole() -> None:
     top = [row["activations"] for row in given["most_positive_activation_records"]]
     kinds = np.frombuffer(found.kinds, np.uint8)
     assert values[kinds == Kind.TOP].tolist() == top
-    assert [int((kinds == kind).sum()) for kind in Kind] == [20, 0, 2, 2, 2, 2, 20, 2]
+    assert [int((kinds == kind).sum()) for kind in Kind] == [20, 0, 2, 2, 2, 2, 20, 2, 0]
     assert found.maximum == max(max(row) for row in top) or found.maximum == values.max()
     texts = list(seen.fresh().values())
     assert given["random_sample"][0]["tokens"] in texts and seen.fresh() == {}
