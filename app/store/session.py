@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Session: TypeAlias = Connection
 
 BUSY_SECONDS = 15.0
-# Rows of 9 KB (64 records) waste 45 % of 16 KB pages, which hold one each; here they spill into overflow pages that are full.
+# Rows of 5 to 9 KB leave much of a larger page empty; here they spill into overflow pages that are full.
 PAGE_BYTES = 4096
 CACHE_KIB = 8192  # a connection
 CHECKPOINT_BYTES = 16 << 20  # about one layer of the demo: a commit seldom has to wait for the disk twice
