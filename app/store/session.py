@@ -7,7 +7,7 @@ session ends, so that no two writers can block each other for good. Waiting for 
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -73,20 +73,18 @@ class Store:
             raise
         return cls(engine)
 
-    @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> AbstractContextManager[Session]:
         """One transaction: committed at the end, rolled back on any exception. Keep it short."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except failures.any_error(self.engine) as error:
-            raise failures.translate(error, self.url, BUSY_SECONDS) from error
+        return self._begun(self.engine)
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A session that only reads. It spares PostgreSQL the statements that begin and end a transaction."""
+        return self._begun(self._reader)
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """A session that only reads. It spares PostgreSQL the statements that begin and end a transaction."""
+    def _begun(self, engine: Engine) -> Iterator[Session]:
         try:
-            with self._reader.begin() as connection:
+            with engine.begin() as connection:
                 yield connection
         except failures.any_error(self.engine) as error:
             raise failures.translate(error, self.url, BUSY_SECONDS) from error
