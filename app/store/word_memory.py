@@ -1,7 +1,7 @@
 """The words of a model's explanations in this process's memory: for PostgreSQL, which has no index of the same words.
 
 An FTS5 table in a SQLite database of the process, whose words are those of a SQLite store's own table (migration 0003), so that both
-find the same. 300,000 explanations take about a second when words are searched for the first time, and 15 MB; what is added to the
+find the same. 300,000 explanations take about a second when words are searched for the first time, and 20 MB; what is added to the
 store later is added here at the next search. A tsvector with a GIN index in the store took up to five times as long for common words,
 whose every row it visits, 68 MB, and regular expressions that bring text to the same words.
 """

@@ -1,6 +1,6 @@
 """The program that draws charts, run by `drawing`: a browser's engine is in the converter, 85 MB that `serve` need not keep.
 
-On standard input a line of JSON `{"format": "svg", "spec": {…}}` for each chart; on standard output for each a byte (1: drawn, 0: not), the
+On standard input a line of JSON `{"format": "svg", "spec": "{…}"}` for each chart; on standard output for each a byte (1: drawn, 0: not), the
 length of what follows as u32, big-endian, and the chart, or why there is none. It ends when its input does.
 """
 
@@ -14,7 +14,7 @@ def main() -> None:
 
     for line in sys.stdin.buffer:
         asked = json.loads(line)
-        spec = json.dumps(asked["spec"])
+        spec = asked["spec"]
         try:
             match asked["format"]:
                 case "svg":

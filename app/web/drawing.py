@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from threading import Lock, Timer
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 
@@ -33,8 +33,8 @@ class Draughtsman:
         self._process: subprocess.Popen[bytes] | None = None
         self._idle: Timer | None = None
 
-    def draw(self, spec: dict[str, Any], format: Format) -> bytes:
-        """The chart as a file. ValueError for a spec that is none, NotDrawn where the process fails twice."""
+    def draw(self, spec: str, format: Format) -> bytes:
+        """The chart of a Vega-Lite spec, JSON, as a file. ValueError for a spec that is none, NotDrawn where the process fails twice."""
         asked = orjson.dumps({"format": format, "spec": spec}) + b"\n"
         with self._lock:
             answer = self._asked(asked) or self._asked(asked)

@@ -139,7 +139,7 @@ def inline(spec: Spec, description: str) -> Markup:
 
 @lru_cache(maxsize=128)
 def _inline(spec: str, description: str) -> Markup:
-    svg = DRAUGHTSMAN.draw(orjson.loads(spec), "svg").decode()
+    svg = DRAUGHTSMAN.draw(spec, "svg").decode()
     svg = _COLOUR.sub(lambda m: f'class="{m[1][0]}-{_INKS[m[2]][0]}"', svg)
     svg = _HREF.sub(r'href="\1"', svg)
     head = Markup('<svg class="chart" role="group" aria-label="{}" ').format(description)
@@ -163,4 +163,4 @@ def file(spec: Spec, format: Format) -> bytes:
     text = orjson.dumps({**spec, "layer": layers, "background": "#ffffff"}).decode()
     for placeholder, (_, colour) in _INKS.items():
         text = text.replace(placeholder, colour)
-    return DRAUGHTSMAN.draw(orjson.loads(text), format)
+    return DRAUGHTSMAN.draw(text, format)

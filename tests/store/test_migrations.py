@@ -29,7 +29,7 @@ def is_ours(name: str | None, kind: str, _: object) -> bool:
 def test_migrations_give_the_tables_of_the_code(empty_url: str) -> None:
     store = Store.open(empty_url)
     with store.session() as s:
-        # The index of words is each database's own (FTS5 has tables of its own); tests of searching hold it.
+        # The index of words is SQLite's alone (FTS5 has tables of its own); tests of searching hold it.
         context = MigrationContext.configure(s, opts={"compare_type": True, "include_name": is_ours})
         assert compare_metadata(context, metadata) == []
     store.close()

@@ -11,11 +11,13 @@ import pytest
 
 from app.web.drawing import Draughtsman
 
-SPEC = {
-    "data": {"values": [{"a": "x", "b": 3}]},
-    "mark": "bar",
-    "encoding": {"x": {"field": "a", "type": "ordinal"}, "y": {"field": "b", "type": "quantitative"}},
-}
+SPEC = json.dumps(
+    {
+        "data": {"values": [{"a": "x", "b": 3}]},
+        "mark": "bar",
+        "encoding": {"x": {"field": "a", "type": "ordinal"}, "y": {"field": "b", "type": "quantitative"}},
+    }
+)
 
 
 def drawers() -> set[psutil.Process]:
@@ -56,7 +58,7 @@ def test_a_killed_process_is_replaced(drawing: Draughtsman) -> None:
 
 def test_a_wrong_description_is_told_and_the_next_is_drawn(drawing: Draughtsman) -> None:
     with pytest.raises(ValueError, match="description is wrong"):
-        drawing.draw({"mark": {"type": "nothing"}}, "svg")
+        drawing.draw(json.dumps({"mark": {"type": "nothing"}}), "svg")
     assert drawing.draw(SPEC, "svg").startswith(b"<svg")
 
 
@@ -70,9 +72,9 @@ def test_it_ends_when_nobody_asks() -> None:
 
 def test_it_ends_with_the_server() -> None:
     program = (
-        "import json, os, psutil, signal\n"
+        "import os, psutil, signal\n"
         "from app.web.drawing import DRAUGHTSMAN\n"
-        f"DRAUGHTSMAN.draw(json.loads({json.dumps(SPEC)!r}), 'svg')\n"
+        f"DRAUGHTSMAN.draw({SPEC!r}, 'svg')\n"
         "print(psutil.Process().children()[0].pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
