@@ -18,6 +18,15 @@ class Method(StrEnum):
     HS = "hs"
     AVHS = "avhs"
     TOKEN_LOOKUP = "token_lookup"  # noqa: S105
+    TOKEN_SPACE = "token_space"  # noqa: S105  # from tokens alone: by mean activation, or by input weight
+    OUTPUT_TOKENS = "output_tokens"  # from the tokens that the output weights promote
+    NEXT_TOKEN = "next_token"  # noqa: S105  # BILLS: from (next token, activation) pairs
+    TOKEN_LINEAR = "token_linear"  # noqa: S105  # BILLS: input weights times embeddings, no language model
+    REVISION = "revision"  # BILLS: revised in the light of the explainer's own test sentences
+    REVISION_RANDOM = "revision_random"  # its control: random sentences of non-zero activation instead
+    RE_EXPLANATION = "re_explanation"  # its other control: explained once more, with nothing new
+    PROBING = "probing"  # revised until its own predictions on the live model hold
+    TRANSFER = "transfer"  # another neuron's explanation, put to the test on this one
     HUMAN = "human"  # written by a person; nothing that could be asked for
 
 
@@ -55,6 +64,9 @@ class Protocol(StrEnum):
     AS_IMPORTED = (
         "as-imported"  # what came with other people's explanations: their records are not known here
     )
+    GENERATED = "heldout-5+5+generated"  # and the sentences that a revision kept for scoring
+    WINDOWS = "windows-50+50"  # delphi: 50 active and 50 inactive windows of 32 tokens, held out
+    REFERENCE = "reference"  # no records: against another explanation of the same neuron
 
 
 class Sample(StrEnum):
@@ -64,6 +76,9 @@ class Sample(StrEnum):
     RANDOM_ONLY = "random-only"
     POPULATION = "population"
     AS_IMPORTED = "as-imported"  # not told
+    GENERATED = "with-generated"
+    WINDOWS = "active-and-inactive"
+    REFERENCE = "reference"
 
 
 class Metric(StrEnum):
@@ -73,7 +88,12 @@ class Metric(StrEnum):
     R_SQUARED = "r_squared"
     R_SQUARED_UNCENTRED = "r_squared_uncentred"
     ABS_DEV_EXPLAINED = "abs_dev_explained"
-    DETECTION = "detection"  # this and the following are only ever imported
+    COSINE = "cosine"
+    AUPRC = "auprc"
+    F1 = "f1"
+    IOU = "iou"
+    ABLATION = "ablation"
+    DETECTION = "detection"
     FUZZING = "fuzzing"
     EMBEDDING = "embedding"
 
@@ -84,6 +104,25 @@ COMPUTED_METRICS = (
     Metric.R_SQUARED_UNCENTRED,
     Metric.ABS_DEV_EXPLAINED,
 )
+
+
+_BOTH = (Sample.TOP_AND_RANDOM, Sample.RANDOM_ONLY)
+
+
+def measured(protocol: Protocol) -> tuple[tuple[Sample, Metric], ...]:
+    """What a protocol can be asked for here. Of `AS_IMPORTED` anything may have come."""
+    if protocol is Protocol.AS_IMPORTED:
+        return tuple((sample, metric) for sample in Sample for metric in Metric)
+    if protocol is Protocol.REFERENCE:
+        return ((Sample.REFERENCE, Metric.EMBEDDING),)
+    if protocol is Protocol.WINDOWS:
+        return tuple((Sample.WINDOWS, metric) for metric in (Metric.DETECTION, Metric.FUZZING))
+    samples = {Protocol.POPULATION: (Sample.POPULATION,), Protocol.GENERATED: (Sample.GENERATED,)}
+    return tuple(
+        (sample, metric)
+        for sample in samples.get(protocol, _BOTH)
+        for metric in (*COMPUTED_METRICS, Metric.ABLATION)
+    )
 
 
 class State(StrEnum):
@@ -132,6 +171,27 @@ class Usage(NamedTuple):
         )
 
 
+class Band(StrEnum):
+    """Which of a neuron's explain records an explainer is shown."""
+
+    TOP = "top"  # the strongest; the most negative for the negative polarity
+    Q1 = "q1"
+    Q2 = "q2"
+    Q3 = "q3"
+    Q4 = "q4"
+    RANDOM = "random"
+    MIXED = "mixed"  # the strongest, one of each band, and random ones
+
+
+@dataclass(frozen=True)
+class ShownOptions:
+    """The evidence: which records, how many, and how much of each. The default is what both papers show."""
+
+    band: Band = Band.TOP
+    excerpts: int = 5
+    tokens: int = 64  # of each excerpt, around its strongest token
+
+
 @dataclass(frozen=True)
 class ExplainOptions:
     """What a person may choose when asking for an explanation."""
@@ -142,6 +202,8 @@ class ExplainOptions:
     cut_off: CutOff = CutOff.TOKEN_Q99
     scale_maximum: ScaleMaximum = ScaleMaximum.SHOWN
     seed: int = 0
+    shown: ShownOptions = field(default_factory=ShownOptions)
+    candidates: int = 1  # statements made, of which the one with the best score on `dev` is kept
 
 
 @dataclass(frozen=True)
@@ -169,6 +231,13 @@ class Provenance:
     code_version: str = ""
     usage: Usage = field(default_factory=Usage)
     author: str = "neuronarium"
+
+
+class Step(NamedTuple):
+    """Something that was tried on the way to an explanation: a candidate, a test sentence, a probe."""
+
+    kind: str
+    data_json: str  # by kind; see where it is made
 
 
 class ScoreValue(NamedTuple):

@@ -54,6 +54,27 @@ class InProcess:
 
         return await self._run(work)
 
+    async def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """See `SubjectService`."""
+
+        def work(_: Callable[[], bool]) -> list[list[int]]:
+            tokenizer = self._loaded().tokenizer
+            return [list(tokenizer(text, add_special_tokens=False).input_ids) for text in texts]
+
+        return await self._run(work)
+
+    async def activations(
+        self, layer: int, neurons: Sequence[int], tokens: Sequence[Sequence[int]]
+    ) -> list[Float32]:
+        """See `SubjectService`."""
+
+        def work(cancelled: Callable[[], bool]) -> list[Float32]:
+            from app.subject.live import activations
+
+            return activations(self._loaded(), layer, neurons, tokens, cancelled)
+
+        return await self._run(work)
+
     async def close(self) -> None:
         """See `SubjectService`. Waits for the call under way."""
 

@@ -33,5 +33,18 @@ class SubjectService(Protocol):
         equal values.
         """
 
+    async def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Vocabulary ids of each text, without special tokens."""
+
+    async def activations(
+        self, layer: int, neurons: Sequence[int], tokens: Sequence[Sequence[int]]
+    ) -> list[Float32]:
+        """What neurons do on texts of any lengths up to the model's context: a float32 [T, N] for each text.
+
+        Every text is run alone, behind the model's BOS where it has one, whose own value is left out: as in a
+        collection. `layer` is the ordinal. BadInput for an empty text, one that is too long, or a neuron that the
+        model does not have.
+        """
+
     async def close(self) -> None:
         """Give the model's memory back. A later call loads it again."""

@@ -76,15 +76,22 @@ class Runtime:
 
     async def service(self, slug: str) -> "SubjectService":
         """The local simulator's model: the one of the settings, or the subject itself."""
+        if self.settings.simulator_model is not None:
+            return await self._serving(self.settings.simulator_model)
+        return await self.subject(slug)
+
+    async def subject(self, slug: str) -> "SubjectService":
+        """The model whose neurons are studied, live. ModelError, at the first call, where it cannot be loaded."""
+        return await self._serving((await self.db(lambda s: models.model(s, slug))).card.source)
+
+    async def _serving(self, source: str) -> "SubjectService":
         from app.gpu.inprocess import InProcess
 
-        source = self.settings.simulator_model
-        if source is None:
-            source = (await self.db(lambda s: models.model(s, slug))).card.source
         async with self._lock:
             service = self._services.get(source)
             if service is None:
-                for other in list(self._services):  # one model in memory at a time
+                # The subject and a simulator of its own, if there is one, stay in memory together.
+                for other in [name for name in self._services if name != self.settings.simulator_model]:
                     await self._services.pop(other).close()
                 service = InProcess(self.settings, source)
                 self._services[source] = service

@@ -40,6 +40,7 @@ class ExplanationRow:
     created_at: datetime
     scores: tuple[ScoreRow, ...] = ()
     simulated: bool = False  # there is a simulation from it that came about
+    source_id: int | None = None  # the explanation that it was made from
 
     @property
     def method(self) -> str:

@@ -59,10 +59,23 @@ explanations = Table(
     *usage(),
     Column("job_id", t.Words),
     Column("key", t.Words),  # NULL: loaded in bulk when a collection ended
+    # The explanation that it was made from, whose evidence therefore counts as seen; NULL where there is none. No foreign
+    # key: SQLite could not drop the column again.
+    Column("source_id", t.Id),
     required("created_at", t.Moment),
     Index("ix_explanations_layer_id_neuron", "layer_id", "neuron"),
     partial("uq_explanations_key", "key IS NOT NULL", "key", unique=True),
     partial("ix_explanations_recent", "key IS NOT NULL AND state = 0", "id"),
+)
+
+explanation_steps = Table(  # what was tried on the way to it: candidates, test sentences, probes
+    "explanation_steps",
+    metadata,
+    required("explanation_id", t.Id, ForeignKey("explanations.id")),
+    required("ordinal", Integer),
+    required("kind", t.Words),
+    required("data", t.Words),  # JSON, by kind
+    PrimaryKeyConstraint("explanation_id", "ordinal"),
 )
 
 simulations = Table(

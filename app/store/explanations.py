@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, select, text
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, select, text
 
-from app.domain.explanations import Provenance, State, Usage
+from app.domain.explanations import Provenance, State, Step, Usage
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, NotFound
 from app.store import collections, cursors, heldout, names, origins, scores, sql
@@ -37,12 +37,16 @@ def add(
     key: str,
     *,
     collection_id: int | None = None,
+    source_id: int | None = None,
+    steps: Sequence[Step] = (),
 ) -> int:
     """Store an explanation, or the failure to make one; its id. With a key that is there, nothing is written.
 
+    `source_id` is the explanation that it was made from, `steps` what was tried on the way, a failed way's too.
+
     `collection_id` is the collection that the provenance's excerpts were read from: Conflict where a newer one has ended
     since. Without it they are taken for those of the model's complete collection.
-    BadInput for a text without the state OK, and for OK without a text.
+    BadInput for a text without the state OK, and for OK without a text; NotFound for a source that is not there.
     """
     if (state is State.OK) != bool(text and text.strip()):
         raise BadInput(
@@ -56,6 +60,8 @@ def add(
         return int(found)
     part = names.part_of(s, ref)
     collections.demand_current(collection_id, part.collection_id)
+    if source_id is not None:
+        heldout.lineage(s, source_id)
     made = sql.insert_new(
         s,
         t.explanations,
@@ -82,14 +88,28 @@ def add(
             **provenance.usage._asdict(),
             "job_id": job_id,
             "key": key,
+            "source_id": source_id,
             "created_at": datetime.now(UTC),
         },
         ("key",),
         _KEYED,
     )
     if made is None:  # PostgreSQL: another transaction was quicker with the same step
-        made = s.execute(select(t.explanations.c.id).where(t.explanations.c.key == key)).scalar_one()
+        return int(s.execute(select(t.explanations.c.id).where(t.explanations.c.key == key)).scalar_one())
+    if steps:
+        rows = [
+            {"explanation_id": made, "ordinal": i, "kind": step.kind, "data": step.data_json}
+            for i, step in enumerate(steps)
+        ]
+        s.execute(insert(t.explanation_steps), rows)
     return made
+
+
+def steps_of(s: Session, explanation_id: int) -> list[Step]:
+    """What was tried on the way to an explanation, in order."""
+    c = t.explanation_steps.c
+    query = select(c.kind, c.data).where(c.explanation_id == explanation_id).order_by(c.ordinal)
+    return [Step(row.kind, row.data) for row in s.execute(query)]
 
 
 def of_neuron(s: Session, ref: NeuronRef) -> list[ExplanationRow]:
@@ -205,6 +225,7 @@ def _rows(s: Session, query: Select[Any]) -> list[ExplanationRow]:
             created_at=row.created_at,
             scores=tuple(by_explanation.get(row.id, ())),
             simulated=row.simulated,
+            source_id=row.source_id,
         )
         for row in found
     ]

@@ -47,8 +47,19 @@ def explain_excerpts(s: Session, ref: NeuronRef) -> list[int]:
     return _of_split(s, part.layer_id, ref.index, part.collection_id, Split.EXPLAIN)
 
 
+def lineage(s: Session, explanation_id: int) -> list[int]:
+    """The explanation, the one that it was made from, and so on: whatever any of them has seen, it has.
+
+    Raises NotFound.
+    """
+    found = [explanation_id]
+    while (source := _explanation(s, found[-1]).source_id) is not None:
+        found.append(source)
+    return found
+
+
 def seen_documents(s: Session, explanation_id: int) -> SeenProof:
-    """The documents that an explanation's maker saw, and their near-duplicate clusters."""
+    """The documents that an explanation's own maker was shown, and their near-duplicate clusters."""
     row = _explanation(s, explanation_id)
     found = _documents(s, row.collection_id, seen_excerpts(s, explanation_id))
     return SeenProof(
@@ -72,7 +83,8 @@ def demand(
     `simulated` are the excerpts of the simulation, by their ordinals in the collection; None where nothing was simulated:
     then the neuron's score-split records stand for them. Documents of the dev split are calibrated on, not scored on.
     `bills-5+5` reproduces published figures, whose data has no documents; it alone is exempt.
-    Where nobody knows what the maker saw, nothing can be shown to be held out, and it is refused.
+    An explanation made from another one has seen what that one saw. Where nobody knows what was seen, nothing can be
+    shown to be held out, and it is refused.
     """
     demand_known(s, explanation_id, protocols)
     if all(protocol is Protocol.BILLS_5_5 for protocol in protocols):
@@ -83,7 +95,10 @@ def demand(
     scored = [d for d in _documents(s, collection_id, simulated) if d.split != Split.DEV]
     if any(d.split == Split.UNSPLIT for d in scored):
         raise BadInput("data without documents can only be scored by bills-5+5: nothing in it is held out")
-    clash = _clashes(s, seen_documents(s, explanation_id), collection_id, scored)
+    made_from = lineage(s, explanation_id)
+    clash = [
+        name for maker in made_from for name in _clashes(s, seen_documents(s, maker), collection_id, scored)
+    ]
     if clash:
         shown = "”, “".join(clash[:_SHOWN])
         anew = (
@@ -106,7 +121,7 @@ def demand_known(s: Session, explanation_id: int, protocols: Collection[Protocol
         raise BadInput("as-imported is for scores that came with an explanation: choose another protocol")
     if all(protocol is Protocol.BILLS_5_5 for protocol in protocols):
         return
-    if _explanation(s, explanation_id).excerpts == UNKNOWN:
+    if any(_explanation(s, maker).excerpts == UNKNOWN for maker in lineage(s, explanation_id)):
         raise BadInput(
             f"nobody knows which text its maker saw: explanation {explanation_id} was imported, or written by somebody who may have "
             "seen held-out records, so that nothing can be shown to be held out from it, and it cannot be scored on documents"
@@ -134,9 +149,11 @@ def _texts(s: Session, collection_id: int, clusters: Iterable[str]) -> dict[str,
     return found
 
 
-def _explanation(s: Session, explanation_id: int) -> Row[int, int, int, bytes | None]:
+def _explanation(s: Session, explanation_id: int) -> Row[int, int, int, bytes | None, int | None]:
     e = t.explanations.c
-    query = select(e.layer_id, e.neuron, e.collection_id, e.excerpts).where(e.id == explanation_id)
+    query = select(e.layer_id, e.neuron, e.collection_id, e.excerpts, e.source_id).where(
+        e.id == explanation_id
+    )
     row = s.execute(query).first()
     if row is None:
         raise NotFound(f"there is no explanation {explanation_id}")

@@ -7,7 +7,7 @@ from math import isfinite
 import numpy as np
 from sqlalchemy import insert, select
 
-from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol, Sample, ScoreValue, State
+from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State, measured
 from app.domain.imported import NOT_TOLD, claims, is_imported
 from app.domain.neurons import Bool, Float64
 from app.errors import BadInput, NotFound
@@ -23,18 +23,7 @@ from app.store.types import METRICS, PROTOCOLS, SAMPLES, STATES
 __all__ = ["add", "by_layer", "measures", "of_explanation", "of_explanations", "of_part", "seen_documents"]
 
 _CONSTANT = STATES[State.CONSTANT_PREDICTION]
-_MEASURES = [
-    (protocol, sample, metric)
-    for protocol in Protocol
-    for sample in Sample
-    for metric in Metric
-    if protocol is Protocol.AS_IMPORTED
-    or (
-        metric in COMPUTED_METRICS
-        and sample is not Sample.AS_IMPORTED
-        and (protocol is Protocol.POPULATION) == (sample is Sample.POPULATION)
-    )
-]
+_MEASURES = [(protocol, sample, metric) for protocol in Protocol for sample, metric in measured(protocol)]
 
 
 def add(
@@ -44,8 +33,13 @@ def add(
     values: Sequence[ScoreValue],
     job_id: str | None,
     key: str,
+    *,
+    scored: Sequence[int] | None = None,
 ) -> None:
     """Store the scores of one simulation, or of none. With a key that is there, nothing is written.
+
+    `scored` are the excerpts behind scores that no simulation is behind (ordinals in the model's collection), empty where
+    no text is; without it they are taken to be the neuron's records of the score split.
 
     BadInput if a scored document, or a near-duplicate of it, was seen by the explanation's maker (see heldout.demand);
     if a value comes without the state OK, or the state OK without a finite value.
@@ -58,7 +52,7 @@ def add(
     if s.execute(select(t.scores.c.id).where(t.scores.c.key == key)).first() is not None:
         return
     collection = collection_of(s, explanation_id)
-    simulated: list[int] | None = None
+    simulated = None if scored is None else list(scored)
     if simulation_id is not None:
         collection, simulated = _simulated(s, explanation_id, simulation_id, values)
     heldout.demand(s, explanation_id, simulated, collection, {value.protocol for value in values})

@@ -22,6 +22,7 @@ from app.store.columns import id_, metadata, partial, required
 from app.store.embedding_tables import embedders, embedding_chunks
 from app.store.explanation_tables import (
     best_scores,
+    explanation_steps,
     explanations,
     messages,
     methods,
@@ -45,6 +46,7 @@ __all__ = [
     "embedding_chunks",
     "excerpt_chunks",
     "exemplars",
+    "explanation_steps",
     "explanations",
     "jobs",
     "layers",

@@ -105,12 +105,18 @@ PROTOCOLS: Mapping[Protocol, int] = {
     Protocol.POPULATION: 2,
     Protocol.BILLS_5_5: 3,
     Protocol.AS_IMPORTED: 4,
+    Protocol.GENERATED: 5,
+    Protocol.WINDOWS: 6,
+    Protocol.REFERENCE: 7,
 }
 SAMPLES: Mapping[Sample, int] = {
     Sample.TOP_AND_RANDOM: 0,
     Sample.RANDOM_ONLY: 1,
     Sample.POPULATION: 2,
     Sample.AS_IMPORTED: 3,
+    Sample.GENERATED: 4,
+    Sample.WINDOWS: 5,
+    Sample.REFERENCE: 6,
 }
 METRICS: Mapping[Metric, int] = {
     Metric.CORRELATION: 0,
@@ -120,6 +126,11 @@ METRICS: Mapping[Metric, int] = {
     Metric.DETECTION: 4,
     Metric.FUZZING: 5,
     Metric.EMBEDDING: 6,
+    Metric.COSINE: 7,
+    Metric.AUPRC: 8,
+    Metric.F1: 9,
+    Metric.IOU: 10,
+    Metric.ABLATION: 11,
 }
 OUTCOMES: Mapping[Outcome, int] = {
     Outcome.OK: 0,

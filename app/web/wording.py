@@ -28,6 +28,15 @@ METHODS = {
     Method.AVHS: "Highlight and summary with values",
     Method.ORIGINAL: "Original: every token with its value",
     Method.TOKEN_LOOKUP: "Token lookup: no language model",
+    Method.TOKEN_SPACE: "Token space: from its strongest tokens, no text",
+    Method.OUTPUT_TOKENS: "Output tokens: from what its output promotes",
+    Method.NEXT_TOKEN: "Next token: from what follows where it fires",
+    Method.TOKEN_LINEAR: "Token linear: its input weights, no language model",
+    Method.REVISION: "Revision: tested on sentences of its own",
+    Method.REVISION_RANDOM: "Revision with random sentences (control)",
+    Method.RE_EXPLANATION: "Explained once more (control)",
+    Method.PROBING: "Probing: tests its hypotheses on the live model",
+    Method.TRANSFER: "Transfer: another neuron's explanation",
     Method.HUMAN: "Human: written by a person",
 }
 SIMULATORS = {
@@ -43,6 +52,9 @@ PROTOCOLS = {
     Protocol.POPULATION: "the whole population, weighted",
     Protocol.BILLS_5_5: "5 + 5 as published (imported data)",
     Protocol.AS_IMPORTED: "as imported: on which records is not known",
+    Protocol.GENERATED: "5 strong + 5 random, and sentences made to test it",
+    Protocol.WINDOWS: "50 active + 50 inactive windows, held out",
+    Protocol.REFERENCE: "against another explanation, no records",
 }
 USUAL_PROTOCOL = "all held-out, or 5 + 5 with a language model"
 SAMPLES = {
@@ -50,12 +62,20 @@ SAMPLES = {
     Sample.RANDOM_ONLY: "random only",
     Sample.POPULATION: "population",
     Sample.AS_IMPORTED: "not told",
+    Sample.GENERATED: "with generated sentences",
+    Sample.WINDOWS: "active and inactive windows",
+    Sample.REFERENCE: "reference",
 }
 METRICS = {
     Metric.CORRELATION: "correlation",
     Metric.R_SQUARED: "R²",
     Metric.R_SQUARED_UNCENTRED: "R², uncentred",
     Metric.ABS_DEV_EXPLAINED: "absolute deviation explained",
+    Metric.COSINE: "cosine",
+    Metric.AUPRC: "AUPRC",
+    Metric.F1: "F1",
+    Metric.IOU: "IoU",
+    Metric.ABLATION: "ablation",
     Metric.DETECTION: "detection",
     Metric.FUZZING: "fuzzing",
     Metric.EMBEDDING: "embedding",
@@ -70,6 +90,10 @@ MAXIMA = {
     ScaleMaximum.ALL: "of all that was seen",
 }
 CAVEATS = {
+    Protocol.GENERATED: "The generated sentences were written to fit an earlier statement and were not seen by the revised one. They say where a "
+    "statement is too broad, not how often the neuron fires.",
+    Protocol.WINDOWS: "As many active windows as inactive ones: an explanation that is too broad is hardly punished.",
+    Protocol.REFERENCE: "Two statements that sound alike need not predict alike; compare with the chance floor.",
     Protocol.AS_IMPORTED: "These scores came with the explanations. On which records they were computed, and whether those were held out, "
     "nobody can tell here: compare them with each other at most, and only within one source.",
     Protocol.HELDOUT_FULL: "Correlation on strong and random records does not punish an explanation for being too broad.",

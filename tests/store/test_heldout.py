@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from app.domain.explanations import Metric, Protocol, Provenance, Sample, ScoreValue, Simulated, State
+from app.domain.explanations import Metric, Protocol, Provenance, Sample, ScoreValue, Simulated, State, Step
 from app.domain.neurons import NeuronRef, Polarity, Split
-from app.errors import BadInput, Conflict
+from app.errors import BadInput, Conflict, NotFound
 from app.store import Session, explanations, heldout, scores, simulations
 from tests import factories
 from tests.conftest import Full
@@ -107,3 +107,26 @@ def test_what_was_made_of_an_older_collection_is_not_stored_as_of_the_newer(full
         assert simulate_of(s, "s", before) == simulation
         assert explanations.get(s, explain_of(s, "e2", now)).collection_id == now
         assert simulations.get(s, simulate_of(s, "s2", now)).collection_id == now
+
+
+def test_what_an_explanation_was_made_from_has_been_seen_too(full: Full) -> None:
+    """A revision shows nothing of its source's evidence, and cannot be scored on it all the same."""
+    (seen,), (innocent, *_) = documents_of(Split.SCORE, 1), documents_of(Split.SCORE, 3)[1:]
+    with full.store.session() as s:
+        first = explain(s, full.tiny.plain, seen)
+        made = Provenance("revision", "scripted / m")
+        steps = (Step("sentence", '{"text": "a"}'), Step("sentence", '{"text": "b"}'))
+        again = explanations.add(
+            s, full.tiny.plain, "better words", Polarity.POSITIVE, made, State.OK, "", None, "revision",
+            source_id=first, steps=steps,
+        )  # fmt: skip
+        assert explanations.get(s, again).source_id == first
+        assert explanations.steps_of(s, again) == list(steps)
+        assert heldout.lineage(s, again) == [again, first]
+        score_on(s, again, innocent)
+        with pytest.raises(BadInput, match=f"“Chapter {seen}”"):
+            score_on(s, again, seen)
+        with pytest.raises(NotFound):
+            explanations.add(
+                s, full.tiny.plain, "x", Polarity.POSITIVE, made, State.OK, "", None, "k", source_id=99_999
+            )
