@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from app.domain.collection import ModelCard
 from app.domain.neurons import Float32
 from app.domain.simulator_card import SimulatorCard
+from app.domain.token_weights import TokenWeights
 from app.gpu.protocol import SubjectService
 from app.settings import Settings
 
@@ -72,6 +73,16 @@ class InProcess:
             from app.subject.live import activations
 
             return activations(self._loaded(), layer, neurons, tokens, cancelled)
+
+        return await self._run(work)
+
+    async def token_weights(self, layer: int, neurons: Sequence[int]) -> TokenWeights:
+        """See `SubjectService`."""
+
+        def work(cancelled: Callable[[], bool]) -> TokenWeights:
+            from app.subject.weights import token_weights
+
+            return token_weights(self._loaded(), layer, neurons, cancelled)
 
         return await self._run(work)
 

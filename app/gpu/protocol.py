@@ -6,6 +6,7 @@ from typing import Protocol
 from app.domain.collection import ModelCard
 from app.domain.neurons import Float32
 from app.domain.simulator_card import SimulatorCard
+from app.domain.token_weights import TokenWeights
 
 
 class SubjectService(Protocol):
@@ -44,6 +45,12 @@ class SubjectService(Protocol):
         Every text is run alone, behind the model's BOS where it has one, whose own value is left out: as in a
         collection. `layer` is the ordinal. BadInput for an empty text, one that is too long, or a neuron that the
         model does not have.
+        """
+
+    async def token_weights(self, layer: int, neurons: Sequence[int]) -> TokenWeights:
+        """What neurons' weights alone say of every token of the vocabulary; `layer` is the ordinal.
+
+        BadInput for a neuron that the model does not have, or for more neurons than fit in one answer.
         """
 
     async def close(self) -> None:

@@ -22,6 +22,18 @@ class MlpSite(NamedTuple):
     neurons: int
 
 
+class MlpPath(NamedTuple):
+    """One layer's MLP as it lies between the embedding and the output head: what weights are read from."""
+
+    before: nn.Module  # the norm that the MLP reads the residual stream through
+    input: nn.Module  # [B, S, D] -> [B, S, N]; in gated MLPs the factor beside the gate
+    gate: nn.Module | None  # [B, S, D] -> [B, S, N]
+    function: nn.Module  # the activation function
+    output: nn.Module  # [B, S, N] -> [B, S, D]
+    after: nn.Module | None  # the norm of what the MLP writes
+    final: nn.Module  # the norm before the output head
+
+
 class Family(NamedTuple):
     """How to find the parts of one family."""
 
@@ -31,11 +43,30 @@ class Family(NamedTuple):
     output: str  # attribute of the layer's `mlp`: output projection
     gate: str | None
     activation: str  # attribute of the config that names the activation function
+    input: str  # attribute of the layer's `mlp`: input projection, beside the gate where there is one
+    function: str  # attribute of the layer's `mlp`: the activation function itself
+    before: tuple[
+        str, ...
+    ]  # attributes of the layer, the first that is there: the norm that the MLP reads through
+    final: str  # attribute of the decoder: the norm before the output head
+    gain_from_one: bool = False  # the norm multiplies by 1 + weight
+    after: str | None = None  # attribute of the layer, where it is there: a norm of what the MLP writes
 
 
 FAMILIES = (
-    Family("gpt2", ("gpt2",), "h", "c_proj", None, "activation_function"),
-    Family("gpt_neox", ("gpt_neox",), "layers", "dense_4h_to_h", None, "hidden_act"),
+    Family("gpt2", ("gpt2",), "h", "c_proj", None, "activation_function", "c_fc", "act", ("ln_2",), "ln_f"),
+    Family(
+        "gpt_neox",
+        ("gpt_neox",),
+        "layers",
+        "dense_4h_to_h",
+        None,
+        "hidden_act",
+        "dense_h_to_4h",
+        "act",
+        ("post_attention_layernorm",),
+        "final_layer_norm",
+    ),
     Family(
         "llama",
         ("llama", "mistral", "qwen2", "qwen3", "smollm3"),
@@ -43,6 +74,10 @@ FAMILIES = (
         "down_proj",
         "gate_proj",
         "hidden_act",
+        "up_proj",
+        "act_fn",
+        ("post_attention_layernorm",),
+        "norm",
     ),
     Family(
         "gemma",
@@ -51,6 +86,12 @@ FAMILIES = (
         "down_proj",
         "gate_proj",
         "hidden_activation",
+        "up_proj",
+        "act_fn",
+        ("pre_feedforward_layernorm", "post_attention_layernorm"),
+        "norm",
+        gain_from_one=True,
+        after="post_feedforward_layernorm",
     ),
 )
 KNOWN = "GPT-2, GPT-NeoX/Pythia, Llama/Mistral/Qwen2/Qwen3/SmolLM, Gemma 1/2/3"
@@ -98,6 +139,27 @@ def mlp_sites(model: nn.Module, family: Family) -> list[MlpSite]:
             f"This model says that it is {family.name}, but its layers are built otherwise ({error})."
         ) from error
     return sites
+
+
+def mlp_path(model: nn.Module, family: Family, layer: int) -> MlpPath:
+    """The path through one layer's MLP. Raises ModelError when the model is not built as its family is."""
+    try:
+        stack = decoder(model)
+        block = getattr(stack, family.blocks)[layer]
+        before = next(name for name in family.before if hasattr(block, name))
+        return MlpPath(
+            getattr(block, before),
+            getattr(block.mlp, family.input),
+            None if family.gate is None else getattr(block.mlp, family.gate),
+            getattr(block.mlp, family.function),
+            getattr(block.mlp, family.output),
+            None if family.after is None else getattr(block, family.after, None),
+            getattr(stack, family.final),
+        )
+    except (AttributeError, StopIteration) as error:
+        raise ModelError(
+            f"This model says that it is {family.name}, but its layers are built otherwise ({error})."
+        ) from error
 
 
 def input_width(projection: nn.Module) -> int:

@@ -29,7 +29,8 @@ def activations(
 
     Texts of like length share a pass; shorter ones are padded at their end, which causal attention does not see.
     """
-    site = _site(subject, layer, neurons)
+    check_neurons(subject, layer, neurons)
+    site = subject.sites[layer].output
     longest = context_length(subject)
     for i, ids in enumerate(tokens):
         _check(i, ids, longest, len(subject.vocabulary.pieces))
@@ -54,7 +55,8 @@ def context_length(subject: Subject) -> int:
     return (int(longest) if longest else 1 << 20) - (subject.card.bos is not None)
 
 
-def _site(subject: Subject, layer: int, neurons: Sequence[int]) -> nn.Module:
+def check_neurons(subject: Subject, layer: int, neurons: Sequence[int]) -> None:
+    """BadInput for a layer or neurons that the model does not have, or for no neurons."""
     sites = subject.sites
     if not 0 <= layer < len(sites):
         raise BadInput(f"{subject.card.name} has layers 0 to {len(sites) - 1}, and no layer {layer}.")
@@ -63,7 +65,6 @@ def _site(subject: Subject, layer: int, neurons: Sequence[int]) -> nn.Module:
     if wrong or not neurons:
         said = f"no neuron {wrong[0]}" if wrong else "none were named"
         raise BadInput(f"Layer {layer} of {subject.card.name} has neurons 0 to {width - 1}: {said}.")
-    return sites[layer].output
 
 
 def _check(i: int, ids: Sequence[int], longest: int, vocabulary: int) -> None:

@@ -16,6 +16,7 @@ from app.errors import ModelError
 from app.gpu.inprocess import InProcess, close_services, service_for
 from app.settings import Settings
 from app.subject.simulator import LocalSimulator
+from app.subject.weights import token_weights
 from tests.subject.small import small
 
 EXCERPTS = [
@@ -149,3 +150,12 @@ def test_torch_comes_with_the_first_model_only() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "False"
+
+
+async def test_token_weights_come_from_the_model(folder: Path, settings: Settings) -> None:
+    service = InProcess(settings, str(folder))
+    found = await service.token_weights(1, [3, 0])
+    expected = token_weights(small("llama"), 1, [3, 0])
+    np.testing.assert_allclose(found.input, expected.input, atol=1e-5)
+    np.testing.assert_allclose(found.output, expected.output, atol=1e-5)
+    await service.close()
