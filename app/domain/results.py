@@ -35,3 +35,5 @@ class Result(NamedTuple):
     cost_usd: float
     explain_seconds: float
     score_seconds: float
+    floor: float | None = None  # what chance gives: base rate of AUPRC, similarity to others' explanations
+    explain_cost_usd: float | None = None  # what of `cost_usd` is the statement's; None: not told
