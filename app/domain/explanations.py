@@ -214,6 +214,7 @@ class ScoreOptions:
     endpoint: str = ""  # endpoint name for chat_json, logprobs, one_at_a_time; empty otherwise
     protocol: Protocol = Protocol.HELDOUT_FULL
     seed: int = 0
+    revision: int = 0  # the revision whose kept sentences are scored on as well; 0: none
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ def score_records(
     `population_sizes` has them, for either polarity, since any known-probability sample serves any value. `bands`,
     the neuron's `Statistics.band_excerpts`, say how many of its top records lie in the last band: those are all that
     is strongest there and stand for themselves alone, and its random records for the rest.
+    `GENERATED` has those of `HELDOUT_5_5` here; the sentences beside them are no records of a collection.
     Empty where the protocol does not apply: `BILLS_5_5` to our own records, the others to imported ones, `POPULATION`
     to data whose bands were not counted, `AS_IMPORTED` to anything: nobody knows its records.
     """
@@ -81,7 +82,7 @@ def score_records(
         random = _rows(records, Kind.RANDOM, Split.UNSPLIT, BILLS_SCORE_RANDOM)
     elif protocol is Protocol.AS_IMPORTED:
         return _stratified(records, [np.zeros(0, np.intp)])
-    elif protocol is Protocol.HELDOUT_5_5:
+    elif protocol in (Protocol.HELDOUT_5_5, Protocol.GENERATED):
         top = _rows(records, strong, Split.SCORE, HELDOUT_SCORE_TOP)
         random = _rows(records, Kind.RANDOM, Split.SCORE, HELDOUT_SCORE_RANDOM)
     else:

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.domain.explanations import ExplainOptions, Protocol, ScoreOptions
 from app.domain.neurons import NeuronRef, Profile
+from app.domain.revising import ProbeOptions, ReviseOptions
 from app.errors import BadInput
 
 
@@ -18,6 +19,8 @@ class Kind(StrEnum):
     EXPLAIN = "explain"
     SCORE = "score"
     EMBED = "embed"
+    REVISE = "revise"
+    PROBE = "probe"
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,32 @@ class ScoreRequest:
 
 
 @dataclass(frozen=True)
+class ReviseRequest:
+    """Revise an explanation, or one that is made first; where `score` says how, score what came out and what was revised."""
+
+    ref: NeuronRef
+    revise: ReviseOptions
+    explanation_id: int = 0  # 0: made first, as `first` says
+    first: ExplainOptions | None = None
+    score: ScoreOptions | None = None  # its revision: whose kept sentences a control is scored on too
+    author: str = "neuronarium"
+    retry_of: str = ""
+
+
+@dataclass(frozen=True)
+class ProbeRequest:
+    """Probe a neuron from an explanation, or from one that is made first, and score what came out."""
+
+    ref: NeuronRef
+    probe: ProbeOptions
+    explanation_id: int = 0  # 0: made first, as `first` says
+    first: ExplainOptions | None = None
+    score: ScoreOptions | None = None
+    author: str = "neuronarium"
+    retry_of: str = ""
+
+
+@dataclass(frozen=True)
 class EmbedRequest:
     """Embed a model's explanations that have no vector yet, for search by meaning."""
 
@@ -81,18 +110,18 @@ class EmbedRequest:
     retry_of: str = ""
 
 
-Request = CollectRequest | ExplainRequest | ScoreRequest | EmbedRequest
-T = TypeVar("T", bound=CollectRequest | ExplainRequest | ScoreRequest | EmbedRequest)
+Request = CollectRequest | ExplainRequest | ScoreRequest | EmbedRequest | ReviseRequest | ProbeRequest
+T = TypeVar("T", bound=Request)
 
-_ADAPTERS: dict[type, TypeAdapter[Request]] = {
-    kind: TypeAdapter(kind) for kind in (CollectRequest, ExplainRequest, ScoreRequest, EmbedRequest)
-}
-TYPES: dict[Kind, type[CollectRequest] | type[ExplainRequest] | type[ScoreRequest] | type[EmbedRequest]] = {
+TYPES: dict[Kind, type[Request]] = {
     Kind.COLLECT: CollectRequest,
     Kind.EXPLAIN: ExplainRequest,
     Kind.SCORE: ScoreRequest,
     Kind.EMBED: EmbedRequest,
+    Kind.REVISE: ReviseRequest,
+    Kind.PROBE: ProbeRequest,
 }
+_ADAPTERS: dict[type, TypeAdapter[Request]] = {kind: TypeAdapter(kind) for kind in TYPES.values()}
 
 
 def dumps(request: Request) -> str:
@@ -114,7 +143,8 @@ def loads(kind: type[T], text: str) -> T:
 
 def protocol_of(kind: str, text: str) -> Protocol | None:
     """The protocol that a job scores by; None for a job that does not score."""
-    if kind == Kind.EXPLAIN:
-        score = loads(ExplainRequest, text).score
-        return score.protocol if score is not None else None
+    if kind in (Kind.EXPLAIN, Kind.REVISE, Kind.PROBE):
+        request = loads(TYPES[Kind(kind)], text)
+        assert isinstance(request, ExplainRequest | ReviseRequest | ProbeRequest)
+        return request.score.protocol if request.score is not None else None
     return loads(ScoreRequest, text).score.protocol if kind == Kind.SCORE else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.domain import protocols, scoring
+from app.domain.augmented import score_augmented
 from app.domain.explanations import (
     COMPUTED_METRICS,
     Protocol,
@@ -18,11 +19,12 @@ from app.domain.explanations import (
     SimulatorName,
     State,
     Usage,
+    measured,
 )
 from app.domain.neurons import Float32, Int32, Records
 from app.domain.token_lookup import lookup_records, token_means
 from app.errors import AnswerError, AppError, BadInput, EndpointError, ModelError
-from app.jobs import engine
+from app.jobs import augmented, engine
 from app.jobs.endpoints import endpoint
 from app.jobs.lifecycle import Progress, in_thread, keep, run
 from app.jobs.neuron import Neuron, load_neuron
@@ -57,27 +59,48 @@ async def _score(runtime: Runtime, row: JobRow) -> dict[str, object]:
 
 @engine.step("score.simulate")
 async def simulate(job_id: str, explanation_id: int) -> int:
+    """Predict as the job's request says; id of the stored simulation. See `simulated`."""
+    runtime = current()
+    options = _options(await runtime.db(lambda s: jobs.get(s, job_id)))
+    return await simulated(runtime, job_id, explanation_id, options, job_id)
+
+
+@engine.step("score.score")
+async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
+    """Score the stored simulation as the job's request says; how many scores are defined. See `scored`."""
+    runtime = current()
+    options = _options(await runtime.db(lambda s: jobs.get(s, job_id)))
+    return await scored(runtime, job_id, explanation_id, simulation_id, options, job_id)
+
+
+async def simulated(
+    runtime: Runtime, job_id: str, explanation_id: int, options: ScoreOptions, key: str
+) -> int:
     """Predict the neuron's activations on the protocol's records and the dev records; id of the stored simulation.
 
+    Where the options name a revision, its kept sentences are predicted too. `key` tells what is stored from all else,
+    so that what is repeated after a kill finds it.
     A failure is stored with its reason and raised again; so are records that allow no score, before anything is asked.
     BadInput, before anything is spent, where the explanation's maker saw what would be scored on. Calls that have been
     answered once are found in the ledger.
     """
-    runtime = current()
-    row = await runtime.db(lambda s: jobs.get(s, job_id))
-    options = _options(row)
     explanation = await runtime.db(lambda s: explanations.get(s, explanation_id))
     neuron = await in_thread(lambda stop: load_neuron(runtime.store, explanation.ref))
     scored, dev = _chosen(neuron, explanation, options)
+    sentences = await runtime.db(lambda s: augmented.kept(s, options, explanation))
+    beside = _beside(neuron, explanation, options)
     await runtime.db(  # `scores.add` demands it too, but then the simulation has been paid for
         lambda s: heldout.demand(
-            s, explanation_id, scored.excerpts.tolist(), neuron.collection_id, {options.protocol}
+            s,
+            explanation_id,
+            [*scored.excerpts.tolist(), *beside.excerpts.tolist()],
+            neuron.collection_id,
+            {options.protocol},
         )
     )
-    strata = _score_records(neuron, explanation, options)[1]
-    few = scoring.unscorable(scored, strata, options.protocol, explanation.polarity, neuron.statistics)
-    wanted = _distinct(scored, dev)
-    progress = Progress(runtime, job_id, len(wanted), "excerpts")
+    few = _unscorable(neuron, explanation, options)
+    wanted = _distinct(scored, dev, beside)
+    progress = Progress(runtime, job_id, len(wanted) + len(sentences), "excerpts")
     parameters = json.dumps({"protocol": options.protocol})
     simulated: Simulated | None = None
     failure: AppError | None = BadInput(few[0].reason) if few else None
@@ -87,6 +110,9 @@ async def simulate(job_id: str, explanation_id: int) -> int:
         try:
             simulator = await _simulator(runtime, options, neuron)
             simulated = await _simulate(simulator, explanation, neuron, wanted, options, job_id, progress)
+            simulated = await augmented.simulated(
+                simulator, explanation, neuron, sentences, options, job_id, simulated
+            )
             said = json.loads(simulated.parameters_json)
             by = by or said.get("model", "")
             parameters = json.dumps({**said, "protocol": options.protocol})
@@ -108,35 +134,34 @@ async def simulate(job_id: str, explanation_id: int) -> int:
             state,
             reason,
             job_id,
-            f"{job_id}/simulation",
+            f"{key}/simulation",
             usage=ledger.usage(s, job_id, "simulate"),
             collection_id=neuron.collection_id,
         ),
     )
     stored = await runtime.db(lambda s: simulations.get(s, simulation_id))
     if stored.state is not State.OK:
-        values = few or _failed(options.protocol, stored.reason)
+        values = few or _failed(options, stored.reason)
         await runtime.db(
-            lambda s: scores.add(s, explanation_id, simulation_id, values, job_id, f"{job_id}/scores")
+            lambda s: scores.add(s, explanation_id, simulation_id, values, job_id, f"{key}/scores")
         )
         raise failure or AnswerError(stored.reason)
     return simulation_id
 
 
-@engine.step("score.score")
-async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
+async def scored(
+    runtime: Runtime, job_id: str, explanation_id: int, simulation_id: int, options: ScoreOptions, key: str
+) -> int:
     """Compare the stored simulation with what the neuron did; how many scores are defined.
 
     Conflict where the model was collected anew since it was simulated.
     """
-    runtime = current()
-    row = await runtime.db(lambda s: jobs.get(s, job_id))
-    options = _options(row)
 
     def work(stop: threading.Event) -> int:
         with runtime.store.session() as session:
             explanation = explanations.get(session, explanation_id)
             stored = simulations.get(session, simulation_id)
+            sentences = augmented.kept(session, options, explanation)
         simulated = stored.simulated
         if simulated is None:
             raise AnswerError("The simulation failed: there is nothing to score.")
@@ -145,18 +170,33 @@ async def score(job_id: str, explanation_id: int, simulation_id: int) -> int:
         scored, dev = _chosen(neuron, explanation, options)
         strata = _score_records(neuron, explanation, options)[1]
         calibration = (dev, expected_of(simulated, dev)) if len(dev) else None
-        values = scoring.score(
-            scored,
-            strata,
-            expected_of(simulated, scored),
-            options.protocol,
-            explanation.polarity,
-            calibration,
-            neuron.statistics,
-            options.seed,
-        )
+        values: tuple[ScoreValue, ...] = ()
+        if options.protocol is not Protocol.GENERATED:
+            values = scoring.score(
+                scored,
+                strata,
+                expected_of(simulated, scored),
+                options.protocol,
+                explanation.polarity,
+                calibration,
+                neuron.statistics,
+                options.seed,
+            )
+        if options.revision:
+            beside, strata = protocols.score_records(neuron.records, Protocol.GENERATED, explanation.polarity)
+            values += score_augmented(
+                beside,
+                strata,
+                expected_of(simulated, beside),
+                augmented.tested(sentences, simulated),
+                options.revision,
+                explanation.polarity,
+                calibration,
+                neuron.statistics,
+                options.seed,
+            )
         with runtime.store.session() as session:
-            scores.add(session, explanation_id, simulation_id, values, job_id, f"{job_id}/scores")
+            scores.add(session, explanation_id, simulation_id, values, job_id, f"{key}/scores")
         return sum(value.state is State.OK for value in values)
 
     return await in_thread(work)
@@ -193,16 +233,38 @@ def _chosen(neuron: Neuron, explanation: ExplanationRow, options: ScoreOptions) 
     return scored, protocols.dev_records(neuron.records, explanation.polarity)
 
 
-def _distinct(scored: Records, dev: Records) -> Records:
-    """Every excerpt of both once: one that is kept both as top and at random is simulated once."""
+def _unscorable(neuron: Neuron, explanation: ExplanationRow, options: ScoreOptions) -> tuple[ScoreValue, ...]:
+    """What will be said of the protocol's records whatever is simulated; empty where it may differ."""
+    generated = options.protocol is Protocol.GENERATED
+    chosen = replace(options, protocol=Protocol.HELDOUT_5_5) if generated else options
+    scored, strata = _score_records(neuron, explanation, chosen)
+    few = scoring.unscorable(scored, strata, chosen.protocol, explanation.polarity, neuron.statistics)
+    if not generated:
+        return few
+    return tuple(
+        value._replace(protocol=Protocol.GENERATED, sample=Sample.GENERATED)
+        for value in few
+        if value.sample is Sample.TOP_AND_RANDOM
+    )
+
+
+def _beside(neuron: Neuron, explanation: ExplanationRow, options: ScoreOptions) -> Records:
+    """The records that a revision's sentences are scored beside; none where no revision is named."""
+    if not options.revision:
+        return neuron.records.take(np.zeros(0, np.intp))
+    return protocols.score_records(neuron.records, Protocol.GENERATED, explanation.polarity)[0]
+
+
+def _distinct(*parts: Records) -> Records:
+    """Every excerpt of all of them once: one that is kept both as top and at random is simulated once."""
     both = replace(
-        scored,
-        excerpts=np.concatenate([scored.excerpts, dev.excerpts]),
-        documents=np.concatenate([scored.documents, dev.documents]),
-        kinds=np.concatenate([scored.kinds, dev.kinds]),
-        splits=np.concatenate([scored.splits, dev.splits]),
-        tokens=np.concatenate([scored.tokens, dev.tokens]),
-        activations=np.concatenate([scored.activations, dev.activations]),
+        parts[0],
+        excerpts=np.concatenate([part.excerpts for part in parts]),
+        documents=np.concatenate([part.documents for part in parts]),
+        kinds=np.concatenate([part.kinds for part in parts]),
+        splits=np.concatenate([part.splits for part in parts]),
+        tokens=np.concatenate([part.tokens for part in parts]),
+        activations=np.concatenate([part.activations for part in parts]),
         gates=None,
     )
     _, first = np.unique(both.excerpts, return_index=True)
@@ -251,14 +313,12 @@ async def _simulate(
     )
 
 
-def _failed(protocol: Protocol, reason: str) -> list[ScoreValue]:
-    samples = (
-        (Sample.POPULATION,)
-        if protocol is Protocol.POPULATION
-        else (Sample.TOP_AND_RANDOM, Sample.RANDOM_ONLY)
-    )
+def _failed(options: ScoreOptions, reason: str) -> list[ScoreValue]:
+    """The scores that were asked for, as failures."""
+    asked = {options.protocol, Protocol.GENERATED} if options.revision else {options.protocol}
     return [
         ScoreValue(metric, protocol, sample, State.FAILED, reason=reason)
-        for metric in COMPUTED_METRICS
-        for sample in samples
+        for protocol in sorted(asked)
+        for sample, metric in measured(protocol)
+        if metric in COMPUTED_METRICS
     ]

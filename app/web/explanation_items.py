@@ -27,7 +27,8 @@ def path_of(ref: NeuronRef) -> str:
 
 def main_sample(protocol: Protocol) -> Sample:
     """The sample whose correlation stands beside an explanation."""
-    return Sample.POPULATION if protocol is Protocol.POPULATION else Sample.TOP_AND_RANDOM
+    own = {Protocol.POPULATION: Sample.POPULATION, Protocol.GENERATED: Sample.GENERATED}
+    return own.get(protocol, Sample.TOP_AND_RANDOM)
 
 
 def _main(scores: Iterable[ScoreRow], protocol: Protocol) -> tuple[Sample, Metric]:
