@@ -36,6 +36,14 @@ def kept(s: Session, options: ScoreOptions, row: ExplanationRow) -> Sequence[Sen
     return ()
 
 
+def demand_none(options: ScoreOptions) -> None:
+    """Raises BadInput where a statement that is yet to be made is to be scored on a revision's sentences."""
+    if options.revision or options.protocol is Protocol.GENERATED:
+        raise BadInput(
+            "A revision's sentences can only be scored on by a statement that is there: score it afterwards."
+        )
+
+
 def records_of(live: LiveText) -> Records:
     """A text as the one record [1, T] that simulators take."""
     return Records(

@@ -20,7 +20,7 @@ from app.domain.explanations import (
 )
 from app.domain.neurons import NeuronRef
 from app.errors import BadInput, Conflict, Refused
-from app.jobs import embedders, endpoints
+from app.jobs import augmented, embedders, endpoints
 from app.jobs.requests import (
     TYPES,
     CollectRequest,
@@ -98,6 +98,7 @@ class Jobs:
                 raise BadInput(f"{explain.method} is not a method that can be asked for.")
             if score is not None:
                 self._check_score(session, ref.model, explain.method, score)
+                augmented.demand_none(score)
             request = ExplainRequest(ref, explain, score, author)
             return self._add(
                 session,
@@ -118,6 +119,7 @@ class Jobs:
                 )
             self._check_score(session, row.ref.model, row.method, score)
             heldout.demand_known(session, explanation_id, {score.protocol})
+            augmented.kept(session, score, row)
             request = ScoreRequest(explanation_id, score, author)
             title = f"Score {row.ref} by {score.simulator}"
             return self._add(session, Kind.SCORE, title, request, unit="calls", model=row.ref.model)

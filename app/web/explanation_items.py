@@ -19,6 +19,11 @@ from app.web.neuron_contexts import Choice, ExplainForm, ExplanationItem, Explan
 from app.web.neuron_view import Show, View
 from app.web.rendering import render
 
+_UNASKED = (
+    Protocol.AS_IMPORTED,
+    Protocol.GENERATED,
+)  # GENERATED needs a revision, which forms of a neuron do not name
+
 
 def path_of(ref: NeuronRef) -> str:
     """Address of a neuron's page."""
@@ -216,7 +221,7 @@ def protocol_choices(current: Protocol, imported: bool, *, asks: bool) -> tuple[
 
     Where a language model may be asked for money (`asks`), what is usual for the simulator comes first.
     """
-    fitting = [p for p in Protocol if (p is Protocol.BILLS_5_5) == imported and p is not Protocol.AS_IMPORTED]
+    fitting = [p for p in Protocol if (p is Protocol.BILLS_5_5) == imported and p not in _UNASKED]
     usual = asks and not imported
     chosen = None if usual else current if current in fitting else fitting[0]
     ordered = sorted(fitting, key=list(wording.PROTOCOLS).index)
