@@ -20,6 +20,12 @@ from sqlalchemy import (
 from app.store import types as t
 from app.store.columns import id_, metadata, partial, required
 from app.store.embedding_tables import embedders, embedding_chunks
+from app.store.experiment_tables import (
+    experiment_jobs,
+    experiment_neurons,
+    experiment_units,
+    experiments,
+)
 from app.store.explanation_tables import (
     best_scores,
     explanation_steps,
@@ -46,6 +52,10 @@ __all__ = [
     "embedding_chunks",
     "excerpt_chunks",
     "exemplars",
+    "experiment_jobs",
+    "experiment_neurons",
+    "experiment_units",
+    "experiments",
     "explanation_steps",
     "explanations",
     "jobs",

@@ -1,0 +1,227 @@
+"""The units of an experiment: what is to be done, what is under way, how each ended."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, func, select, update
+
+from app.domain.experiment_units import EXPLANATION, units_of_neuron
+from app.domain.neurons import NeuronRef
+from app.store import bulk, cursors
+from app.store import tables as t
+from app.store.experiment_rows import Ended, ExperimentRow, Failures, Unit, UnitCount, UnitState
+from app.store.experiment_tables import UNIT_STATES
+from app.store.rows import Page
+from app.store.session import Session, writing
+
+PLAN_NEURONS = 500  # whose units are written in one transaction
+_COLUMNS = (
+    "experiment_id", "ordinal", "arm", "seed", "scorer", "lane", "state", "ready", "reason",
+    "attempts", "tries_left", "salt", "tokens_in", "tokens_out", "cost_usd", "seconds", "calls",
+)  # fmt: skip
+_SHOWN = 200
+
+
+def plan(s: Session, row: ExperimentRow) -> int:
+    """Write down the units of the next neurons; how many neurons are still without. Idempotent by its own mark."""
+    writing(s)
+    mine = t.experiments.c.id == row.id
+    planned: int = s.execute(select(t.experiments.c.planned).where(mine).with_for_update()).scalar_one()
+    upto = min(planned + PLAN_NEURONS, row.neurons)
+    each = units_of_neuron(row.definition)
+    pending, tries = UNIT_STATES[UnitState.PENDING], row.definition.attempts
+    bulk.insert(
+        s,
+        t.experiment_units,
+        _COLUMNS,
+        (
+            (row.id, ordinal, unit.arm, unit.seed, unit.scorer, unit.lane, pending,
+             int(unit.scorer == EXPLANATION), "", 0, tries, 0, 0, 0, 0.0, 0.0, 0)
+            for ordinal in range(planned, upto)
+            for unit in each
+        ),
+    )  # fmt: skip
+    s.execute(update(t.experiments).where(mine).values(planned=upto))
+    return row.neurons - upto
+
+
+def put_back(s: Session, experiment_id: int) -> None:
+    """What was under way when a worker died, or was stopped, is to be done."""
+    _set(s, experiment_id, t.experiment_units.c.state == UnitState.RUNNING, state=UnitState.PENDING)
+
+
+def retry_failed(s: Session, experiment_id: int, tries: int) -> int:
+    """Let what failed be tried again, and with an explanation the scores that waited for it; how many units that is."""
+    c = t.experiment_units.c
+    again = {"state": UnitState.PENDING, "reason": "", "tries_left": tries, "ended_at": None}
+    failed = _set(s, experiment_id, c.state == UnitState.FAILED, **again)
+    behind = and_(c.state == UnitState.SKIPPED, c.scorer != EXPLANATION, c.explanation_id.is_(None))
+    return failed + _set(s, experiment_id, behind, ready=0, **again)
+
+
+def take(s: Session, experiment_id: int, lane: int, n: int) -> list[Unit]:
+    """The next units of a lane, which are under way from now on. Those that failed before come last."""
+    c = t.experiment_units.c
+    query = (
+        _select(experiment_id)
+        .where(c.state == UnitState.PENDING, c.ready == 1, c.lane == lane)
+        .order_by(c.attempts, c.id)
+        .limit(n)
+    )
+    found = [_unit(row) for row in s.execute(query)]
+    if found:
+        _set(s, experiment_id, c.id.in_([unit.id for unit in found]), state=UnitState.RUNNING)
+    return found
+
+
+def waiting(s: Session, experiment_id: int) -> bool:
+    """Whether anything is still to be done or under way."""
+    c = t.experiment_units.c
+    some = select(c.id).where(
+        c.experiment_id == experiment_id, c.state.in_((UnitState.PENDING, UnitState.RUNNING))
+    )
+    return s.execute(some.limit(1)).first() is not None
+
+
+def ended_count(s: Session, experiment_id: int) -> int:
+    """How many units have ended, one way or another."""
+    return sum(each.units for each in counts(s, experiment_id) if each.state.ended)
+
+
+def end(s: Session, experiment_id: int, ended: Iterable[Ended]) -> None:
+    """Write down how units ended. Scores of an explanation become ready with it, or are skipped."""
+    writing(s)
+    c = t.experiment_units.c
+    now = datetime.now(UTC)
+    for each in ended:
+        values: dict[str, Any] = {
+            "state": each.state,
+            "reason": each.reason,
+            "attempts": c.attempts + int(each.tried),
+            "tries_left": c.tries_left - int(each.tried),
+            "salt": c.salt + each.salt,
+            "ended_at": now if each.state.ended else None,
+            **{name: c[name] + value for name, value in each.usage._asdict().items()},
+        }
+        if each.explanation_id is not None:
+            values["explanation_id"] = each.explanation_id
+        if each.simulation_id is not None:
+            values["simulation_id"] = each.simulation_id
+        query = update(t.experiment_units).where(c.id == each.unit).values(values)
+        row = s.execute(query.returning(c.ordinal, c.arm, c.seed, c.scorer)).one()
+        if row.scorer != EXPLANATION or not each.state.ended:
+            continue
+        behind = and_(
+            c.ordinal == row.ordinal, c.arm == row.arm, c.seed == row.seed, c.scorer != EXPLANATION,
+            c.state == UnitState.PENDING,
+        )  # fmt: skip
+        if each.state is UnitState.OK:
+            _set(s, experiment_id, behind, ready=1, explanation_id=each.explanation_id)
+        else:
+            reason = f"there is no explanation to score: {each.reason}"
+            _set(s, experiment_id, behind, state=UnitState.SKIPPED, reason=reason, ended_at=now)
+
+
+def counts(s: Session, experiment_id: int) -> list[UnitCount]:
+    """How many units of each arm and scorer are in each state."""
+    c = t.experiment_units.c
+    query = (
+        select(c.arm, c.scorer, c.state, func.count())
+        .where(c.experiment_id == experiment_id)
+        .group_by(c.arm, c.scorer, c.state)
+        .order_by(c.arm, c.scorer, c.state)
+    )
+    return [UnitCount(*row) for row in s.execute(query)]
+
+
+def failures(s: Session, experiment_id: int, limit: int = _SHOWN) -> list[Failures]:
+    """Why units came to nothing, the most frequent reasons first."""
+    c = t.experiment_units.c
+    query = (
+        select(c.arm, c.scorer, c.state, c.reason, func.count().label("n"))
+        .where(c.experiment_id == experiment_id, c.state.in_((UnitState.FAILED, UnitState.SKIPPED)))
+        .group_by(c.arm, c.scorer, c.state, c.reason)
+        .order_by(func.count().desc(), c.arm, c.scorer, c.reason)
+        .limit(limit)
+    )
+    return [Failures(*row) for row in s.execute(query)]
+
+
+def page(
+    s: Session,
+    experiment_id: int,
+    *,
+    arm: int | None = None,
+    scorer: int | None = None,
+    state: UnitState | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page[Unit]:
+    """Units in the order in which they are taken first. A cursor is a unit's id, with `-` to go back. BadInput."""
+    c = t.experiment_units.c
+    where = [
+        column == value
+        for column, value in ((c.arm, arm), (c.scorer, scorer), (c.state, state))
+        if value is not None
+    ]
+    total = s.execute(
+        select(func.count()).select_from(t.experiment_units).where(c.experiment_id == experiment_id, *where)
+    ).scalar_one()
+    backward = bool(cursor and cursor.startswith("-"))
+    query = _select(experiment_id).where(*where)
+    if cursor is not None:
+        number = cursor.removeprefix("-")
+        if not (number.isascii() and number.isdigit() and len(number) < 19):
+            raise cursors.out_of_date()
+        query = query.where(c.id < int(number) if backward else c.id > int(number))
+    found = s.execute(query.order_by(c.id.desc() if backward else c.id).limit(limit + 1))
+    rows, has_next, has_previous = cursors.window(
+        [_unit(row) for row in found], limit, backward=backward, first=cursor is None
+    )
+    return Page(
+        tuple(rows),
+        next=str(rows[-1].id) if has_next else None,
+        previous=f"-{rows[0].id}" if has_previous else None,
+        total=total,
+    )
+
+
+def _set(s: Session, experiment_id: int, where: Any, **values: Any) -> int:
+    writing(s)
+    mine = t.experiment_units.c.experiment_id == experiment_id
+    return int(s.execute(update(t.experiment_units).where(mine, where).values(**values)).rowcount)
+
+
+def _select(experiment_id: int) -> Select[Any]:
+    u, n = t.experiment_units.c, t.experiment_neurons.c
+    return (
+        select(
+            u.id, u.ordinal, u.arm, u.seed, u.scorer, u.lane, u.state, u.reason, u.attempts, u.tries_left,
+            u.salt, u.explanation_id, u.simulation_id,
+            t.models.c.slug.label("model"), t.layers.c.slug.label("layer"), n.neuron,
+        )
+        .join(t.experiment_neurons, and_(n.experiment_id == u.experiment_id, n.ordinal == u.ordinal))
+        .join(t.layers, t.layers.c.id == n.layer_id)
+        .join(t.models, t.models.c.id == t.layers.c.model_id)
+        .where(u.experiment_id == experiment_id)
+    )  # fmt: skip
+
+
+def _unit(row: Row[Any]) -> Unit:
+    return Unit(
+        id=row.id,
+        ordinal=row.ordinal,
+        ref=NeuronRef(row.model, row.layer, row.neuron),
+        arm=row.arm,
+        seed=row.seed,
+        scorer=row.scorer,
+        lane=row.lane,
+        state=row.state,
+        reason=row.reason,
+        attempts=row.attempts,
+        tries_left=row.tries_left,
+        salt=row.salt,
+        explanation_id=row.explanation_id,
+        simulation_id=row.simulation_id,
+    )
