@@ -38,6 +38,11 @@ class Column(IntEnum):
     ABS_A = 7
     RESIDUAL_SQUARED = 8  # (a - c)^2
     RESIDUAL_ABS = 9  # |a - c|
+    RAW_SS = 10  # s^2 about 0
+    RAW_AS = 11  # a s about 0
+    BOTH = 12  # tokens that are active and predicted to be
+    ONLY_PREDICTED = 13
+    ONLY_ACTIVE = 14
 
 
 def correlation_sums(actual: Float64, expected: Float64) -> Float64:
@@ -62,6 +67,11 @@ def residual_sums(actual: Float64, calibrated: Float64) -> Float64:
     residual = actual - calibrated  # [..., R, T]
     columns = ((actual**2).sum(-1), np.abs(actual).sum(-1), (residual**2).sum(-1), np.abs(residual).sum(-1))
     return np.stack(columns, axis=-2)
+
+
+def cosine_sums(actual: Float64, expected: Float64) -> Float64:
+    """Columns RAW_SS, RAW_AS of each record, [..., R, T] twice -> [..., 2, R]."""
+    return np.stack([(expected**2).sum(-1), (actual * expected).sum(-1)], axis=-2)
 
 
 def units(documents: Int32, excerpts: Int32) -> NDArray[np.int64]:
@@ -118,7 +128,7 @@ def vary(totals: Float64) -> tuple[Bool, Bool]:
 
 
 def statistic(metric: Metric, totals: Float64) -> Float64:
-    """A metric from totals [..., K, B] -> [..., B]; NaN where it is undefined."""
+    """A metric from totals [..., K, B] -> [..., B]; NaN where it is undefined. AUPRC is no function of these: see `area`."""
     weight, a, aa = (totals[..., column, :] for column in (Column.TOKENS, Column.A, Column.AA))
     with np.errstate(divide="ignore", invalid="ignore"):
         if metric is Metric.CORRELATION:
@@ -131,6 +141,16 @@ def statistic(metric: Metric, totals: Float64) -> Float64:
             spread_a = aa - a * a / weight
             value = 1.0 - totals[..., Column.RESIDUAL_SQUARED, :] / spread_a
             defined = vary(totals)[0]
+        elif metric is Metric.COSINE:
+            squares = totals[..., Column.RAW_AA, :] * totals[..., Column.RAW_SS, :]
+            value = np.clip(totals[..., Column.RAW_AS, :] / np.sqrt(squares), -1.0, 1.0)
+            defined = squares > 0
+        elif metric in (Metric.F1, Metric.IOU):
+            both = totals[..., Column.BOTH, :] * (2 if metric is Metric.F1 else 1)
+            wrong = totals[..., Column.ONLY_PREDICTED, :] + totals[..., Column.ONLY_ACTIVE, :]
+            value = both / (both + wrong)
+            active = totals[..., Column.BOTH, :] + totals[..., Column.ONLY_ACTIVE, :]
+            defined = (active > 0) & (active < weight * (1 - _FLAT))
         else:
             squared = metric is Metric.R_SQUARED_UNCENTRED
             lost = totals[..., Column.RESIDUAL_SQUARED if squared else Column.RESIDUAL_ABS, :]

@@ -103,7 +103,18 @@ COMPUTED_METRICS = (
     Metric.R_SQUARED,
     Metric.R_SQUARED_UNCENTRED,
     Metric.ABS_DEV_EXPLAINED,
+    Metric.COSINE,
+    Metric.AUPRC,
+    Metric.F1,
+    Metric.IOU,
 )
+CALIBRATED_METRICS = (
+    Metric.R_SQUARED,
+    Metric.R_SQUARED_UNCENTRED,
+    Metric.ABS_DEV_EXPLAINED,
+)  # by a line, on dev
+BINARY_METRICS = (Metric.AUPRC, Metric.F1, Metric.IOU)  # of which tokens are active
+CUT_METRICS = (Metric.F1, Metric.IOU)  # with predictions cut in two where it is best on dev
 
 
 _BOTH = (Sample.TOP_AND_RANDOM, Sample.RANDOM_ONLY)
@@ -256,7 +267,7 @@ class ScoreValue(NamedTuple):
     n_tokens: int = 0
     indicative: bool = False  # fewer than 10 documents in a stratum
     reason: str = ""
-    parameters_json: str = "{}"  # calibration slope and intercept, bootstrap draws and seed, weights
+    parameters_json: str = "{}"  # calibration, threshold, cut, base rate, bootstrap draws and seed, weights
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,8 @@ from app.domain.neurons import Bool, Float32, Float64, Int32, UInt8
 from app.domain.protocols import HELDOUT_SCORE_RANDOM, HELDOUT_SCORE_TOP
 from app.domain.scoring import INDICATIVE_BELOW, REASONS
 
+# The only metric that every neuron's token lookup gets when a collection ends: bulk work, kept to what a matrix product gives.
+METRIC = Metric.CORRELATION
 STATES = tuple(State)  # the code of a state in an array is its index here
 
 _CODE = {state: code for code, state in enumerate(STATES)}
@@ -144,12 +146,12 @@ def score_block(
                 states[~active] = _CODE[State.TOO_FEW_ACTIVE]
             states[(np.min(held, axis=0) == 0) | ((rows * tokens).sum(1) == 0)] = _CODE[State.TOO_FEW_RECORDS]
             states[(rows & ~sound).any(1)] = _CODE[State.FAILED]
-            low, high = interval(statistic(Metric.CORRELATION, drawn))
+            low, high = interval(statistic(METRIC, drawn))
             drawable = np.min([_distinct(documents, stratum) for stratum in strata], axis=0)  # [C]
             scores.append(
                 BlockScores(
                     states=states,
-                    values=statistic(Metric.CORRELATION, total)[:, 0],
+                    values=statistic(METRIC, total)[:, 0],
                     low=np.where(drawable >= MIN_UNITS, low, np.nan),
                     high=np.where(drawable >= MIN_UNITS, high, np.nan),
                     n_records=rows.sum(1).astype(np.int32),
@@ -208,7 +210,7 @@ def join_blocks(blocks: list[list[BlockScores]], enough: bool, seed: int) -> tup
             LayerScores(
                 protocol=protocol,
                 sample=sample,
-                metric=Metric.CORRELATION,
+                metric=METRIC,
                 states=states,
                 values=np.where(defined, joined.values, np.nan),
                 low=np.where(defined, joined.low, np.nan),

@@ -6,11 +6,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain import metrics
+from app.domain import binary_metrics, metrics
+from app.domain.binary_metrics import Activity, Cut
 from app.domain.bootstrap import (
     DRAWS,
     MIN_UNITS,
+    Column,
     correlation_sums,
+    cosine_sums,
     interval,
     poisson_weights,
     resample,
@@ -18,8 +21,18 @@ from app.domain.bootstrap import (
     statistic,
     units,
 )
-from app.domain.calibration import Calibration, calibrate
-from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol, Sample, ScoreValue, State
+from app.domain.calibration import Calibration, DevFit, fit
+from app.domain.explanations import (
+    BINARY_METRICS,
+    CALIBRATED_METRICS,
+    COMPUTED_METRICS,
+    CUT_METRICS,
+    Metric,
+    Protocol,
+    Sample,
+    ScoreValue,
+    State,
+)
 from app.domain.neurons import (
     Bool,
     Float32,
@@ -36,18 +49,19 @@ INDICATIVE_BELOW = 10  # documents in a stratum: records of one document say muc
 REASONS = {
     State.FAILED: "The activations hold a value that is not finite.",
     State.TOO_FEW_RECORDS: "A stratum has no record, or a split has fewer than 30 documents.",
-    State.TOO_FEW_ACTIVE: "No token of the random records is above the 0.99 quantile of the explain split.",
+    State.TOO_FEW_ACTIVE: "No token of these records is above the 0.99 quantile of the explain split.",
     State.CONSTANT_ACTUAL: "The activations on these records are all the same.",
     State.CONSTANT_PREDICTION: "The simulation predicts the same value everywhere.",
 }
-_NO_DEV = "Calibration needs dev records, and there are none."
-_FLAT_DEV = "Calibration needs a simulation that varies on the dev records."
+_ALL_ACTIVE = "Every token of these records is active: there is nothing to tell apart."
+_NONE_ABOVE_0 = "No token of these records is above 0."
 
 _FUNCTIONS = {
     Metric.CORRELATION: metrics.correlation,
     Metric.R_SQUARED: metrics.r_squared,
     Metric.R_SQUARED_UNCENTRED: metrics.r_squared_uncentred,
     Metric.ABS_DEV_EXPLAINED: metrics.abs_dev_explained,
+    Metric.COSINE: metrics.cosine,
 }
 
 
@@ -79,8 +93,8 @@ def score(
 
     `actual` and `strata` [R] are those of `protocols.score_records`; `expected` [R, T] on the 0-10 scale (any scale
     serves) predicts `polarity.sign * a`. `dev` are calibration records with their simulation, None without.
-    Correlation is of uncalibrated values; the others come after linear calibration on `dev` and are NO_CALIBRATION
-    where there is none. In `POPULATION` every token weighs excerpts / records of its stratum, after `stats.band_excerpts`.
+    `CALIBRATED_METRICS` come after a linear calibration on `dev`, `CUT_METRICS` cut predictions in two where F1 is best
+    on `dev`, and both are NO_CALIBRATION where that cannot be; the others are of predictions as they are. In `POPULATION` every token weighs excerpts / records of its stratum, after `stats.band_excerpts`.
     Where `stats.position0`, the first token of every record is left out. Interval: 95 %, bootstrap of documents, where
     every stratum has `MIN_UNITS` of them; indicative with fewer than `INDICATIVE_BELOW`. Imported records have no
     document and count one by one.
@@ -88,13 +102,11 @@ def score(
     that keeps a score from being computed is a state.
     """
     _check(actual, strata, expected)
-    calibration = _calibration(dev, polarity, stats)
-    threshold = stats.token_q99 if polarity is Polarity.POSITIVE else -stats.token_q01
-    if not np.isfinite(threshold):
-        threshold = 0.0  # imported statistics hold no quantile of tokens: active is what is above 0
+    activity = binary_metrics.activity(stats, polarity)
+    fitted = _fit(dev, polarity, stats, activity)
     values: list[ScoreValue] = []
     for table in _tables(actual, strata, expected, protocol, polarity, stats):
-        values += _score_table(table, calibration, 0 if dev is None else len(dev[0]), threshold, seed)
+        values += _score_table(table, fitted, activity, seed)
     return tuple(values)
 
 
@@ -121,20 +133,17 @@ def _scored(values: Float32, stats: Statistics) -> Float64:
     return values[:, int(stats.position0) :].astype(np.float64)
 
 
-def _calibration(
-    dev: tuple[Records, Float32] | None, polarity: Polarity, stats: Statistics
-) -> Calibration | str:
-    """The calibration, or why there is none."""
+def _fit(
+    dev: tuple[Records, Float32] | None, polarity: Polarity, stats: Statistics, activity: Activity
+) -> DevFit:
+    """What is fitted on the dev records, or why there is none."""
     if dev is None or not len(dev[0]):
-        return _NO_DEV
+        return fit(np.zeros((0, 1)), np.zeros((0, 1)), activity)
     records, expected = dev
     _check(records, None, expected)
     if not np.isfinite(records.activations).all():
-        return REASONS[State.FAILED]
-    fitted = calibrate(_scored(expected, stats), polarity.sign * _scored(records.activations, stats))
-    if isinstance(fitted, State):
-        return _NO_DEV if fitted is State.NO_CALIBRATION else _FLAT_DEV
-    return fitted
+        return DevFit(len(records), REASONS[State.FAILED], REASONS[State.FAILED])
+    return fit(_scored(expected, stats), polarity.sign * _scored(records.activations, stats), activity)
 
 
 def _tables(
@@ -167,24 +176,15 @@ def _tables(
     ]
 
 
-def _score_table(
-    table: _Table, calibration: Calibration | str, dev_records: int, threshold: float, seed: int
-) -> list[ScoreValue]:
-    blocked = _blocked(table, threshold)
+def _score_table(table: _Table, dev: DevFit, activity: Activity, seed: int) -> list[ScoreValue]:
+    blocked = _blocked(table, activity.threshold)
     drawn = min((len(np.unique(table.units[table.strata == stratum])) for stratum in table.needed), default=0)
-    usable = isinstance(calibration, Calibration)
-    calibrated = calibration.apply(table.expected) if isinstance(calibration, Calibration) else table.expected
-    draws = None if blocked else _draws(table, calibrated, seed)
+    calibrated = dev.line.apply(table.expected) if isinstance(dev.line, Calibration) else table.expected
+    active = table.actual > activity.threshold
+    predicted = table.expected > (dev.cut.above if isinstance(dev.cut, Cut) else np.inf)
+    draws = None if blocked else _draws(table, calibrated, active, predicted, seed)
     values: list[ScoreValue] = []
     for metric in COMPUTED_METRICS:
-        parameters: dict[str, object] = {"draws": DRAWS, "seed": seed}
-        if table.sample is Sample.POPULATION:
-            parameters["stratum_records"] = np.bincount(table.strata, minlength=STRATA).tolist()
-            stands_for = np.bincount(table.strata, table.weights, STRATA)
-            parameters["stratum_excerpts"] = np.rint(stands_for).astype(int).tolist()
-        if metric is not Metric.CORRELATION and isinstance(calibration, Calibration):
-            parameters |= {"slope": calibration.slope, "intercept": calibration.intercept}
-            parameters["dev_records"] = dev_records
         value = ScoreValue(
             metric=metric,
             protocol=table.protocol,
@@ -194,24 +194,68 @@ def _score_table(
             n_documents=table.documents,
             n_tokens=table.actual.size,
             indicative=drawn < INDICATIVE_BELOW,
-            parameters_json=json.dumps(parameters, sort_keys=True),
+            parameters_json=json.dumps(_parameters(metric, table, dev, activity, seed), sort_keys=True),
         )
         if blocked or draws is None:
             state = blocked or State.FAILED
-            values.append(value._replace(state=state, reason=REASONS[state]))
+            values.append(value._replace(state=state, reason=_reason(state, metric, activity)))
             continue
-        if metric is not Metric.CORRELATION and not usable:
-            values.append(value._replace(state=State.NO_CALIBRATION, reason=str(calibration)))
+        fitted = dev.line if metric in CALIBRATED_METRICS else dev.cut if metric in CUT_METRICS else None
+        if isinstance(fitted, str):
+            values.append(value._replace(state=State.NO_CALIBRATION, reason=fitted))
             continue
-        compared = table.expected if metric is Metric.CORRELATION else calibrated
-        weights = np.broadcast_to(table.weights[:, None], table.actual.shape)
-        found = _FUNCTIONS[metric](table.actual, compared, weights)
+        found = _measured(metric, table, calibrated, active, fitted)
         if isinstance(found, State):
-            values.append(value._replace(state=found, reason=REASONS[found]))
+            values.append(value._replace(state=found, reason=_reason(found, metric, activity)))
             continue
-        low, high = interval(statistic(metric, draws)) if drawn >= MIN_UNITS else (np.nan, np.nan)
+        low, high = interval(_statistic(metric, draws)) if drawn >= MIN_UNITS else (np.nan, np.nan)
         values.append(value._replace(value=found, low=_number(low), high=_number(high)))
     return values
+
+
+def _parameters(
+    metric: Metric, table: _Table, dev: DevFit, activity: Activity, seed: int
+) -> dict[str, object]:
+    """What a value cannot be understood without."""
+    said: dict[str, object] = {"draws": DRAWS, "seed": seed}
+    if table.sample is Sample.POPULATION:
+        said["stratum_records"] = np.bincount(table.strata, minlength=STRATA).tolist()
+        stands_for = np.bincount(table.strata, table.weights, STRATA)
+        said["stratum_excerpts"] = np.rint(stands_for).astype(int).tolist()
+    if metric in CALIBRATED_METRICS and isinstance(dev.line, Calibration):
+        said |= {"slope": dev.line.slope, "intercept": dev.line.intercept, "dev_records": dev.records}
+    if metric in CUT_METRICS and isinstance(dev.cut, Cut):
+        said |= {"cut": dev.cut.above, "dev_f1": dev.cut.f1, "dev_records": dev.records}
+    if metric in BINARY_METRICS:
+        active = table.actual > activity.threshold
+        said |= {"alpha": activity.alpha, "threshold": activity.threshold, "active": int(active.sum())}
+        if active.size:
+            said["base_rate"] = binary_metrics.base_rate(active, _by_token(table))
+    return said
+
+
+def _measured(
+    metric: Metric, table: _Table, calibrated: Float64, active: Bool, fitted: Calibration | Cut | None
+) -> float | State:
+    weights = _by_token(table)
+    if metric is Metric.AUPRC:
+        return binary_metrics.average_precision(active, table.expected, weights)
+    if isinstance(fitted, Cut):
+        by_cut = binary_metrics.f1 if metric is Metric.F1 else binary_metrics.iou
+        return by_cut(active, table.expected, fitted.above, weights)
+    return _FUNCTIONS[metric](table.actual, table.expected if fitted is None else calibrated, weights)
+
+
+def _by_token(table: _Table) -> Float64:
+    return np.broadcast_to(table.weights[:, None], table.actual.shape)  # [R, T]
+
+
+def _reason(state: State, metric: Metric, activity: Activity) -> str:
+    if state is State.CONSTANT_ACTUAL and metric in BINARY_METRICS:
+        return _ALL_ACTIVE
+    if state is State.TOO_FEW_ACTIVE and activity.alpha is None:
+        return _NONE_ABOVE_0
+    return REASONS[state]
 
 
 def _blocked(table: _Table, threshold: float) -> State | None:
@@ -225,12 +269,22 @@ def _blocked(table: _Table, threshold: float) -> State | None:
     return None
 
 
-def _draws(table: _Table, calibrated: Float64, seed: int) -> Float64:
-    """Totals of every draw, [K, B], from per-record sums; strata renormalised one by one."""
+def _draws(table: _Table, calibrated: Float64, active: Bool, predicted: Bool, seed: int) -> Float64:
+    """Totals of every draw, [K, B], from per-record sums; strata renormalised one by one.
+
+    The columns of `Column`, and behind them what `binary_metrics.area` needs.
+    """
     tokens = table.weights[:, None] / table.weights.sum() / table.actual.shape[1]  # [R, 1]
     a = table.actual - (tokens * table.actual).sum()  # [R, T]
     s = table.expected - (tokens * table.expected).sum()  # [R, T]
-    sums = np.concatenate([correlation_sums(a, s), residual_sums(table.actual, calibrated)])  # [K, R]
+    parts = (
+        correlation_sums(a, s),
+        residual_sums(table.actual, calibrated),
+        cosine_sums(table.actual, table.expected),
+        binary_metrics.confusion_sums(active, predicted),
+        binary_metrics.step_sums(active, table.expected),
+    )
+    sums = np.concatenate(parts)  # [K, R]
     sums *= table.weights
     drawn, place = np.unique(table.units, return_inverse=True)
     weights = poisson_weights(seed, drawn)[place]  # [R, B]
@@ -239,6 +293,14 @@ def _draws(table: _Table, calibrated: Float64, seed: int) -> Float64:
         rows = table.strata == stratum
         totals += resample(sums[:, rows], weights[rows])
     return totals
+
+
+def _statistic(metric: Metric, draws: Float64) -> Float64:
+    """The metric in every draw, [B]."""
+    if metric is Metric.AUPRC:
+        predicted, hits = np.split(draws[len(Column) :], 2)  # [steps, B] each
+        return binary_metrics.area(predicted, hits)
+    return statistic(metric, draws)
 
 
 def _number(value: float | np.floating | Float64) -> float | None:

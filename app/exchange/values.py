@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from app.domain.explanations import COMPUTED_METRICS, Metric, Protocol, Sample, State
+from app.domain.explanations import BINARY_METRICS, COMPUTED_METRICS, Metric, Protocol, Sample, State
 from app.domain.imported import LONGEST_TEXT, ImportedScore
 from app.domain.neurons import Polarity
 from app.errors import AppError
@@ -157,8 +157,10 @@ def _score(given: Mapping[str, Any], metric: Metric) -> ImportedScore:
 
 
 def _checked(given: ImportedScore) -> ImportedScore:
-    if given.metric is Metric.CORRELATION and given.value is not None and abs(given.value) > 1:
-        raise Problem(f"a correlation of {given.value:g} cannot be")
+    signed = given.metric in (Metric.CORRELATION, Metric.COSINE)
+    bounded = signed or given.metric in BINARY_METRICS
+    if bounded and given.value is not None and not -1.0 * signed <= given.value <= 1:
+        raise Problem(f"{'a' if signed else 'an'} {given.metric} of {given.value:g} cannot be")
     return given
 
 

@@ -95,6 +95,7 @@ class CellScore(NamedTuple):
     records: str
     problem: str
     indicative: bool
+    basis: str  # what the value cannot be understood without
 
 
 class MeasureLine(NamedTuple):

@@ -5,11 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain import metrics
+from app.domain import binary_metrics, metrics
+from app.domain.binary_metrics import area, confusion_sums, step_sums
 from app.domain.bootstrap import (
     DRAWS,
     MIN_DEFINED,
+    Column,
     correlation_sums,
+    cosine_sums,
     interval,
     poisson_weights,
     resample,
@@ -24,7 +27,12 @@ FUNCTIONS = {
     Metric.R_SQUARED: metrics.r_squared,
     Metric.R_SQUARED_UNCENTRED: metrics.r_squared_uncentred,
     Metric.ABS_DEV_EXPLAINED: metrics.abs_dev_explained,
+    Metric.COSINE: metrics.cosine,
+    Metric.AUPRC: lambda a, s, w: binary_metrics.average_precision(a > ACTIVE, s, w),
+    Metric.F1: lambda a, s, w: binary_metrics.f1(a > ACTIVE, s, CUT, w),
+    Metric.IOU: lambda a, s, w: binary_metrics.iou(a > ACTIVE, s, CUT, w),
 }
+ACTIVE, CUT = 5.5, 3.0
 
 
 def test_weights_are_poisson_with_mean_one() -> None:
@@ -59,9 +67,17 @@ def test_draws_are_the_metric_on_reweighted_tokens(metric: Metric) -> None:
     strata, own = np.array([0] * 3 + [1] * 5), np.array([0.5] * 3 + [0.01] * 5)
     weights = poisson_weights(1, np.array([0, 1, 2, 2, 3, 4, 5, 5]), 40)
     centred_a, centred_s = actual - 5, expected - 2
-    sums = np.concatenate([correlation_sums(centred_a, centred_s), residual_sums(actual, expected)]) * own
+    active = actual > ACTIVE
+    parts = (
+        correlation_sums(centred_a, centred_s),
+        residual_sums(actual, expected),
+        cosine_sums(actual, expected),
+        confusion_sums(active, expected > CUT),
+        step_sums(active, expected),
+    )
+    sums = np.concatenate(parts) * own
     totals = sum(resample(sums[:, strata == h], weights[strata == h]) for h in (0, 1))
-    found = statistic(metric, totals)
+    found = area(*np.split(totals[len(Column) :], 2)) if metric is Metric.AUPRC else statistic(metric, totals)
     for draw in range(40):
         drawn = weights[:, draw] * own
         mass = [drawn[strata == h].sum() for h in (0, 1)]

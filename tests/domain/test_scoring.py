@@ -6,10 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from app.domain.binary_metrics import average_precision, best_cut, f1, iou
 from app.domain.bootstrap import poisson_weights
 from app.domain.calibration import calibrate
-from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
-from app.domain.metrics import abs_dev_explained, correlation, r_squared
+from app.domain.explanations import (
+    BINARY_METRICS,
+    CALIBRATED_METRICS,
+    COMPUTED_METRICS,
+    CUT_METRICS,
+    Metric,
+    Protocol,
+    Sample,
+    ScoreValue,
+    State,
+)
+from app.domain.metrics import abs_dev_explained, correlation, cosine, r_squared
 from app.domain.neurons import BAND_EDGES, BANDS, Kind, Polarity, Records, Split, Statistics
 from app.domain.protocols import dev_records, score_records
 from app.domain.scoring import score, unscorable
@@ -51,8 +62,7 @@ def scored(
 
 def test_values_are_the_metrics_of_all_tokens_after_calibration_on_dev() -> None:
     values = scored()
-    assert len(values) == 8
-    assert len({(value.metric, value.sample) for value in values}) == 8
+    assert len(values) == len({(value.metric, value.sample) for value in values}) == 2 * len(COMPUTED_METRICS)
     chosen, _ = score_records(RECORDS, Protocol.HELDOUT_FULL, POSITIVE)
     dev = dev_records(RECORDS, POSITIVE)
     line = calibrate(simulate(dev), dev.activations)
@@ -76,6 +86,62 @@ def test_values_are_the_metrics_of_all_tokens_after_calibration_on_dev() -> None
     assert json.loads(deviation.parameters_json)["slope"] == pytest.approx(line.slope)
     assert json.loads(deviation.parameters_json)["dev_records"] == 10
     assert "slope" not in json.loads(both.parameters_json)
+
+
+@pytest.mark.parametrize("polarity", [POSITIVE, NEGATIVE])
+def test_active_is_above_the_quantile_and_predictions_are_cut_where_it_is_best_on_dev(
+    polarity: Polarity,
+) -> None:
+    stats = replace(STATS, token_q99=1.2, token_q01=-1.2)
+    threshold, sign = 1.2, polarity.sign
+    chosen, _ = score_records(RECORDS, Protocol.HELDOUT_FULL, polarity)
+    dev = dev_records(RECORDS, polarity)
+    values = scored(polarity=polarity, stats=stats, slope=sign)
+    active, guess = sign * chosen.activations > threshold, simulate(chosen, sign)
+    cut = best_cut(sign * dev.activations > threshold, simulate(dev, sign))
+    assert not isinstance(cut, State)
+    for sample, rows in (
+        (Sample.TOP_AND_RANDOM, np.ones(len(chosen), bool)),
+        (Sample.RANDOM_ONLY, chosen.kinds == Kind.RANDOM),
+    ):
+        area = found(values, Metric.AUPRC, sample)
+        assert area.value == pytest.approx(average_precision(active[rows], guess[rows]))
+        assert json.loads(area.parameters_json) == {
+            "active": int(active[rows].sum()), "alpha": 0.01, "base_rate": pytest.approx(active[rows].mean()),
+            "draws": 200, "seed": 1, "threshold": threshold,
+        }  # fmt: skip
+        for metric, function in ((Metric.F1, f1), (Metric.IOU, iou)):
+            value = found(values, metric, sample)
+            assert value.value == pytest.approx(function(active[rows], guess[rows], cut.above))
+            said = json.loads(value.parameters_json)
+            assert (said["cut"], said["dev_f1"]) == (cut.above, pytest.approx(cut.f1))
+            assert (said["threshold"], said["alpha"], said["dev_records"]) == (threshold, 0.01, len(dev))
+        cosine_ = found(values, Metric.COSINE, sample)
+        assert cosine_.value == pytest.approx(cosine(sign * chosen.activations[rows], guess[rows]))
+        for value in (area, cosine_, found(values, Metric.F1, sample), found(values, Metric.IOU, sample)):
+            assert value.low is not None and value.value is not None and value.high is not None
+            assert value.low < value.value < value.high
+
+
+def test_where_nothing_or_all_is_active_only_the_binary_metrics_are_undefined() -> None:
+    everywhere = replace(STATS, token_q99=-100.0)
+    for value in scored(stats=everywhere):
+        binary = value.metric in (Metric.AUPRC, Metric.F1, Metric.IOU)
+        assert value.state is (State.CONSTANT_ACTUAL if binary else State.OK)
+        assert value.reason == (
+            "Every token of these records is active: there is nothing to tell apart." if binary else ""
+        )
+    nowhere = replace(STATS, token_q99=100.0)
+    for value in scored(stats=nowhere):
+        if value.sample is Sample.TOP_AND_RANDOM:
+            states = {
+                Metric.AUPRC: State.TOO_FEW_ACTIVE,
+                Metric.F1: State.NO_CALIBRATION,
+                Metric.IOU: State.NO_CALIBRATION,
+            }
+            assert value.state is states.get(value.metric, State.OK)
+    silent = found(scored(stats=nowhere), Metric.F1, Sample.TOP_AND_RANDOM)
+    assert silent.reason.startswith("The cut on predictions needs an active token")
 
 
 def test_correlation_comes_before_calibration() -> None:
@@ -140,7 +206,7 @@ def test_without_dev_there_is_no_calibration_but_a_correlation() -> None:
     for dev in (None, (nothing, np.zeros((0, 64), np.float32)), flat):
         values = score(chosen, strata, simulate(chosen), Protocol.HELDOUT_5_5, POSITIVE, dev, STATS, 1)
         for value in values:
-            if value.metric is Metric.CORRELATION:
+            if value.metric not in (*CALIBRATED_METRICS, *CUT_METRICS):
                 assert value.state is State.OK
             else:
                 assert value.state is State.NO_CALIBRATION
@@ -169,7 +235,9 @@ def test_negative_polarity_is_the_positive_one_of_minus_a() -> None:
         other, other_strata, guess, Protocol.HELDOUT_FULL, POSITIVE, (other_dev, dev_guess), turned, 1
     )
     assert values == same
-    assert all(value.state is State.OK and value.indicative for value in values[:4])
+    fitted_on_dev = [value for value in values if value.metric in CUT_METRICS]
+    assert all(value.indicative for value in values if value.sample is Sample.TOP_AND_RANDOM)
+    assert {value.state for value in values if value not in fitted_on_dev} == {State.OK}
     correlated = found(values, Metric.CORRELATION, Sample.TOP_AND_RANDOM).value
     assert correlated is not None and correlated > 0.5
 
@@ -179,7 +247,7 @@ SIZES = (50, 40, 9, 4, 8)  # excerpts behind each stratum, of `layers.layer`'s b
 
 def test_population_weighs_each_token_by_the_excerpts_it_stands_for() -> None:
     values = scored(Protocol.POPULATION)
-    assert [value.sample for value in values] == [Sample.POPULATION] * 4
+    assert [value.sample for value in values] == [Sample.POPULATION] * len(COMPUTED_METRICS)
     chosen, strata = score_records(RECORDS, Protocol.POPULATION, POSITIVE, bands=STATS.band_excerpts)
     held = np.bincount(strata)
     by_record = [SIZES[h] / held[h] for h in strata.tolist()]
@@ -197,18 +265,27 @@ def test_population_weighs_each_token_by_the_excerpts_it_stands_for() -> None:
 def test_population_interval_by_the_slow_way() -> None:
     chosen, strata = score_records(RECORDS, Protocol.POPULATION, POSITIVE, bands=STATS.band_excerpts)
     guess = simulate(chosen)
-    value = score(chosen, strata, guess, Protocol.POPULATION, POSITIVE, None, STATS, 1)[0]
+    stats = replace(STATS, token_q99=1.2)
+    values = score(chosen, strata, guess, Protocol.POPULATION, POSITIVE, None, stats, 1)
     weights = poisson_weights(1, chosen.documents)
     own = np.array([SIZES[h] / (2 if h < 4 else 8) for h in strata.tolist()])
-    draws = []
-    for draw in weights.T:
-        drawn = draw * own
-        mass = np.bincount(strata, drawn, 5)
-        if mass.all():
-            drawn *= (np.array(SIZES) / mass)[strata]
-            draws.append(correlation(chosen.activations.ravel(), guess.ravel(), np.repeat(drawn, 64)))
-    assert 50 < len(draws) < 200
-    assert [value.low, value.high] == pytest.approx(np.quantile(draws, [0.025, 0.975]).tolist())
+    a, s = chosen.activations.ravel(), guess.ravel()
+    for metric, function in (
+        (Metric.CORRELATION, lambda w: correlation(a, s, w)),
+        (Metric.COSINE, lambda w: cosine(a, s, w)),
+        (Metric.AUPRC, lambda w: average_precision(a > 1.2, s, w)),
+    ):
+        value = found(values, metric, Sample.POPULATION)
+        assert value.value == pytest.approx(function(np.repeat(own, 64)))
+        draws = []
+        for draw in weights.T:
+            drawn = draw * own
+            mass = np.bincount(strata, drawn, 5)
+            if mass.all():
+                drawn *= (np.array(SIZES) / mass)[strata]
+                draws.append(function(np.repeat(drawn, 64)))
+        assert 50 < len(draws) < 200
+        assert [value.low, value.high] == pytest.approx(np.quantile(draws, [0.025, 0.975]).tolist())
 
 
 def test_population_needs_every_band_that_holds_an_excerpt() -> None:
@@ -233,7 +310,7 @@ def test_records_that_allow_no_score_are_known_before_anything_is_simulated() ->
     ):
         assert known(RECORDS, protocol) == ()
         values = known(RECORDS.take(np.flatnonzero(~(in_score & (RECORDS.kinds == kind)))), protocol)
-        assert len(values) == 4 * samples
+        assert len(values) == len(COMPUTED_METRICS) * samples
         assert {value.state for value in values} == {State.TOO_FEW_RECORDS}
     no_top = RECORDS.take(np.flatnonzero(~(in_score & (RECORDS.kinds == Kind.TOP))))
     assert known(no_top, Protocol.HELDOUT_FULL) == ()  # the random ones alone have a score
@@ -293,9 +370,11 @@ def test_random_records_without_an_active_token_have_no_score() -> None:
     ):
         values = scored(stats=polarity_stats)
         random = [value for value in values if value.sample is Sample.RANDOM_ONLY]
-        assert {value.state for value in random} == {state}
+        # the dev records have no active token either: no cut
+        silent = CUT_METRICS if state is State.OK and np.isfinite(polarity_stats.token_q99) else ()
+        assert {value.state for value in random if value.metric not in silent} == {state}
         both = [value for value in values if value.sample is Sample.TOP_AND_RANDOM]
-        assert {value.state for value in both} == {State.OK}
+        assert {value.state for value in both if value.metric not in BINARY_METRICS} == {State.OK}
 
 
 def test_states_of_the_data() -> None:

@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 import pyarrow.parquet as pq
 import pytest
 
-from app.domain.explanations import Metric, Protocol, Sample, State
+from app.domain.explanations import BINARY_METRICS, COMPUTED_METRICS, Metric, Protocol, Sample, State
 from app.domain.imported import ImportedExplanation, ImportedScore, ImportSource
 from app.domain.neurons import Polarity
 from app.errors import BadInput, NotFound
@@ -76,7 +76,7 @@ texts = st.text(
     max_size=30,
 )
 names = st.text(st.sampled_from('a",\n\r é=@'), max_size=8)
-ONLY_IMPORTED = (Metric.DETECTION, Metric.FUZZING, Metric.EMBEDDING)
+ONLY_IMPORTED = tuple(metric for metric in Metric if metric not in COMPUTED_METRICS)
 
 
 @st.composite
@@ -87,7 +87,7 @@ def given_scores(draw: st.DrawFn) -> ImportedScore:
         metric,
         Protocol.BILLS_5_5 if published else Protocol.AS_IMPORTED,
         draw(st.sampled_from(Sample)),
-        draw(st.none() | finite),
+        draw(st.none() | finite.map(abs if metric in BINARY_METRICS else float)),
         draw(st.sampled_from(["", "why, “not”\n"])),
     )
 

@@ -45,7 +45,7 @@ class ScoreOut(Schema):
     indicative: bool = Field(description="Fewer than 10 documents in a stratum.")
     reason: str = Field(description="Why there is no value; empty where there is one.", examples=[""])
     parameters_json: str = Field(
-        description="What decided the value: calibration, bootstrap, weights.",
+        description="What decided the value: calibration, bootstrap, weights; above which activation a token is active, how many are, their base rate, and above which prediction one counts as predicted active.",
         examples=['{"dev_records": 10, "draws": 200, "intercept": -0.0057, "seed": 0, "slope": 0.0491}'],
     )
     seed: int = Field(examples=[0])

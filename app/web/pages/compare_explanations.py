@@ -28,6 +28,7 @@ from app.web.heat_lines import line, missing, place_of
 from app.web.model_cache import ModelCache
 from app.web.neuron_view import View
 from app.web.rendering import chrome, page
+from app.web.score_words import basis
 
 BLOCKS = 10  # excerpts shown before "all"
 
@@ -97,6 +98,7 @@ def _cell(row: ScoreRow) -> CellScore:
         plural(score.n_records, "record") if score.n_records else "records not told",
         "" if defined else ". ".join(filter(None, (wording.STATES[score.state], score.reason))),
         score.indicative,
+        basis(score),
     )
 
 

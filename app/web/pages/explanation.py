@@ -17,6 +17,7 @@ from app.web.contexts import Chrome
 from app.web.dependencies import StoreDep
 from app.web.explanation_items import path_of
 from app.web.rendering import chrome, page
+from app.web.score_words import basis
 
 router = APIRouter(include_in_schema=False)
 
@@ -37,6 +38,7 @@ class ScoreLine(NamedTuple):
     records: int
     documents: int
     indicative: bool
+    basis: str  # what the value cannot be understood without
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def _line(row: ScoreRow) -> ScoreLine:
         score.n_records,
         score.n_documents,
         score.indicative,
+        basis(score),
     )
 
 
