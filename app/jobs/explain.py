@@ -14,7 +14,7 @@ from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.score import FAILURES, score, simulate
-from app.store import explanations, jobs, ledger
+from app.store import explanations
 from app.store.rows import JobRow
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ async def explain(job_id: str) -> int:
     the call's answer in the ledger when it was recorded. Conflict where the model was collected anew meanwhile.
     """
     runtime = current()
-    request = loads(ExplainRequest, (await runtime.db(lambda s: jobs.get(s, job_id))).parameters_json)
+    request = await runtime.asked(ExplainRequest, job_id)
     neuron = await in_thread(lambda stop: load_neuron(runtime.store, request.ref))
     Progress(runtime, job_id, 0, "calls").report(0, f"explaining by {request.explain.method}")
     failure: Exception | None = None
@@ -62,7 +62,7 @@ async def explain(job_id: str) -> int:
             text, provenance = await _ask(runtime, neuron, request, job_id)
         except FAILURES as error:
             failure, reason = error, str(error)
-            took = await runtime.db(lambda s: ledger.usage(s, job_id, "explain"))
+            took = await runtime.db(lambda s: runtime.usage(s, job_id, "explain"))
             provenance = replace(_attempted(runtime, neuron, request), usage=took)
     explanation_id = await keep(
         runtime,
@@ -75,7 +75,7 @@ async def explain(job_id: str) -> int:
             provenance,
             State.OK if failure is None else State.FAILED,
             reason,
-            job_id,
+            runtime.job_of(job_id),
             job_id,
             collection_id=neuron.collection_id,
         ),

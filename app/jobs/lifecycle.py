@@ -68,7 +68,7 @@ async def keep(runtime: Runtime, job_id: str, write: Callable[[Session], T]) -> 
     """Store something that a job made, unless the job was cancelled meanwhile. Raises Conflict then."""
 
     def call(session: Session) -> T:
-        if jobs.get(session, job_id).state.ended:
+        if runtime.abandoned(session, job_id):
             raise Conflict("The job was cancelled: what it made is not kept.")
         return write(session)
 
@@ -106,10 +106,7 @@ class Progress:
     def flush(self) -> None:
         """Write what was reported last, if the store lets it."""
         try:
-            with self._runtime.store.session() as session:
-                jobs.update_progress(
-                    session, self._job_id, self.done, total=self.total, unit=self.unit, note=self.note
-                )
+            self._runtime.report(self._job_id, self.done, total=self.total, unit=self.unit, note=self.note)
         except StoreError as error:
             self._at = monotonic()  # waiting for a lock took its time: work has its turn before the next try
             log.warning("job %s: its progress was not written: %s", self._job_id, error)

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from app.domain.explanations import Usage
 from app.errors import AppError, ModelError
 from app.jobs import endpoints, scratch
 from app.jobs.ledger import StoreLedger
+from app.jobs.requests import Request, loads
 from app.settings import Endpoint, Settings
-from app.store import Session, Store, models
+from app.store import Session, Store, jobs, ledger, models
 
 if TYPE_CHECKING:
     from app.gpu.protocol import SubjectService
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Request)
 
 
 class Runtime:
@@ -45,6 +50,30 @@ class Runtime:
                 return work(session)
 
         return await asyncio.to_thread(call)
+
+    # What a piece of work has to know of the job that it is done for. Here a piece is a job, and its id the job's;
+    # experiments, whose pieces are units, have a runtime of their own.
+
+    async def asked(self, kind: type[R], job_id: str) -> R:
+        """What a piece of work is asked to do."""
+        return loads(kind, (await self.db(lambda s: jobs.get(s, job_id))).parameters_json)
+
+    def job_of(self, job_id: str) -> str:
+        """The job that what comes of a piece is stored under."""
+        return job_id
+
+    def abandoned(self, s: Session, job_id: str) -> bool:
+        """Whether nobody wants a piece any more."""
+        return jobs.get(s, job_id).state.ended
+
+    def usage(self, s: Session, job_id: str, purpose: str) -> Usage:
+        """What all tries for one purpose of a piece took, those that failed included."""
+        return ledger.usage(s, job_id, purpose)
+
+    def report(self, job_id: str, done: int, *, total: int, unit: str, note: str) -> None:
+        """How far a piece is. Blocks; StoreError where the store does not let it be written."""
+        with self.store.session() as session:
+            jobs.update_progress(session, job_id, done, total=total, unit=unit, note=note)
 
     @property
     def models_dir(self) -> Path:
@@ -119,6 +148,7 @@ class Runtime:
 
 
 _current: Runtime | None = None
+_inner: ContextVar[Runtime | None] = ContextVar("runtime", default=None)
 
 
 def use(runtime: Runtime | None) -> None:
@@ -127,8 +157,21 @@ def use(runtime: Runtime | None) -> None:
     _current = runtime
 
 
+@contextmanager
+def within(runtime: Runtime) -> Iterator[None]:
+    """Let what this task does be done by another runtime."""
+    token = _inner.set(runtime)
+    try:
+        yield
+    finally:
+        _inner.reset(token)
+
+
 def current() -> Runtime:
-    """The process's runtime."""
+    """The process's runtime, or that of the task."""
+    inner = _inner.get()
+    if inner is not None:
+        return inner
     if _current is None:
         raise AppError("No worker runs in this process.")
     return _current

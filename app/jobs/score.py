@@ -31,7 +31,7 @@ from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.service import ASKING_SIMULATORS
-from app.store import collections, explanations, heldout, jobs, ledger, scores, simulations
+from app.store import collections, explanations, heldout, jobs, scores, simulations
 from app.store.explanation_rows import ExplanationRow
 from app.store.rows import JobRow
 
@@ -133,9 +133,9 @@ async def simulated(
             simulated,
             state,
             reason,
-            job_id,
+            runtime.job_of(job_id),
             f"{key}/simulation",
-            usage=ledger.usage(s, job_id, "simulate"),
+            usage=runtime.usage(s, job_id, "simulate"),
             collection_id=neuron.collection_id,
         ),
     )
@@ -143,7 +143,9 @@ async def simulated(
     if stored.state is not State.OK:
         values = few or _failed(options, stored.reason)
         await runtime.db(
-            lambda s: scores.add(s, explanation_id, simulation_id, values, job_id, f"{key}/scores")
+            lambda s: scores.add(
+                s, explanation_id, simulation_id, values, runtime.job_of(job_id), f"{key}/scores"
+            )
         )
         raise failure or AnswerError(stored.reason)
     return simulation_id
@@ -196,7 +198,9 @@ async def scored(
                 options.seed,
             )
         with runtime.store.session() as session:
-            scores.add(session, explanation_id, simulation_id, values, job_id, f"{key}/scores")
+            scores.add(
+                session, explanation_id, simulation_id, values, runtime.job_of(job_id), f"{key}/scores"
+            )
         return sum(value.state is State.OK for value in values)
 
     return await in_thread(work)
