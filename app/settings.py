@@ -71,6 +71,11 @@ class Endpoint(BaseModel):
     )
     price_in: float = Field(default=0.0, ge=0, description="US dollars per million prompt tokens.")
     price_out: float = Field(default=0.0, ge=0, description="US dollars per million completion tokens.")
+    price_cached: float | None = Field(
+        default=None,
+        ge=0,
+        description="US dollars per million prompt tokens that the provider had in its cache; price_in when empty.",
+    )
     concurrency: int = Field(default=4, ge=1, le=256, description="Requests under way at once.")
     requests_per_minute: int | None = Field(
         default=None, ge=1, description="Upper bound on requests a minute."
@@ -150,6 +155,14 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         description="No request is sent once the recorded cost of all calls would pass this.",
+    )
+    daily_cap_usd: float | None = Field(
+        default=None, ge=0, description="The same for the calls of one day (UTC)."
+    )
+    job_cap_usd: float | None = Field(
+        default=None,
+        ge=0,
+        description="The same for the calls of one job; an experiment has its own budget instead.",
     )
     device: str = Field(
         default="auto", description="Where the subject model runs: auto, cpu, cuda, cuda:1, mps."

@@ -57,9 +57,12 @@ def chat(
     tokens_in: int | None = 100,
     tokens_out: int = 10,
     logprobs: object = None,
+    cached: int | None = None,
     **more: Any,
 ) -> Reply:
-    """A proper answer of /chat/completions. `tokens_in=None` leaves the usage out, as some servers do."""
+    """A proper answer of /chat/completions. `tokens_in=None` leaves the usage out, as some servers do; `cached` tokens of
+    the prompt are said to come from the provider's cache.
+    """
     choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": text}}
     if logprobs is not None:
         choice["logprobs"] = logprobs
@@ -76,6 +79,8 @@ def chat(
             "completion_tokens": tokens_out,
             "total_tokens": tokens_in + tokens_out,
         }
+        if cached is not None:
+            answer["usage"]["prompt_tokens_details"] = {"cached_tokens": cached}
     return json_reply(answer, **more)
 
 

@@ -40,6 +40,7 @@ class LedgerEntry:
     cost_usd: float
     seconds: float  # from sending to the answer or the failure
     created_at: datetime  # when it was sent, UTC
+    tokens_cached: int = 0  # of tokens_in, those that the provider had in its cache and charges less for
 
 
 def answered_already(entry: LedgerEntry) -> LedgerEntry:

@@ -7,6 +7,7 @@ ledger entry are stored in one transaction, so no call whose answer was recorded
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
@@ -187,7 +188,7 @@ async def _asked(runtime: Runtime, name: str, job_id: str, writer: Writer, todo:
     size = runtime.settings.embedding_batch
     parts = [todo[at : at + size] for at in range(0, len(todo), size)]
 
-    async with Client(asked, kept, runtime.settings.spending_cap_usd) as client:
+    async with Client(asked, kept, runtime.caps) as client:
 
         async def one(index: int) -> None:
             part = parts[index]
@@ -239,6 +240,9 @@ class KeepingLedger:
         self._writer.advance(said)
         return entry
 
-    def spent(self) -> float:
+    def spent(self, *, since: datetime | None = None, job_id: str | None = None) -> float:
         with self._store.session() as s:
-            return ledger.spent(s)
+            return ledger.spent(s, since=since, job_id=job_id)
+
+    def served(self, entry: LedgerEntry, job_id: str) -> None:
+        """Never: nothing is looked up here."""

@@ -9,6 +9,7 @@ from app.domain.neurons import Float32
 from app.embed import local
 from app.errors import BadInput, EndpointError
 from app.jobs import endpoints
+from app.jobs.caps import caps
 from app.jobs.ledger import StoreLedger
 from app.settings import Settings
 from app.store import Store, embeddings
@@ -72,7 +73,7 @@ async def _asked(settings: Settings, name: str, store: Store, by: Embedder, text
     try:
         async with (
             asyncio.timeout(PATIENCE_SECONDS),
-            Client(hurried, StoreLedger(store), settings.spending_cap_usd) as client,
+            Client(hurried, StoreLedger(store), lambda _: caps(settings)) as client,
         ):
             vector: Float32 = (await client.embed(request, "search", "")).vectors[0]
             return vector

@@ -1,5 +1,7 @@
 """The ledger that `llm` writes, kept in the store."""
 
+from datetime import datetime
+
 from app.domain.ledger import LedgerEntry
 from app.store import Store, ledger
 
@@ -18,6 +20,10 @@ class StoreLedger:
         with self._store.session() as session:
             return ledger.record(session, entry)
 
-    def spent(self) -> float:
+    def spent(self, *, since: datetime | None = None, job_id: str | None = None) -> float:
         with self._store.session() as session:
-            return ledger.spent(session)
+            return ledger.spent(session, since=since, job_id=job_id)
+
+    def served(self, entry: LedgerEntry, job_id: str) -> None:
+        with self._store.session() as session:
+            ledger.served(session, entry, job_id)

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from app.domain.explanations import Usage
+from app.domain.spending import Caps
 from app.errors import AppError, ModelError
 from app.jobs import endpoints, scratch
+from app.jobs.caps import caps
 from app.jobs.ledger import StoreLedger
 from app.jobs.requests import Request, loads
 from app.settings import Endpoint, Settings
@@ -35,6 +37,7 @@ class Runtime:
         self.store = store
         self.worker = worker
         self.ledger = StoreLedger(store)
+        self.budgets: dict[str, float] = {}  # US dollars, of the jobs that have a budget of their own
         self.running: set[str] = set()  # jobs under way in this process
         self.collecting = asyncio.Lock()  # the memory and the cores are one collection's at a time
         self._lock = asyncio.Lock()
@@ -99,9 +102,13 @@ class Runtime:
                 endpoint = await self._demo_endpoint(endpoint)
             client = self._clients.get(name)
             if client is None or client.endpoint != endpoint:
-                client = Client(endpoint, self.ledger, self.settings.spending_cap_usd)
+                client = Client(endpoint, self.ledger, self.caps)
                 self._clients[name] = client
             return client
+
+    def caps(self, job_id: str) -> Caps:
+        """What the calls of a job may cost: its own budget where it has one, and what the settings bound."""
+        return caps(self.settings, self.budgets.get(job_id))
 
     async def service(self, slug: str) -> "SubjectService":
         """The local simulator's model: the one of the settings, or the subject itself."""

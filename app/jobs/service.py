@@ -19,8 +19,9 @@ from app.domain.explanations import (
     State,
 )
 from app.domain.neurons import NeuronRef
-from app.errors import BadInput, Conflict, Refused
+from app.errors import BadInput, Conflict
 from app.jobs import augmented, embedders, endpoints
+from app.jobs.caps import demand_room
 from app.jobs.requests import (
     TYPES,
     CollectRequest,
@@ -33,7 +34,7 @@ from app.jobs.requests import (
     loads,
 )
 from app.settings import Endpoint, Settings
-from app.store import Session, Store, collections, explanations, heldout, jobs, ledger, models, neurons
+from app.store import Session, Store, collections, explanations, heldout, jobs, models, neurons
 from app.store.rows import JobRow, JobState
 
 ASKING_SIMULATORS = (SimulatorName.CHAT_JSON, SimulatorName.LOGPROBS, SimulatorName.ONE_AT_A_TIME)
@@ -185,15 +186,7 @@ class Jobs:
         return job_id
 
     def _affordable(self, session: Session, endpoint: Endpoint) -> None:
-        """Refused when the cap is reached already. The client checks again before every single call."""
-        cap = self.settings.spending_cap_usd
-        if cap is None or (endpoint.price_in == 0 and endpoint.price_out == 0):
-            return
-        spent = ledger.spent(session)
-        if spent >= cap:
-            raise Refused(
-                f"The spending cap of ${cap:.2f} is reached (${spent:.2f} spent): raise NEURONARIUM_SPENDING_CAP_USD."
-            )
+        demand_room(session, self.settings, endpoint)
 
     def _check_score(self, session: Session, slug: str, method: str, score: ScoreOptions) -> None:
         if score.simulator in ASKING_SIMULATORS:

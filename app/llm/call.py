@@ -10,14 +10,23 @@ from typing import Any
 
 from app.domain.explanations import Usage
 from app.domain.ledger import LedgerEntry, Outcome, now
+from app.domain.spending import Caps
 from app.errors import EndpointError
 from app.llm.ledger import Ledger
-from app.llm.limits import Clock, Sleep, gate_of, promises
+from app.llm.limits import Clock, Sleep, gate_of
 from app.llm.pricing import estimate_tokens, price
+from app.llm.promises import promises
 from app.llm.retries import LONGEST_RETRY_AFTER_S, Failure, too_long, wait_before
 from app.llm.transport import Transport, TryFailed
-from app.llm.wire import Parsed, Unusable
+from app.llm.wire import Counted, Parsed, Unusable
 from app.settings import Endpoint
+
+CapsOf = Callable[[str], Caps]  # what bounds the job of this id
+
+
+def no_caps(job_id: str) -> Caps:
+    """No bound at all."""
+    return Caps()
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class Means:
 
     endpoint: Endpoint
     ledger: Ledger
-    cap_usd: float | None
+    caps: CapsOf
     transport: Transport
     sleep: Sleep
     clock: Clock
@@ -50,6 +59,8 @@ class Call:
         """(answer, what it took, whether it was found in the ledger). Raises EndpointError, Refused."""
         found = means.ledger.lookup(self.key)
         if found is not None:
+            if found.job_id != self.job_id:
+                means.ledger.served(found, self.job_id)
             usage = Usage(found.tokens_in, found.tokens_out, found.cost_usd, found.seconds, 1)
             return Parsed.model_validate_json(found.answer_json), usage, True
         means.transport.check()
@@ -78,7 +89,7 @@ class Call:
     async def _try(self, means: Means, attempt: int) -> tuple[Parsed | Failure, Usage]:
         worst = price(means.endpoint, self.most_in, self.max_tokens or 0)
         async with gate_of(means.endpoint).entered(means.sleep, means.clock):
-            with promises.held(worst, means.ledger.spent, means.cap_usd):
+            with promises.held(worst, self.job_id, means.caps(self.job_id), means.ledger):
                 sent_at, began = now(), monotonic()
                 ended: Parsed | Failure
                 try:
@@ -109,7 +120,7 @@ class Call:
         answer = ended if isinstance(ended, Parsed) else None
         tokens = failure.tokens if failure else None
         if answer is not None:
-            tokens = answer.counted or (
+            tokens = answer.counted or Counted(
                 self.estimated_in,
                 0 if self.max_tokens is None else estimate_tokens(answer.text),
             )
@@ -117,7 +128,7 @@ class Call:
             cost = price(endpoint, *tokens)
         else:  # it may have been answered and billed without our hearing of it: the cap must hold even so
             cost = 0.0 if failure and failure.unpaid else worst
-        tokens_in, tokens_out = tokens or (0, 0)
+        tokens_in, tokens_out, tokens_cached = tokens or Counted(0, 0)
         made = LedgerEntry(
             request_key=self.key,
             job_id=self.job_id,
@@ -134,6 +145,7 @@ class Call:
             cost_usd=cost,
             seconds=seconds,
             created_at=sent_at,
+            tokens_cached=tokens_cached,
         )
         kept = means.ledger.record(made)
         if kept is not made:  # another worker was quicker with the same request

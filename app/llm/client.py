@@ -6,7 +6,7 @@ from time import monotonic
 from typing import Any
 
 from app.errors import BadInput
-from app.llm.call import Call, Means
+from app.llm.call import Call, CapsOf, Means, no_caps
 from app.llm.embeddings import Embedded, EmbeddingRequest, parse_embeddings, vectors_of
 from app.llm.ledger import Ledger
 from app.llm.limits import Clock, Sleep
@@ -22,8 +22,8 @@ class Client:
     """Asks one endpoint. Usable from several event loops; what is bounded is bounded for the whole process.
 
     Every try is recorded, a good answer before it is given back. The same request (nonce included) is answered
-    from the ledger once it has an answer. `cap_usd` bounds what all entries of the ledger may cost together: a
-    request that could pass it is refused before it is sent (other processes' requests under way are not known here).
+    from the ledger once it has an answer. `caps` bounds, by job, what entries of the ledger may cost together: a
+    request that could pass one is refused before it is sent (other processes' requests under way are not known here).
     What a request may have cost without our knowing (it timed out, its answer was cut) counts at its upper bound.
     """
 
@@ -31,16 +31,15 @@ class Client:
         self,
         endpoint: Endpoint,
         ledger: Ledger,
-        cap_usd: float | None = None,
+        caps: CapsOf = no_caps,
         *,
         sleep: Sleep = asyncio.sleep,
         clock: Clock = monotonic,
     ) -> None:
         self.endpoint = endpoint
         self.ledger = ledger
-        self.cap_usd = cap_usd
         self._transport = Transport(endpoint)
-        self._means = Means(endpoint, ledger, cap_usd, self._transport, sleep, clock)
+        self._means = Means(endpoint, ledger, caps, self._transport, sleep, clock)
 
     async def chat(self, request: ChatRequest, purpose: str, job_id: str) -> Completion:
         """Ask a chat. Raises EndpointError when it failed for good, Refused over the cap or without a key.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from app.domain.embeddings import unit
 from app.domain.explanations import Usage
 from app.domain.neurons import Float32
-from app.llm.wire import Parsed, Unusable, what_is_wrong
+from app.llm.wire import Counted, Parsed, Unusable, what_is_wrong
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def parse_embeddings(body: bytes, n: int, dimension: int | None) -> Parsed:
         answer = _Answer.model_validate_json(body)
     except ValidationError as error:
         raise Unusable(what_is_wrong(body, error)) from error
-    counted = None if answer.usage is None else (max(0, answer.usage.prompt_tokens), 0)
+    counted = None if answer.usage is None else Counted(max(0, answer.usage.prompt_tokens), 0)
     if len(answer.data) != n:
         raise Unusable(f"the answer holds {len(answer.data)} vectors for {n} texts", counted)
     numbers = [at if one.index is None else one.index for at, one in enumerate(answer.data)]

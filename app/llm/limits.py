@@ -1,4 +1,4 @@
-"""How many requests run at once and how many start in a minute, per endpoint and process; and money promised.
+"""How many requests run at once and how many start in a minute, per endpoint and process.
 
 Workers run several event loops in one process, so nothing here belongs to a loop: a waiter is woken in its own.
 """
@@ -7,10 +7,9 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
-from app.errors import Refused
 from app.settings import Endpoint
 
 MINUTE_S = 60.0
@@ -110,32 +109,3 @@ def gate_of(endpoint: Endpoint) -> Gate:
         gate.concurrency = endpoint.concurrency
         gate.per_minute = endpoint.requests_per_minute
         return gate
-
-
-class Promises:
-    """Money that requests under way may still cost, so that many at once cannot pass the cap together."""
-
-    def __init__(self) -> None:
-        self._promised = 0.0
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def held(self, worst: float, spent: Callable[[], float], cap: float | None) -> Iterator[None]:
-        """Hold `worst` dollars while a request is under way; raises Refused where the cap could be passed."""
-        with self._lock:
-            if cap is not None and worst > 0:
-                already = spent() + self._promised
-                if already + worst > cap:
-                    raise Refused(
-                        f"Refused before sending: this request could cost ${worst:.4f}, and ${already:.4f} of the "
-                        f"spending cap of ${cap:.2f} is spent or under way. Raise spending_cap_usd to go on."
-                    )
-            self._promised += worst
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._promised -= worst
-
-
-promises = Promises()

@@ -44,9 +44,10 @@ def estimate_chat(messages: Sequence[Message]) -> int:
     return PER_CHAT + sum(PER_MESSAGE + estimate_tokens(m.content) for m in messages)
 
 
-def price(endpoint: Endpoint, tokens_in: float, tokens_out: float) -> float:
-    """US dollars at the endpoint's prices."""
-    return (tokens_in * endpoint.price_in + tokens_out * endpoint.price_out) / 1e6
+def price(endpoint: Endpoint, tokens_in: float, tokens_out: float, cached: float = 0) -> float:
+    """US dollars at the endpoint's prices. `cached` of the prompt's tokens came from the provider's cache."""
+    less = endpoint.price_in if endpoint.price_cached is None else endpoint.price_cached
+    return ((tokens_in - cached) * endpoint.price_in + cached * less + tokens_out * endpoint.price_out) / 1e6
 
 
 def most_tokens(*texts: str) -> int:

@@ -5,12 +5,20 @@ shapes: the classic one (parallel lists; OpenAI, vLLM, llama-cpp-python) and tha
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.llm.echo import token_offsets
 from app.llm.messages import REFUSED, TokenLogprob
+
+
+class Counted(NamedTuple):
+    """Tokens of one call as the server counted them."""
+
+    tokens_in: int
+    tokens_out: int
+    cached: int = 0  # of tokens_in
 
 
 class Unusable(Exception):
@@ -19,7 +27,7 @@ class Unusable(Exception):
     `tokens` are what it cost, where it said so. `again` is False where the server would do the same again.
     """
 
-    def __init__(self, reason: str, tokens: tuple[int, int] | None = None, again: bool = True) -> None:
+    def __init__(self, reason: str, tokens: Counted | None = None, again: bool = True) -> None:
         super().__init__(reason)
         self.tokens = tokens
         self.again = again
@@ -65,9 +73,21 @@ class _Logprobs(BaseModel):
         ]
 
 
+class _Details(BaseModel):
+    cached_tokens: int | None = None
+
+
 class _Usage(BaseModel):
     prompt_tokens: int
     completion_tokens: int = 0
+    prompt_tokens_details: _Details | None = None
+
+    def counted(self) -> Counted:
+        """What was counted; a cache that claims more than the whole prompt is not believed."""
+        details = self.prompt_tokens_details
+        prompt = max(0, self.prompt_tokens)
+        cached = (details.cached_tokens if details else None) or 0
+        return Counted(prompt, max(0, self.completion_tokens), min(prompt, max(0, cached)))
 
 
 class _ChatMessage(BaseModel):
@@ -97,8 +117,7 @@ class Parsed(BaseModel):
     text: str
     finish_reason: str
     tokens: list[tuple[str, int, float | None, list[tuple[str, float]]]] = []
-    # (prompt, answer) tokens as the server counted them; None where it did not say
-    counted: tuple[int, int] | None = None
+    counted: Counted | None = None  # None where the server did not say
 
     def logprobs(self) -> tuple[TokenLogprob, ...]:
         """The tokens as values."""
@@ -153,14 +172,14 @@ def parse_completion(body: bytes, prompt: str, echo: bool, keep_from: int) -> Pa
     )
 
 
-def _first_choice(body: bytes) -> tuple[_Choice, tuple[int, int] | None]:
+def _first_choice(body: bytes) -> tuple[_Choice, Counted | None]:
     try:
         answer = _Answer.model_validate_json(body)
     except ValidationError as error:
         raise Unusable(what_is_wrong(body, error)) from error
     counted = None
     if answer.usage is not None:
-        counted = (max(0, answer.usage.prompt_tokens), max(0, answer.usage.completion_tokens))
+        counted = answer.usage.counted()
     if not answer.choices:
         raise Unusable("the answer holds no choice", counted)
     return answer.choices[0], counted
@@ -179,7 +198,7 @@ def what_is_wrong(body: bytes, error: ValidationError) -> str:
     return f"the answer has an unknown shape (at {where}: {first['msg'].lower()})"
 
 
-def _scored(choice: _Choice, counted: tuple[int, int] | None) -> list[_Scored]:
+def _scored(choice: _Choice, counted: Counted | None) -> list[_Scored]:
     try:
         return choice.logprobs.scored() if choice.logprobs is not None else []
     except Unusable as error:
@@ -187,7 +206,7 @@ def _scored(choice: _Choice, counted: tuple[int, int] | None) -> list[_Scored]:
 
 
 def _kept(
-    scored: list[_Scored], offsets: list[int], keep_from: int, counted: tuple[int, int] | None
+    scored: list[_Scored], offsets: list[int], keep_from: int, counted: Counted | None
 ) -> list[tuple[str, int, float | None, list[tuple[str, float]]]]:
     kept = []
     for token, offset in zip(scored, offsets, strict=True):

@@ -1,12 +1,13 @@
 """The ledger of calls to language models: every try, only ever added."""
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, text
+from sqlalchemy import Row, func, insert, select, text
 
 from app.domain.explanations import Usage
-from app.domain.ledger import LedgerEntry, Outcome, answered_already
+from app.domain.ledger import LedgerEntry, Outcome, answered_already, now
 from app.store import sql
 from app.store import tables as t
 from app.store.session import Session, writing
@@ -36,10 +37,24 @@ def record(s: Session, entry: LedgerEntry) -> LedgerEntry:
     return first
 
 
-def spent(s: Session) -> float:
-    """US dollars of all calls so far."""
-    total = s.execute(select(func.sum(t.llm_calls.c.cost_usd)).where(text("cost_usd > 0"))).scalar()
-    return float(total or 0.0)
+def spent(s: Session, *, since: datetime | None = None, job_id: str | None = None) -> float:
+    """US dollars of all calls so far, or of those sent since a moment, or for one job."""
+    c = t.llm_calls.c
+    query = select(func.sum(c.cost_usd)).where(text("cost_usd > 0"))
+    if since is not None:
+        query = query.where(c.created_at >= since)
+    if job_id is not None:
+        query = query.where(c.job_id == job_id)
+    return float(s.execute(query).scalar() or 0.0)
+
+
+def served(s: Session, entry: LedgerEntry, job_id: str) -> None:
+    """Note that the answer of one job's call was given to another job, for nothing."""
+    writing(s)
+    c = t.llm_calls.c
+    query = select(c.id).where(c.request_key == entry.request_key, c.outcome == Outcome.OK)
+    call = s.execute(query).scalar_one()
+    s.execute(insert(t.llm_served).values(call_id=call, job_id=job_id, created_at=now()))
 
 
 def usage(s: Session, job_id: str, purpose: str) -> Usage:

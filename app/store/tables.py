@@ -39,7 +39,7 @@ from app.store.explanation_tables import (
 )
 from app.store.list_tables import bookmarks, comments, list_items, list_samples, lists
 from app.store.rows import CollectionState
-from app.store.work_tables import jobs, llm_calls, workers
+from app.store.work_tables import jobs, llm_calls, llm_served, workers
 
 __all__ = [
     "INDEX_BITS",
@@ -64,6 +64,7 @@ __all__ = [
     "list_samples",
     "lists",
     "llm_calls",
+    "llm_served",
     "messages",
     "metadata",
     "methods",

@@ -1,6 +1,6 @@
 """Tables of work: jobs, workers, and every call to a language model. Part of `tables`, through which they are reached."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table
 
 from app.domain.ledger import Outcome
 from app.store import types as t
@@ -63,7 +63,19 @@ llm_calls = Table(
     required("cost_usd", t.Number),
     required("seconds", t.Number),
     required("created_at", t.Moment),
+    required("tokens_cached", Integer, server_default="0"),  # of tokens_in
     partial("uq_llm_calls_answer", "outcome = 0", "request_key", unique=True),
     # What was spent is summed before every call: only paid ones are looked at, and from the index alone.
     partial("ix_llm_calls_cost_usd", "cost_usd > 0", "cost_usd"),
+    partial("ix_llm_calls_job_id_cost_usd", "cost_usd > 0", "job_id", "cost_usd"),
+    partial("ix_llm_calls_created_at_cost_usd", "cost_usd > 0", "created_at", "cost_usd"),
+)
+
+llm_served = Table(  # answers that were given to another job than the one that paid for them
+    "llm_served",
+    metadata,
+    id_(),
+    required("call_id", t.Id, ForeignKey("llm_calls.id"), index=True),
+    required("job_id", t.Words, index=True),
+    required("created_at", t.Moment),
 )

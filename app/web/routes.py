@@ -7,6 +7,7 @@ from app.web.api import router as api
 from app.web.pages import (
     api_reference,
     compare,
+    costs,
     explanation,
     exports,
     go,
@@ -35,6 +36,7 @@ ROUTERS = (
     search.router,
     search_kept.router,
     jobs.router,
+    costs.router,
     neuron_actions.router,
     kept.router,
     lists.router,

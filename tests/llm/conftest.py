@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from app.domain.spending import Caps
 from app.llm.client import Client
 from app.llm.ledger import MemoryLedger
 from tests.scripted_server import ScriptedServer
@@ -35,6 +36,8 @@ def make_client(server, ledger, waits):
         return sum(waits)
 
     def make(cap_usd: float | None = None, **fields) -> Client:
-        return Client(server.endpoint(**fields), ledger, cap_usd, sleep=note, clock=clock)
+        return Client(
+            server.endpoint(**fields), ledger, lambda _: Caps(total_usd=cap_usd), sleep=note, clock=clock
+        )
 
     return make

@@ -527,3 +527,30 @@ def test_the_client_is_cheap_to_import():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_tokens_from_the_provider_s_cache_cost_less(make_client, server, ledger):
+    server.script(chat("x", tokens_in=1000, tokens_out=10, cached=600))
+    made = make_client(price_in=10.0, price_cached=1.0, price_out=100.0)
+    done = await made.chat(ASK, "explain", "job")
+    [entry] = ledger.entries
+    assert (entry.tokens_in, entry.tokens_cached) == (1000, 600)
+    assert entry.cost_usd == pytest.approx((400 * 10 + 600 * 1 + 10 * 100) / 1e6)
+    assert done.usage.cost_usd == entry.cost_usd
+
+
+async def test_a_cache_that_claims_more_than_the_prompt_is_not_believed(make_client, server, ledger):
+    server.script(chat("x", tokens_in=10, tokens_out=1, cached=1_000_000))
+    await make_client(price_in=10.0, price_cached=1.0).chat(ASK, "explain", "job")
+    assert ledger.entries[0].tokens_cached == 10
+
+
+async def test_another_job_s_answer_is_given_for_nothing_and_said_so(make_client, server, ledger):
+    client = make_client()
+    server.script(chat("x"))
+    await client.chat(ASK, "explain", "job-1")
+    again = await client.chat(ASK, "explain", "job-2")
+    assert again.cached and server.calls == 1
+    assert ledger.given == [(ledger.entries[0].request_key, "job-2")]
+    await client.chat(ASK, "explain", "job-1")  # its own, as after a kill
+    assert len(ledger.given) == 1

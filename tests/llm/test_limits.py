@@ -1,10 +1,7 @@
 import asyncio
 import threading
 
-import pytest
-
-from app.errors import Refused
-from app.llm.limits import Gate, Promises, gate_of
+from app.llm.limits import Gate, gate_of
 from tests.scripted_server import down_endpoint
 
 
@@ -119,26 +116,3 @@ def test_an_endpoint_has_one_gate_and_its_bounds_follow_the_settings():
     assert gate_of(changed) is gate
     assert (gate.concurrency, gate.per_minute) == (7, 9)
     assert gate_of(down_endpoint(name="other")) is not gate
-
-
-def test_promises_keep_the_cap():
-    promises = Promises()
-    with promises.held(6.0, lambda: 3.0, 10.0):
-        with pytest.raises(Refused, match="under way"), promises.held(2.0, lambda: 3.0, 10.0):
-            raise AssertionError("let through")
-        with promises.held(1.0, lambda: 3.0, 10.0):
-            pass
-        with promises.held(1e9, lambda: 3.0, None):
-            pass
-    with promises.held(7.0, lambda: 3.0, 10.0):
-        pass
-    with pytest.raises(Refused), promises.held(7.1, lambda: 3.0, 10.0):
-        pass
-
-
-def test_a_promise_ends_with_its_request_however_that_ends():
-    promises = Promises()
-    with pytest.raises(ValueError, match="broke"), promises.held(9.0, lambda: 0.0, 10.0):
-        raise ValueError("broke")
-    with promises.held(9.0, lambda: 0.0, 10.0):
-        pass

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.spending import Caps
 from app.llm.client import Client
 from app.llm.ledger import MemoryLedger
 from tests.scripted_server import ScriptedServer
@@ -27,6 +28,6 @@ def make_client(server: ScriptedServer, ledger: MemoryLedger) -> Callable[..., C
         """No wait is sat through."""
 
     def make(cap_usd: float | None = None, **fields: Any) -> Client:
-        return Client(server.endpoint(**fields), ledger, cap_usd, sleep=at_once)
+        return Client(server.endpoint(**fields), ledger, lambda _: Caps(total_usd=cap_usd), sleep=at_once)
 
     return make

@@ -48,6 +48,7 @@ def test_a_job_s_calls_are_those_of_its_page(client: TestClient, tiny_store: Sto
         "status": 200,
         "reason": "",
         "tokens_in": 959,
+        "tokens_cached": 0,
         "tokens_out": 12,
         "cost_usd": 0.25,
         "seconds": 1.5,
@@ -65,7 +66,8 @@ def test_an_unknown_job_has_no_calls(client: TestClient):
 
 def test_who_works_and_what_was_spent(client: TestClient, tiny_store: Store):
     idle = get(client, f"{API}/work")
-    assert idle == {"workers": [], "spent_usd": 0, "spending_cap_usd": None}
+    caps = {"spending_cap_usd": None, "daily_cap_usd": None, "job_cap_usd": None}
+    assert idle == {"workers": [], "spent_usd": 0, "spent_today_usd": 0, **caps}
     with tiny_store.session() as session:
         workers.beat(session, "worker-1", "workstation", 4711)
         ledger.record(session, call("job-1", 1, Outcome.OK, 200))

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from app.web.api import (
     choices,
     compare,
+    costs,
     explanations,
     exports,
     jobs,
@@ -38,6 +39,7 @@ for part in (
     search,
     compare,
     jobs,
+    costs,
     work,
 ):
     router.include_router(part.router)

@@ -5,7 +5,8 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import Field
 
-from app.domain.ledger import LedgerEntry, Outcome
+from app.domain.ledger import LedgerEntry, Outcome, now
+from app.domain.spending import day_begins
 from app.store import jobs as stored_jobs
 from app.store import ledger as stored_ledger
 from app.store import workers as stored_workers
@@ -27,6 +28,7 @@ class CallOut(Schema):
     status: int | None = Field(description="HTTP status; null where there was none.", examples=[200])
     reason: str = Field(description="Why it failed, in plain words; empty when ok.", examples=[""])
     tokens_in: int = Field(examples=[959])
+    tokens_cached: int = Field(description="Of `tokens_in`, from the provider's cache.", examples=[640])
     tokens_out: int = Field(examples=[12])
     cost_usd: float = Field(examples=[0.0021])
     seconds: float = Field(description="From sending to the answer or the failure.", examples=[1.5])
@@ -50,6 +52,13 @@ class WorkOut(Schema):
     spending_cap_usd: float | None = Field(
         description="No call is made once it would pass this; null without a cap.", examples=[5.0]
     )
+    spent_today_usd: float = Field(description="All calls since midnight, UTC.", examples=[0.25])
+    daily_cap_usd: float | None = Field(
+        description="The cap of a day's calls; null without one.", examples=[2.0]
+    )
+    job_cap_usd: float | None = Field(
+        description="The cap of one job's calls; null without one.", examples=[1.0]
+    )
 
 
 @router.get("/jobs/{job}/calls")
@@ -66,6 +75,7 @@ def get_work(store: StoreDep, settings: SettingsDep) -> WorkOut:
     with store.session() as session:
         workers = stored_workers.alive(session)
         spent = stored_ledger.spent(session)
+        today = stored_ledger.spent(session, since=day_begins(now()))
     return WorkOut(
         workers=[
             WorkerOut(name=row.name, host=row.host, started_at=row.started_at, beat_at=row.beat_at)
@@ -73,6 +83,9 @@ def get_work(store: StoreDep, settings: SettingsDep) -> WorkOut:
         ],
         spent_usd=spent,
         spending_cap_usd=settings.spending_cap_usd,
+        spent_today_usd=today,
+        daily_cap_usd=settings.daily_cap_usd,
+        job_cap_usd=settings.job_cap_usd,
     )
 
 
@@ -86,6 +99,7 @@ def _call(entry: LedgerEntry) -> CallOut:
         status=entry.status,
         reason=entry.reason,
         tokens_in=entry.tokens_in,
+        tokens_cached=entry.tokens_cached,
         tokens_out=entry.tokens_out,
         cost_usd=entry.cost_usd,
         seconds=entry.seconds,
