@@ -43,6 +43,9 @@ Endpoint = Annotated[str, typer.Option(help="Language model that simulates; the 
 ProtocolOption = Annotated[
     Protocol | None, typer.Option(help="Records to score on; by simulator when not given.")
 ]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Ask anew also what has been answered to an identical call.")
+]
 Seed = Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the prompt and of the simulation.")]
 
 
@@ -66,6 +69,7 @@ def explain(
     endpoint: Endpoint = "",
     protocol: ProtocolOption = None,
     seed: Seed = 0,
+    fresh: Fresh = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -91,7 +95,7 @@ def explain(
                 _preview_scoring(jobs, shown, polarity, scoring)
             typer.echo(NOTHING_SENT)
             return
-        finish(jobs, jobs.enqueue_explain(ref, options, scoring, author="cli"))
+        finish(jobs, jobs.enqueue_explain(ref, options, scoring, author="cli", fresh=fresh))
 
 
 @app.command()
@@ -103,6 +107,7 @@ def score(
     endpoint: Endpoint = "",
     protocol: ProtocolOption = None,
     seed: Seed = 0,
+    fresh: Fresh = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what it would take, and the price; send nothing.")
     ] = False,
@@ -123,7 +128,7 @@ def score(
             _preview_scoring(jobs, load_neuron(jobs.store, row.ref), row.polarity, options, row.text)
             typer.echo(NOTHING_SENT)
             return
-        finish(jobs, jobs.enqueue_score(explanation, options, author="cli"))
+        finish(jobs, jobs.enqueue_score(explanation, options, author="cli", fresh=fresh))
 
 
 def score_options(

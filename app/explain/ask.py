@@ -28,8 +28,8 @@ class Explained:
 async def explain(client: Client, prompt: Prompt, options: ExplainOptions, job_id: str) -> Explained:
     """Ask until an answer passes `check_answer`, three times at most, each with its own nonce, seed and temperature.
 
-    Those of the answer taken and the reasons of those that failed are in `parameters_json`. With the same job id an answer that was
-    recorded is not asked for again. Raises AnswerError with every reason, EndpointError, Refused.
+    Those of the answer taken and the reasons of those that failed are in `parameters_json`. An answer that was recorded
+    for the same sample (see `Client`) is not asked for again. Raises AnswerError with every reason, EndpointError, Refused.
     """
     usage = Usage()
     failed: list[str] = []
@@ -41,7 +41,7 @@ async def explain(client: Client, prompt: Prompt, options: ExplainOptions, job_i
             max_tokens=MAX_TOKENS,
             seed=options.seed + attempt,
             stop=STOP,
-            nonce=f"{job_id}/explain/{attempt}",
+            nonce=f"explain/{attempt}",
         )
         answer = await client.chat(request, "explain", job_id)
         usage = usage.plus(answer.usage)

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import TypeVar
 
 from app.errors import AppError, Conflict, StoreError
+from app.jobs.requests import is_fresh
 from app.jobs.runtime import Runtime
 from app.store import Session, jobs
 from app.store.rows import JobRow, JobState
@@ -33,6 +34,8 @@ async def run(runtime: Runtime, job_id: str, work: Callable[[JobRow], Awaitable[
         return
     log.info("job %s: started (%s)", job_id, row.title)
     runtime.running.add(job_id)
+    if is_fresh(row.parameters_json):
+        runtime.fresh.add(job_id)
     try:
         result = await work(row)
     except AppError as error:
@@ -49,6 +52,7 @@ async def run(runtime: Runtime, job_id: str, work: Callable[[JobRow], Awaitable[
         log.info("job %s: %s", job_id, ended.state)
     finally:
         runtime.running.discard(job_id)
+        runtime.fresh.discard(job_id)
 
 
 async def _insist(runtime: Runtime, write: Callable[[Session], T]) -> T:

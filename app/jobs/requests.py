@@ -1,5 +1,6 @@
 """What a job is asked to do, as it is kept in its row: frozen values, to and from JSON."""
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -62,6 +63,7 @@ class ExplainRequest:
     score: ScoreOptions | None = None
     author: str = "neuronarium"
     retry_of: str = ""
+    fresh: bool = False  # ask anew also what has been answered to an identical call
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class ScoreRequest:
     score: ScoreOptions
     author: str = "neuronarium"
     retry_of: str = ""
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,12 @@ def loads(kind: type[T], text: str) -> T:
         ) from error
     assert isinstance(value, kind)
     return value
+
+
+def is_fresh(text: str) -> bool:
+    """Whether the job of these parameters draws a fresh sample: asked for, or because it repeats one whose answers failed."""
+    value = json.loads(text) if text else None
+    return isinstance(value, dict) and bool(value.get("fresh") or value.get("retry_of"))
 
 
 def protocol_of(kind: str, text: str) -> Protocol | None:

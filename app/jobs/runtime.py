@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Request)
+SHARED = "shared"  # the sample of all jobs that did not ask for a fresh one
 
 
 class Runtime:
@@ -38,6 +39,7 @@ class Runtime:
         self.worker = worker
         self.ledger = StoreLedger(store)
         self.budgets: dict[str, float] = {}  # US dollars, of the jobs that have a budget of their own
+        self.fresh: set[str] = set()  # jobs whose every call is made anew
         self.running: set[str] = set()  # jobs under way in this process
         self.collecting = asyncio.Lock()  # the memory and the cores are one collection's at a time
         self._lock = asyncio.Lock()
@@ -102,13 +104,17 @@ class Runtime:
                 endpoint = await self._demo_endpoint(endpoint)
             client = self._clients.get(name)
             if client is None or client.endpoint != endpoint:
-                client = Client(endpoint, self.ledger, self.caps)
+                client = Client(endpoint, self.ledger, self.caps, self.sample_of)
                 self._clients[name] = client
             return client
 
     def caps(self, job_id: str) -> Caps:
         """What the calls of a job may cost: its own budget where it has one, and what the settings bound."""
         return caps(self.settings, self.budgets.get(job_id))
+
+    def sample_of(self, job_id: str) -> str:
+        """The sample that a job's calls belong to: one that all share, so that an identical call is made once, or its own."""
+        return job_id if job_id in self.fresh else SHARED
 
     async def service(self, slug: str) -> "SubjectService":
         """The local simulator's model: the one of the settings, or the subject itself."""

@@ -85,9 +85,17 @@ class Jobs:
             )
 
     def enqueue_explain(
-        self, ref: NeuronRef, explain: ExplainOptions, score: ScoreOptions | None, author: str = "neuronarium"
+        self,
+        ref: NeuronRef,
+        explain: ExplainOptions,
+        score: ScoreOptions | None,
+        author: str = "neuronarium",
+        *,
+        fresh: bool = False,
     ) -> str:
         """Begin an explanation, simulated and scored as well unless `score` is None.
+
+        A call identical to one that was answered before is served from the ledger, unless a fresh sample is wanted.
 
         Raises NotFound for an unknown neuron or endpoint, BadInput for options that do not fit, Refused over the cap.
         """
@@ -100,7 +108,7 @@ class Jobs:
             if score is not None:
                 self._check_score(session, ref.model, explain.method, score)
                 augmented.demand_none(score)
-            request = ExplainRequest(ref, explain, score, author)
+            request = ExplainRequest(ref, explain, score, author, fresh=fresh)
             return self._add(
                 session,
                 Kind.EXPLAIN,
@@ -110,7 +118,9 @@ class Jobs:
                 model=ref.model,
             )
 
-    def enqueue_score(self, explanation_id: int, score: ScoreOptions, author: str = "neuronarium") -> str:
+    def enqueue_score(
+        self, explanation_id: int, score: ScoreOptions, author: str = "neuronarium", *, fresh: bool = False
+    ) -> str:
         """Begin a simulation and score of a stored explanation. Raises as `enqueue_explain` does."""
         with self.store.session() as session:
             row = explanations.get(session, explanation_id)
@@ -121,7 +131,7 @@ class Jobs:
             self._check_score(session, row.ref.model, row.method, score)
             heldout.demand_known(session, explanation_id, {score.protocol})
             augmented.kept(session, score, row)
-            request = ScoreRequest(explanation_id, score, author)
+            request = ScoreRequest(explanation_id, score, author, fresh=fresh)
             title = f"Score {row.ref} by {score.simulator}"
             return self._add(session, Kind.SCORE, title, request, unit="calls", model=row.ref.model)
 

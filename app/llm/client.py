@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -24,6 +26,8 @@ class Client:
     Every try is recorded, a good answer before it is given back. The same request (nonce included) is answered
     from the ledger once it has an answer. `caps` bounds, by job, what entries of the ledger may cost together: a
     request that could pass one is refused before it is sent (other processes' requests under way are not known here).
+    `sample_of` names, by job, the sample that its calls belong to: jobs of one sample share their answers, a fresh
+    sample is asked anew. Without it every job is a sample of its own.
     What a request may have cost without our knowing (it timed out, its answer was cut) counts at its upper bound.
     """
 
@@ -32,12 +36,14 @@ class Client:
         endpoint: Endpoint,
         ledger: Ledger,
         caps: CapsOf = no_caps,
+        sample_of: Callable[[str], str] = str,
         *,
         sleep: Sleep = asyncio.sleep,
         clock: Clock = monotonic,
     ) -> None:
         self.endpoint = endpoint
         self.ledger = ledger
+        self._sample_of = sample_of
         self._transport = Transport(endpoint)
         self._means = Means(endpoint, ledger, caps, self._transport, sleep, clock)
 
@@ -66,7 +72,7 @@ class Client:
         call = Call(
             path="/chat/completions",
             body=self._as_the_endpoint_takes_it(body),
-            key=request.key(self.endpoint.model, self._settings_json),
+            key=self._key(request, job_id),
             purpose=purpose,
             job_id=job_id,
             estimated_in=estimate_chat(request.messages),
@@ -100,7 +106,7 @@ class Client:
         call = Call(
             path="/completions",
             body=self._as_the_endpoint_takes_it(body),
-            key=request.key(self.endpoint.model, self._settings_json),
+            key=self._key(request, job_id),
             purpose=purpose,
             job_id=job_id,
             estimated_in=estimate_tokens(request.prompt),
@@ -133,6 +139,10 @@ class Client:
         )
         parsed, usage, cached = await call.run(self._means)
         return Embedded(vectors_of(parsed, len(request.texts)), usage, cached)
+
+    def _key(self, request: ChatRequest | CompletionRequest, job_id: str) -> str:
+        in_sample = replace(request, nonce=f"{self._sample_of(job_id)}/{request.nonce}")
+        return in_sample.key(self.endpoint.model, self._settings_json)
 
     def embedding_key(self, request: EmbeddingRequest) -> str:
         """What the ledger's entries of this request will be called."""

@@ -19,8 +19,8 @@ class Message(NamedTuple):
 class ChatRequest:
     """One question to /chat/completions.
 
-    `nonce` tells repeated questions apart (job id, step and attempt): the same request with the same nonce is the
-    same call, and is answered from the ledger once it has an answer.
+    `nonce` tells repeated questions apart (step and attempt): the same request with the same nonce is, within one sample
+    (see `Client`), the same call, and is answered from the ledger once it has an answer.
     """
 
     endpoint: str  # its name in the settings

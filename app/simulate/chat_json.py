@@ -51,9 +51,7 @@ class ChatJson:
 
         async def one(row: int) -> tuple[list[float], Usage]:
             tokens = fields([vocabulary.pieces[i] for i in records.tokens[row].tolist()])
-            return await self._excerpt(
-                line, tokens, f"{job_id}/{self.name}/{records.excerpts[row]}", seed, job_id
-            )
+            return await self._excerpt(line, tokens, self.name, seed, job_id)
 
         answers = await all_or_nothing(len(records), one)
         expected = np.array([levels for levels, _ in answers], np.float32)  # [R, T]

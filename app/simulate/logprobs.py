@@ -59,9 +59,7 @@ class Logprobs:
         async def one(row: int, top: int) -> tuple[list[float], Usage]:
             pieces = [vocabulary.pieces[i] for i in records.tokens[row].tolist()]
             prompt = one_pass(line, pieces, seed, top)
-            tokens, usage = await self._ask(
-                prompt, seed, f"{job_id}/{self.name}/{records.excerpts[row]}", job_id
-            )
+            tokens, usage = await self._ask(prompt, seed, self.name, job_id)
             if top == 10 and any(token.offset == prompt.highest + 1 for token in tokens):
                 raise SplitTen(usage)
             return self._levels(prompt, tokens, top), usage

@@ -47,9 +47,7 @@ class OneAtATime:
 
         async def one(row: int) -> tuple[list[float], Usage]:
             pieces = [vocabulary.pieces[i] for i in records.tokens[row].tolist()]
-            return await self._excerpt(
-                line, pieces, f"{job_id}/{self.name}/{records.excerpts[row]}", seed, job_id
-            )
+            return await self._excerpt(line, pieces, self.name, seed, job_id)
 
         answers = await all_or_nothing(len(records), one)
         expected = np.array([levels for levels, _ in answers], np.float32)  # [R, T]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from app.domain.costs import CostsBy
 from app.domain.explanations import (
     ExplainOptions,
     Method,
@@ -21,7 +22,7 @@ from app.domain.explanations import (
 from app.domain.ledger import Outcome
 from app.domain.neurons import Kind, NeuronRef, Polarity, Split
 from app.errors import BadInput, Conflict, NotFound, Refused
-from app.store import explanations, ledger, simulations, tables
+from app.store import costs, explanations, ledger, simulations, tables
 from app.store.excerpts import ExcerptCache
 from app.store.rows import JobState
 from tests.jobs.world import World, model_answers, tokens_of, wait_for
@@ -329,3 +330,24 @@ def test_what_does_not_fit_is_refused_when_asked(world: Make, collected: Path) -
             from app.store import jobs
 
             assert jobs.list_jobs(session, JobState.QUEUED, JobState.RUNNING) == []
+
+
+def test_an_identical_call_is_served_and_a_fresh_sample_is_asked(world: Make, collected: Path) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(data=collected, endpoints=[server.endpoint()])
+        here.worker()
+        assert here.ended(here.jobs.enqueue_explain(REF, EXPLAIN, SCORE)).state is JobState.DONE
+        asked = server.calls
+        again = here.jobs.enqueue_explain(REF, EXPLAIN, SCORE)
+        assert here.ended(again).state is JobState.DONE
+        assert server.calls == asked
+        with here.store.session() as session:
+            [line] = [line for line in costs.lines(session, CostsBy.JOB) if line.key == again]
+            assert (line.calls, line.served) == (0, asked)
+            assert ledger.of_job(session, again) == []
+        other = replace(EXPLAIN, seed=1)
+        assert here.ended(here.jobs.enqueue_explain(REF, other, None)).state is JobState.DONE
+        assert server.calls == asked + 1
+        assert here.ended(here.jobs.enqueue_explain(REF, EXPLAIN, None, fresh=True)).state is JobState.DONE
+        assert server.calls == asked + 2
+    assert len(stored(here)) == 4

@@ -546,7 +546,9 @@ async def test_a_cache_that_claims_more_than_the_prompt_is_not_believed(make_cli
 
 
 async def test_another_job_s_answer_is_given_for_nothing_and_said_so(make_client, server, ledger):
-    client = make_client()
+    client = Client(
+        server.endpoint(), ledger, sample_of=lambda job_id: job_id if job_id == "fresh" else "shared"
+    )
     server.script(chat("x"))
     await client.chat(ASK, "explain", "job-1")
     again = await client.chat(ASK, "explain", "job-2")
@@ -554,3 +556,5 @@ async def test_another_job_s_answer_is_given_for_nothing_and_said_so(make_client
     assert ledger.given == [(ledger.entries[0].request_key, "job-2")]
     await client.chat(ASK, "explain", "job-1")  # its own, as after a kill
     assert len(ledger.given) == 1
+    server.script(chat("y"))
+    assert (await client.chat(ASK, "explain", "fresh")).text == "y"

@@ -16,6 +16,10 @@ from app.domain.neurons import Polarity
 from app.jobs.service import usual_protocol
 from app.web.api.schemas import Schema
 
+FRESH = (
+    "Ask anew what was asked before; else an identical call is answered from the ledger and costs nothing."
+)
+
 
 class ScoreIn(Schema):
     """How to score an explanation."""
@@ -32,6 +36,12 @@ class ScoreIn(Schema):
         "model is asked, else heldout-full.",
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="The same seed asks the same question.")
+
+
+class ScoreAgainIn(ScoreIn):
+    """How to score a stored explanation."""
+
+    fresh: bool = Field(default=False, description=FRESH)
 
 
 class ExplainQuery(Schema):
@@ -60,6 +70,7 @@ class ExplainIn(ExplainQuery):
     """How to explain a neuron, and how to score what comes out."""
 
     score: ScoreIn | None = Field(default=None, description="Also simulate and score what comes out.")
+    fresh: bool = Field(default=False, description=FRESH)
 
 
 def score_options(request: ScoreIn) -> ScoreOptions:

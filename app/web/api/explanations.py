@@ -6,7 +6,7 @@ from app.store import explanations as stored_explanations
 from app.store import scores as stored_scores
 from app.store import simulations as stored_simulations
 from app.web.api import convert
-from app.web.api.asking import ScoreIn, score_options
+from app.web.api.asking import ScoreAgainIn, score_options
 from app.web.api.explanation_schemas import ExplanationOut, ScoreOut, SimulationOut
 from app.web.api.parameters import Cursor, ExplanationId, Limit
 from app.web.api.schemas import JobStarted, ListOf, PageOf
@@ -57,8 +57,9 @@ def list_simulations(store: StoreDep, explanation: ExplanationId) -> ListOf[Simu
 
 
 @router.post("/{explanation}/scores", status_code=202)
-def score(jobs: JobsDep, store: StoreDep, explanation: ExplanationId, request: ScoreIn) -> JobStarted:
+def score(jobs: JobsDep, store: StoreDep, explanation: ExplanationId, request: ScoreAgainIn) -> JobStarted:
     """Start a job that simulates the neuron from the explanation and scores that."""
     with store.session() as session:
         stored_explanations.get(session, explanation)
-    return JobStarted(job_id=jobs.enqueue_score(explanation, score_options(request), author="api"))
+    options = score_options(request)
+    return JobStarted(job_id=jobs.enqueue_score(explanation, options, author="api", fresh=request.fresh))

@@ -89,4 +89,5 @@ def explain(
     with store.session() as session:
         stored_neurons.statistics(session, ref)
     score = None if request.score is None else score_options(request.score)
-    return JobStarted(job_id=jobs.enqueue_explain(ref, explain_options(request), score, author="api"))
+    job = jobs.enqueue_explain(ref, explain_options(request), score, author="api", fresh=request.fresh)
+    return JobStarted(job_id=job)

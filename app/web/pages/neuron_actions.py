@@ -37,6 +37,7 @@ from app.web.rendering import chrome, page, render
 router = APIRouter(include_in_schema=False)
 SEED_LIMIT = 2**31 - 1
 Seed = Annotated[int, Form(ge=0, le=SEED_LIMIT)]
+Fresh = Annotated[bool, Form()]
 
 
 def is_htmx(request: Request) -> bool:
@@ -130,6 +131,7 @@ def explain(
     simulator: Annotated[str, Form(max_length=40)] = "",
     endpoint: Annotated[str, Form(max_length=200)] = "",
     protocol: Annotated[Protocol | Literal[""], Form()] = "",
+    fresh: Fresh = False,
 ) -> Response:
     """Starts an explanation, and its score unless no simulator was chosen."""
     ref = NeuronRef(model, layer, index)
@@ -138,7 +140,9 @@ def explain(
         Method(method), polarity, "" if lookup else explainer, cut_off, scale_maximum, seed
     )
     score = score_options(simulator, endpoint, protocol, seed) if simulator else None
-    return started(request, store, path_of(ref), jobs_.enqueue_explain(ref, options, score, author="web"))
+    return started(
+        request, store, path_of(ref), jobs_.enqueue_explain(ref, options, score, author="web", fresh=fresh)
+    )
 
 
 @router.post("/m/{model}/{layer}/{index:index}/score")
@@ -154,13 +158,15 @@ def score_here(
     endpoint: Annotated[str, Form(max_length=200)] = "",
     protocol: Annotated[Protocol | Literal[""], Form()] = "",
     seed: Seed = 0,
+    fresh: Fresh = False,
 ) -> Response:
     """Scores one of this neuron's explanations again."""
     ref = NeuronRef(model, layer, index)
     with store.session() as session:
         if explanations.get(session, explanation).ref != ref:
             raise NotFound("This neuron has no such explanation.")
-    job = jobs_.enqueue_score(explanation, score_options(simulator, endpoint, protocol, seed), author="web")
+    options = score_options(simulator, endpoint, protocol, seed)
+    job = jobs_.enqueue_score(explanation, options, author="web", fresh=fresh)
     return started(request, store, path_of(ref), job)
 
 
@@ -174,11 +180,13 @@ def score(
     endpoint: Annotated[str, Form(max_length=200)] = "",
     protocol: Annotated[Protocol | Literal[""], Form()] = "",
     seed: Seed = 0,
+    fresh: Fresh = False,
 ) -> Response:
     """Scores an explanation again, wherever it is shown."""
     with store.session() as session:
         ref = explanations.get(session, explanation).ref
-    job = jobs_.enqueue_score(explanation, score_options(simulator, endpoint, protocol, seed), author="web")
+    options = score_options(simulator, endpoint, protocol, seed)
+    job = jobs_.enqueue_score(explanation, options, author="web", fresh=fresh)
     return started(request, store, path_of(ref), job)
 
 
