@@ -14,11 +14,12 @@ from app.domain.spending import Caps
 from app.errors import EndpointError
 from app.llm.ledger import Ledger
 from app.llm.limits import Clock, Sleep, gate_of
+from app.llm.messages import Counted
 from app.llm.pricing import estimate_tokens, price
 from app.llm.promises import promises
 from app.llm.retries import LONGEST_RETRY_AFTER_S, Failure, too_long, wait_before
 from app.llm.transport import Transport, TryFailed
-from app.llm.wire import Counted, Parsed, Unusable
+from app.llm.wire import Parsed, Unusable
 from app.settings import Endpoint
 
 CapsOf = Callable[[str], Caps]  # what bounds the job of this id

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from app.domain.embeddings import unit
 from app.domain.explanations import Usage
 from app.domain.neurons import Float32
-from app.llm.wire import Counted, Parsed, Unusable, what_is_wrong
+from app.llm.messages import Counted
+from app.llm.wire import Parsed, Unusable, what_is_wrong
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,14 @@ class TokenLogprob(NamedTuple):
     top: tuple[tuple[str, float], ...] = ()  # likeliest first
 
 
+class Counted(NamedTuple):
+    """Tokens of one call as the server counted them."""
+
+    tokens_in: int
+    tokens_out: int
+    cached: int = 0  # of tokens_in
+
+
 @dataclass(frozen=True)
 class Completion:
     """The answer of a chat.

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from app.domain.ledger import Outcome
+from app.llm.messages import Counted
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
@@ -22,7 +23,7 @@ class Failure:
     again: bool  # another try may help
     status: int | None = None
     retry_after_s: float | None = None  # what the server asked for
-    tokens: tuple[int, int] | None = None  # what a rejected answer said that it took
+    tokens: Counted | None = None  # what a rejected answer said that it took
     unpaid: bool = False  # certain to cost nothing: it never arrived, or was refused with an error status
 
 

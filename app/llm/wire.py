@@ -5,20 +5,12 @@ shapes: the classic one (parallel lists; OpenAI, vLLM, llama-cpp-python) and tha
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.llm.echo import token_offsets
-from app.llm.messages import REFUSED, TokenLogprob
-
-
-class Counted(NamedTuple):
-    """Tokens of one call as the server counted them."""
-
-    tokens_in: int
-    tokens_out: int
-    cached: int = 0  # of tokens_in
+from app.llm.messages import REFUSED, Counted, TokenLogprob
 
 
 class Unusable(Exception):
