@@ -18,6 +18,7 @@ from app.web.dependencies import StoreDep
 from app.web.explanation_items import path_of
 from app.web.rendering import chrome, page
 from app.web.score_words import basis
+from app.web.step_views import Tried, tried
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,6 +53,7 @@ class ExplanationPage:
     messages: tuple[tuple[str, str], ...]  # role, content
     scores: tuple[ScoreLine, ...]
     failed_simulations: tuple[SimulationRow, ...]
+    tried: tuple[Tried, ...]
     seen_documents: int | None  # None: nobody knows what an imported explanation's maker saw
     api: str
 
@@ -74,6 +76,7 @@ def show_explanation(request: Request, explanation: str, store: StoreDep) -> HTM
         stored = scores.of_explanation(session, id)
         failed = [s for s in simulations.of_explanation(session, id) if s.state is not State.OK]
         seen = scores.seen_documents(session, id)
+        steps = explanations.steps_of(session, id)
     context = ExplanationPage(
         chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse", row.ref.model),
         row,
@@ -82,6 +85,7 @@ def show_explanation(request: Request, explanation: str, store: StoreDep) -> HTM
         _messages(row.provenance.messages_json),
         tuple(_line(s) for s in sorted(stored, key=_place)),
         tuple(failed),
+        tried(steps),
         len(seen.documents) if seen.known else None,
         f"/api/v1/explanations/{row.id}",
     )
