@@ -59,6 +59,27 @@ def average_precision(active: Bool, expected: Values, weights: Values | None = N
     return float(area(total[-1] - total[below], hits[-1] - hits[below]))
 
 
+def average_precisions(active: Bool, expected: Float64, weights: Float64) -> Float64:
+    """`average_precision` of many at once, [D, n] three times -> [D]; NaN where it has a state."""
+    order = np.argsort(-expected, axis=1)
+    s: Float64 = np.take_along_axis(expected, order, 1)
+    y: Bool = np.take_along_axis(active, order, 1)
+    w: Float64 = np.take_along_axis(weights, order, 1)
+    mass, hits = np.cumsum(w, axis=1), np.cumsum(w * y, axis=1)
+    last = np.ones(s.shape, np.bool_)  # of its step
+    last[:, :-1] = s[:, :-1] != s[:, 1:]
+    end = np.where(last, np.arange(s.shape[1]), s.shape[1] - 1)  # [D, n]
+    end = np.minimum.accumulate(end[:, ::-1], axis=1)[:, ::-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        precision = np.take_along_axis(hits, end, 1) / np.take_along_axis(mass, end, 1)
+        found: Float64 = np.where(w > 0, w * y * precision, 0.0).sum(1) / hits[:, -1]
+    there = w > 0
+    highest = np.where(there, s, -np.inf).max(1)
+    constant = highest == np.where(there, s, np.inf).min(1)
+    found[constant | ~(y & there).any(1) | ~(~y & there).any(1)] = np.nan
+    return found
+
+
 def f1(active: Bool, expected: Values, cut: float, weights: Values | None = None) -> float | State:
     """`2 TP / (2 TP + FP + FN)`, the harmonic mean of precision and recall; predicted active is `expected > cut`."""
     found = _confusion(active, expected, cut, weights)
@@ -132,9 +153,9 @@ def step_sums(active: Bool, expected: Float64) -> Float64:
 
 
 def confusion_sums(active: Bool, predicted: Bool) -> Float64:
-    """Tokens both active and predicted, only predicted, only active, of each record: [R, T] twice -> [3, R]."""
+    """Tokens both active and predicted, only predicted, only active, of each record: [..., R, T] twice -> [..., 3, R]."""
     counts = [(active & predicted).sum(-1), (~active & predicted).sum(-1), (active & ~predicted).sum(-1)]
-    return np.stack(counts).astype(np.float64)
+    return np.stack(counts, axis=-2).astype(np.float64)
 
 
 def _confusion(

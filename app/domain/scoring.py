@@ -65,7 +65,7 @@ _FUNCTIONS = {
 }
 
 
-class _Table(NamedTuple):
+class Table(NamedTuple):
     """One sample of one protocol: R records of T scored tokens, with the polarity's sign."""
 
     protocol: Protocol
@@ -94,7 +94,8 @@ def score(
     `actual` and `strata` [R] are those of `protocols.score_records`; `expected` [R, T] on the 0-10 scale (any scale
     serves) predicts `polarity.sign * a`. `dev` are calibration records with their simulation, None without.
     `CALIBRATED_METRICS` come after a linear calibration on `dev`, `CUT_METRICS` cut predictions in two where F1 is best
-    on `dev`, and both are NO_CALIBRATION where that cannot be; the others are of predictions as they are. In `POPULATION` every token weighs excerpts / records of its stratum, after `stats.band_excerpts`.
+    on `dev`, and both are NO_CALIBRATION where that cannot be; the others are of predictions as they are. In
+    `POPULATION` every token weighs excerpts / records of its stratum, after `stats.band_excerpts`.
     Where `stats.position0`, the first token of every record is left out. Interval: 95 %, bootstrap of documents, where
     every stratum has `MIN_UNITS` of them; indicative with fewer than `INDICATIVE_BELOW`. Imported records have no
     document and count one by one.
@@ -103,9 +104,9 @@ def score(
     """
     _check(actual, strata, expected)
     activity = binary_metrics.activity(stats, polarity)
-    fitted = _fit(dev, polarity, stats, activity)
+    fitted = fit_dev(dev, polarity, stats, activity)
     values: list[ScoreValue] = []
-    for table in _tables(actual, strata, expected, protocol, polarity, stats):
+    for table in tables(actual, strata, expected, protocol, polarity, stats):
         values += _score_table(table, fitted, activity, seed)
     return tuple(values)
 
@@ -133,7 +134,7 @@ def _scored(values: Float32, stats: Statistics) -> Float64:
     return values[:, int(stats.position0) :].astype(np.float64)
 
 
-def _fit(
+def fit_dev(
     dev: tuple[Records, Float32] | None, polarity: Polarity, stats: Statistics, activity: Activity
 ) -> DevFit:
     """What is fitted on the dev records, or why there is none."""
@@ -146,20 +147,22 @@ def _fit(
     return fit(_scored(expected, stats), polarity.sign * _scored(records.activations, stats), activity)
 
 
-def _tables(
+def tables(
     records: Records,
     strata: Int32,
     expected: Float32,
     protocol: Protocol,
     polarity: Polarity,
     stats: Statistics,
-) -> list[_Table]:
+) -> list[Table]:
+    """The protocol's samples, as `score` takes them. Raises as it does."""
+    _check(records, strata, expected)
     a, s = polarity.sign * _scored(records.activations, stats), _scored(expected, stats)
     drawn = units(records.documents, records.excerpts)
 
-    def table(sample: Sample, rows: Bool, needed: tuple[int, ...], weights: Float64) -> _Table:
+    def table(sample: Sample, rows: Bool, needed: tuple[int, ...], weights: Float64) -> Table:
         known = np.unique(records.documents[rows])
-        return _Table(
+        return Table(
             protocol, sample, a[rows], s[rows], strata[rows], needed, weights[rows], drawn[rows],
             int((known >= 0).sum()),
         )  # fmt: skip
@@ -176,13 +179,13 @@ def _tables(
     ]
 
 
-def _score_table(table: _Table, dev: DevFit, activity: Activity, seed: int) -> list[ScoreValue]:
-    blocked = _blocked(table, activity.threshold)
+def _score_table(table: Table, dev: DevFit, activity: Activity, seed: int) -> list[ScoreValue]:
+    without = blocked(table, activity.threshold)
     drawn = min((len(np.unique(table.units[table.strata == stratum])) for stratum in table.needed), default=0)
     calibrated = dev.line.apply(table.expected) if isinstance(dev.line, Calibration) else table.expected
     active = table.actual > activity.threshold
     predicted = table.expected > (dev.cut.above if isinstance(dev.cut, Cut) else np.inf)
-    draws = None if blocked else _draws(table, calibrated, active, predicted, seed)
+    draws = None if without else _draws(table, calibrated, active, predicted, seed)
     values: list[ScoreValue] = []
     for metric in COMPUTED_METRICS:
         value = ScoreValue(
@@ -196,8 +199,8 @@ def _score_table(table: _Table, dev: DevFit, activity: Activity, seed: int) -> l
             indicative=drawn < INDICATIVE_BELOW,
             parameters_json=json.dumps(_parameters(metric, table, dev, activity, seed), sort_keys=True),
         )
-        if blocked or draws is None:
-            state = blocked or State.FAILED
+        if without or draws is None:
+            state = without or State.FAILED
             values.append(value._replace(state=state, reason=_reason(state, metric, activity)))
             continue
         fitted = dev.line if metric in CALIBRATED_METRICS else dev.cut if metric in CUT_METRICS else None
@@ -214,7 +217,7 @@ def _score_table(table: _Table, dev: DevFit, activity: Activity, seed: int) -> l
 
 
 def _parameters(
-    metric: Metric, table: _Table, dev: DevFit, activity: Activity, seed: int
+    metric: Metric, table: Table, dev: DevFit, activity: Activity, seed: int
 ) -> dict[str, object]:
     """What a value cannot be understood without."""
     said: dict[str, object] = {"draws": DRAWS, "seed": seed}
@@ -235,7 +238,7 @@ def _parameters(
 
 
 def _measured(
-    metric: Metric, table: _Table, calibrated: Float64, active: Bool, fitted: Calibration | Cut | None
+    metric: Metric, table: Table, calibrated: Float64, active: Bool, fitted: Calibration | Cut | None
 ) -> float | State:
     weights = _by_token(table)
     if metric is Metric.AUPRC:
@@ -246,7 +249,7 @@ def _measured(
     return _FUNCTIONS[metric](table.actual, table.expected if fitted is None else calibrated, weights)
 
 
-def _by_token(table: _Table) -> Float64:
+def _by_token(table: Table) -> Float64:
     return np.broadcast_to(table.weights[:, None], table.actual.shape)  # [R, T]
 
 
@@ -258,7 +261,7 @@ def _reason(state: State, metric: Metric, activity: Activity) -> str:
     return REASONS[state]
 
 
-def _blocked(table: _Table, threshold: float) -> State | None:
+def blocked(table: Table, threshold: float) -> State | None:
     """The state that keeps every metric of this sample from being computed, if there is one."""
     if not np.isfinite(table.actual).all():
         return State.FAILED
@@ -269,7 +272,7 @@ def _blocked(table: _Table, threshold: float) -> State | None:
     return None
 
 
-def _draws(table: _Table, calibrated: Float64, active: Bool, predicted: Bool, seed: int) -> Float64:
+def _draws(table: Table, calibrated: Float64, active: Bool, predicted: Bool, seed: int) -> Float64:
     """Totals of every draw, [K, B], from per-record sums; strata renormalised one by one.
 
     The columns of `Column`, and behind them what `binary_metrics.area` needs.

@@ -9,8 +9,8 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
-from app.domain.explain_options import ASKING_METHODS, demand_sound
 from app.domain.explanations import (
+    PROMPTED_METHODS,
     ExplainOptions,
     Method,
     Protocol,
@@ -101,8 +101,7 @@ class Jobs:
         """
         with self.store.session() as session:
             neurons.statistics(session, ref)
-            demand_sound(explain)
-            if explain.method in ASKING_METHODS:
+            if explain.method in PROMPTED_METHODS:
                 self._affordable(session, endpoints.endpoint(self.settings, explain.explainer))
             elif explain.method is not Method.TOKEN_LOOKUP:
                 raise BadInput(f"{explain.method} is not a method that can be asked for.")
@@ -172,7 +171,7 @@ class Jobs:
             embedders.embedder(self.settings)
         with self.store.session() as session:
             if isinstance(request, ExplainRequest):
-                if request.explain.method in ASKING_METHODS:
+                if request.explain.method in PROMPTED_METHODS:
                     self._affordable(session, endpoints.endpoint(self.settings, request.explain.explainer))
                 if request.score is not None:
                     self._check_score(session, request.ref.model, request.explain.method, request.score)

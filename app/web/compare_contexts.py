@@ -105,6 +105,7 @@ class MeasureLine(NamedTuple):
     sample: str
     metric: str
     cells: tuple[tuple[CellScore, ...], ...]
+    trust: Markup
 
 
 class PairLine(NamedTuple):

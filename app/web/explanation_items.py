@@ -12,7 +12,7 @@ from app.domain.neurons import NeuronRef, Polarity
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
 from app.store.explanation_rows import ExplanationRow, ScoreRow
-from app.web import charts, compare_address, wording
+from app.web import charts, compare_address, trust_marks, wording
 from app.web.formats import moment, number, plural, seconds, usd
 from app.web.formats import shown as made_visible
 from app.web.neuron_contexts import Choice, ExplainForm, ExplanationItem, ExplanationList, ScoreChoices, Shown
@@ -86,7 +86,9 @@ def shown(scores: Sequence[ScoreRow], protocol: Protocol) -> tuple[Shown, ScoreR
         return Shown(None, Markup(""), wording.STATES[score.state], also, False, score.reason), row
     line = charts.interval(score.value, score.low, score.high)
     on = plural(score.n_records, "record") if score.n_records else "records not told"
-    return Shown(score.value, line, f"{wording.METRICS[metric]}, {on}", also, score.indicative, ""), row
+    trust = trust_marks.html(protocol, sample, metric)
+    words = f"{wording.METRICS[metric]}, {on}"
+    return Shown(score.value, line, words, also, score.indicative, "", trust), row
 
 
 def _claimed(row: ScoreRow) -> str:
@@ -248,5 +250,4 @@ def explain_form(
         protocol_choices(protocol, imported, asks=bool(endpoints)),
         tuple(Choice(words, c.value, i == 0) for i, (c, words) in enumerate(wording.CUT_OFFS.items())),
         tuple(Choice(words, m.value, i == 0) for i, (m, words) in enumerate(wording.MAXIMA.items())),
-        tuple(Choice(words, b.value, i == 0) for i, (b, words) in enumerate(wording.BANDS.items())),
     )

@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from app.store import Store, models
 from app.store.list_rows import Comment, Containing, ListLine, ListRow
-from app.web import charts
+from app.web import charts, trust_marks
 from app.web.contexts import Chrome
 from app.web.explanation_items import path_of
 from app.web.formats import moment
@@ -31,6 +31,7 @@ class ItemLine(NamedTuple):
     score: float | None
     interval: Markup
     measure: str  # where it is not the usual one
+    trust: Markup
     state: str  # why there is no score, in words
     there: bool
     note: str
@@ -137,11 +138,12 @@ def _line(store: Store, row: ListLine, action: str) -> ItemLine:
     item, best = row.item, row.best
     ref = item.ref
     score = best.value if best else None
-    drawn, measure = Markup(""), ""
+    drawn, measure, trust = Markup(""), "", Markup("")
     if best is not None and score is not None:
         drawn = charts.interval(score, best.low, best.high)
         by = Measure(best.protocol, best.sample, best.metric)
         measure = "" if by == DEFAULT else by.label
+        trust = trust_marks.html(*by)
     tokens: tuple[str, ...] = ()
     if row.top_tokens:
         vocabulary = models.cached_vocabulary(store, ref.model)
@@ -158,6 +160,7 @@ def _line(store: Store, row: ListLine, action: str) -> ItemLine:
         score,
         drawn,
         measure,
+        trust,
         "" if score is not None else "not scored" if row.text else "no explanation yet",
         row.there,
         item.note,

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from app.domain.explanations import Metric, Protocol, Sample
 from app.errors import BadInput
+from app.web import trust_marks
 
 Stored = list[tuple[Protocol, Sample, Metric]]
 
@@ -58,7 +59,12 @@ def parse(key: str | None, stored: Stored) -> Measure:
 def choices(stored: Stored, chosen: Measure) -> tuple[MeasureChoice, ...]:
     """The menu: everything that has scores, and what is chosen."""
     there = sorted({Measure(*each) for each in stored} | {chosen}, key=lambda m: m.key)
-    return tuple(MeasureChoice(each.key, each.label, each == chosen) for each in there)
+    return tuple(MeasureChoice(each.key, _marked(each), each == chosen) for each in there)
+
+
+def _marked(measure: Measure) -> str:
+    found = trust_marks.mark(*measure)
+    return measure.label if found is None else f"{measure.label} · {found.label}"
 
 
 def address(path: str, **query: str | None) -> str:

@@ -92,6 +92,7 @@ class Shown(NamedTuple):
     also: str  # the companion on random records
     indicative: bool
     reason: str
+    trust: Markup = Markup("")  # the mark of a metric that fails the trust checks
 
 
 class ExplanationItem(NamedTuple):
@@ -151,7 +152,6 @@ class ExplainForm:
     protocols: tuple[Choice, ...]
     cut_offs: tuple[Choice, ...]
     maxima: tuple[Choice, ...]
-    bands: tuple[Choice, ...]
 
 
 @dataclass(frozen=True)
@@ -205,8 +205,6 @@ class PreviewFragment:
     endpoint: str
     messages: tuple[tuple[str, str], ...]  # role, content
     scoring: ScoringPrice | None  # None where nothing is to be scored
-    candidates: int = 1  # `tokens` are of one, `price_usd` is of all
-    choosing: ScoringPrice | None = None  # None where there is one candidate only
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse
 
 from app.errors import AppError
 from app.settings import Settings
-from app.web import formats
+from app.web import formats, trust_marks
 from app.web.contexts import Chrome
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def _environment() -> Environment:
     env.globals["static_url"] = static_url
     env.globals["insert"] = INSERT
     env.filters.update(formats.FILTERS)
+    env.filters["trust"] = trust_marks.of_key
     return env
 
 

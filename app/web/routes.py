@@ -6,7 +6,6 @@ from app.web import author, login, preferences
 from app.web.api import router as api
 from app.web.pages import (
     api_reference,
-    card,
     compare,
     costs,
     explanation,
@@ -23,6 +22,7 @@ from app.web.pages import (
     search,
     search_kept,
     similar,
+    trust,
 )
 from app.web.pages import help as help_page
 
@@ -45,7 +45,7 @@ ROUTERS = (
     explanation.router,
     exports.router,
     similar.router,
-    card.router,
+    trust.router,
     compare.router,
     layer.router,
     model.router,

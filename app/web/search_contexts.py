@@ -66,6 +66,7 @@ class Results:
     order_words: str
     extra: str  # head of the column for what is sorted by, empty where it has one
     measure_label: str
+    measure: str
     tokens: tuple[TokenLink, ...]  # what may be meant by the token that was typed
     token: str  # that is searched for, as it is shown
     notes: tuple[str, ...]

@@ -1,7 +1,6 @@
 """States, methods and measures in the words that pages use."""
 
 from app.domain.explanations import (
-    Band,
     CutOff,
     Method,
     Metric,
@@ -11,6 +10,7 @@ from app.domain.explanations import (
     SimulatorName,
     State,
 )
+from app.domain.ideal import Scheme
 from app.domain.imported import NOT_TOLD
 
 STATES = {
@@ -67,6 +67,15 @@ SAMPLES = {
     Sample.WINDOWS: "active and inactive windows",
     Sample.REFERENCE: "reference",
 }
+SCHEMES = {
+    Scheme.TOP_5_RANDOM_5: "5 strongest and 5 random excerpts",
+    Scheme.TOP_8_RANDOM_12: "8 strongest and 12 random excerpts",
+    Scheme.RANDOM_5: "5 random excerpts",
+    Scheme.RANDOM_12: "12 random excerpts",
+    Scheme.POPULATION: "excerpts of every band, weighted",
+    Scheme.WINDOWS: "50 active and 50 inactive windows",
+    Scheme.ALL_TEXT: "300,000 tokens of running text",
+}
 METRICS = {
     Metric.CORRELATION: "correlation",
     Metric.R_SQUARED: "R²",
@@ -89,15 +98,6 @@ CUT_OFFS = {
 MAXIMA = {
     ScaleMaximum.SHOWN: "of the records shown",
     ScaleMaximum.ALL: "of all that was seen",
-}
-BANDS = {
-    Band.TOP: "the strongest",
-    Band.MIXED: "strongest, one of each band, random",
-    Band.Q4: "highest band, 99 % and above",
-    Band.Q3: "90 to 99 % band",
-    Band.Q2: "50 to 90 % band",
-    Band.Q1: "lower half",
-    Band.RANDOM: "random",
 }
 CAVEATS = {
     Protocol.GENERATED: "The generated sentences were written to fit an earlier statement and were not seen by the revised one. They say where a "

@@ -23,7 +23,8 @@ def named(measure: dict[str, str]) -> dict[str, str]:
 def test_the_measures_are_those_of_the_page(client: TestClient):
     measures = get(client, f"{MODEL}/measures")["items"]
     offered = re.findall(r'<option value="([^"]+)"[^>]*>([^<]+)<', client.get("/m/tiny-random").text)
-    assert sorted((key(m), m["label"]) for m in measures) == sorted(offered)
+    said = [m["label"] + (f" · {m['trust']}" if m["trust"].startswith("misses") else "") for m in measures]
+    assert sorted(zip(map(key, measures), said, strict=True)) == sorted(offered)
 
 
 def test_densities_are_those_of_the_page_s_download(client: TestClient):

@@ -17,6 +17,7 @@ from app.web.api import (
     neurons,
     previews,
     search,
+    trust,
     work,
 )
 from app.web.api.schemas import ErrorBody
@@ -40,6 +41,7 @@ for part in (
     compare,
     jobs,
     costs,
+    trust,
     work,
 ):
     router.include_router(part.router)

@@ -1,7 +1,6 @@
 """Explanations, simulations and scores as `/api/v1` answers with them."""
 
 from datetime import datetime
-from typing import Any
 
 from pydantic import Field
 
@@ -49,19 +48,13 @@ class ScoreOut(Schema):
         description="What decided the value: calibration, bootstrap, weights; above which activation a token is active, how many are, their base rate, and above which prediction one counts as predicted active.",
         examples=['{"dev_records": 10, "draws": 200, "intercept": -0.0057, "seed": 0, "slope": 0.0491}'],
     )
+    trust: str = Field(
+        description="What this metric under this sampling would not notice: `passes`, `not checked`, or in words; see /api/v1/trust.",
+        examples=["misses too broad below 1 in 100"],
+    )
     seed: int = Field(examples=[0])
     job_id: str | None = Field(description="Null where no job made it.", examples=["explain-3f2a9c41d7e0"])
     created_at: datetime
-
-
-class StepOut(Schema):
-    """Something that was tried on the way to an explanation: a candidate, a test sentence, a probe."""
-
-    kind: str = Field(examples=["candidate"])
-    data: dict[str, Any] = Field(
-        description="By kind. Of a candidate: its text, or the reason why there is none; seed and temperature as sent; whether it "
-        "was kept; and how well it predicts the dev records."
-    )
 
 
 class ExplanationOut(Schema):
@@ -104,9 +97,6 @@ class ExplanationOut(Schema):
     job_id: str | None = Field(description="Null where no job made it.", examples=["explain-3f2a9c41d7e0"])
     created_at: datetime
     scores: list[ScoreOut]
-    steps: list[StepOut] = Field(
-        description="What was tried on the way to it, in order; filled where one explanation is asked for by its id."
-    )
 
 
 class SimulationOut(Schema):

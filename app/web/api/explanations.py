@@ -32,10 +32,9 @@ def list_recent(store: StoreDep, cursor: Cursor = None, limit: Limit = 50) -> Pa
 
 @router.get("/{explanation}")
 def get_explanation(store: StoreDep, explanation: ExplanationId) -> ExplanationOut:
-    """One explanation with its scores, the exact messages that it came from and what was tried on the way."""
+    """One explanation with its scores and the exact messages that it came from."""
     with store.session() as session:
-        row = stored_explanations.get(session, explanation)
-        return convert.explanation(row, stored_explanations.steps_of(session, explanation))
+        return convert.explanation(stored_explanations.get(session, explanation))
 
 
 @router.get("/{explanation}/scores")

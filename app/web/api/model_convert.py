@@ -9,7 +9,7 @@ from app.store.rows import (
     LayerSummary,
     ModelSummary,
 )
-from app.web import distributions
+from app.web import distributions, trust_marks
 from app.web.api.model_schemas import (
     BarOut,
     CollectionOut,
@@ -82,7 +82,13 @@ def layer(row: LayerSummary) -> LayerOut:
 
 
 def measure(row: Measure) -> MeasureOut:
-    return MeasureOut(protocol=row.protocol, sample=row.sample, metric=row.metric, label=row.label)
+    return MeasureOut(
+        protocol=row.protocol,
+        sample=row.sample,
+        metric=row.metric,
+        label=row.label,
+        trust=trust_marks.said(*row),
+    )
 
 
 def spreads(
@@ -94,6 +100,7 @@ def spreads(
         protocol=measure.protocol,
         sample=measure.sample,
         metric=measure.metric,
+        trust=trust_marks.said(*measure),
         score_edges=list(SCORE_EDGES),
         overall=MeansOut(**distributions.means(scores)._asdict()),
         bars=[BarOut(**each._asdict()) for each in whole.bars],

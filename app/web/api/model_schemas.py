@@ -82,6 +82,10 @@ class MeasureOut(Schema):
     label: str = Field(
         description="As pages call it.", examples=["correlation, top-and-random (heldout-full)"]
     )
+    trust: str = Field(
+        description="What it would not notice: `passes`, `not checked`, or in words; see /api/v1/trust.",
+        examples=["misses too broad below 1 in 100"],
+    )
 
 
 class SpreadOut(Schema):
@@ -163,6 +167,10 @@ class DistributionsOut(Schema):
     protocol: Protocol
     sample: Sample
     metric: Metric
+    trust: str = Field(
+        description="What this measure would not notice: `passes`, `not checked`, or in words; see /api/v1/trust.",
+        examples=["misses too broad below 1 in 100"],
+    )
     score_edges: list[float] = Field(
         description="Edges of the bins of `counts`.", examples=[[-1.0, -0.9, -0.8, 0.9, 1.0]]
     )

@@ -31,6 +31,10 @@ class BestScoreOut(Schema):
     value: float | None = Field(description="Null unless state is ok.", examples=[0.41])
     low: float | None = Field(description="95 % bootstrap interval.", examples=[0.3])
     high: float | None = Field(examples=[0.5])
+    trust: str = Field(
+        description="What this metric under this sampling would not notice: `passes`, `not checked`, or in words; see /api/v1/trust.",
+        examples=["misses too broad below 1 in 100"],
+    )
 
 
 class NeuronLine(Schema):

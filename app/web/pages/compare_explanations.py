@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 from app.domain.explanations import State
 from app.store import Store
 from app.store.explanation_rows import ScoreRow
-from app.web import charts, compare_address, compare_explanations, measures, wording
+from app.web import charts, compare_address, compare_explanations, measures, trust_marks, wording
 from app.web.compare_contexts import (
     Block,
     CellScore,
@@ -83,6 +83,7 @@ def _measure(row: compare_explanations.MeasureRow) -> MeasureLine:
         wording.SAMPLES[measure.sample],
         wording.METRICS[measure.metric],
         tuple(tuple(_cell(score) for score in cell) for cell in row.cells),
+        trust_marks.html(*measure),
     )
 
 

@@ -12,13 +12,13 @@ from app.domain.explanations import Metric, Sample, State
 from app.errors import NotFound
 from app.store import explanations, scores, simulations
 from app.store.explanation_rows import ExplanationRow, ScoreRow, SimulationRow
-from app.web import charts, wording
+from app.web import charts, own_trust, trust_marks, wording
 from app.web.contexts import Chrome
-from app.web.dependencies import StoreDep
+from app.web.dependencies import FactsDep, StoreDep
 from app.web.explanation_items import path_of
+from app.web.own_trust import Own
 from app.web.rendering import chrome, page
 from app.web.score_words import basis
-from app.web.step_views import Tried, tried
 
 router = APIRouter(include_in_schema=False)
 
@@ -40,6 +40,7 @@ class ScoreLine(NamedTuple):
     documents: int
     indicative: bool
     basis: str  # what the value cannot be understood without
+    trust: Markup
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class ExplanationPage:
     messages: tuple[tuple[str, str], ...]  # role, content
     scores: tuple[ScoreLine, ...]
     failed_simulations: tuple[SimulationRow, ...]
-    tried: tuple[Tried, ...]
     seen_documents: int | None  # None: nobody knows what an imported explanation's maker saw
+    own: Own | None  # the trust checks on its own simulation
     api: str
 
 
@@ -68,15 +69,15 @@ def parse_id(text: str) -> int:
 
 
 @router.get("/explanations/{explanation}")
-def show_explanation(request: Request, explanation: str, store: StoreDep) -> HTMLResponse:
+def show_explanation(request: Request, explanation: str, store: StoreDep, facts: FactsDep) -> HTMLResponse:
     """The explanation, its provenance and all its scores."""
     id = parse_id(explanation)
     with store.session() as session:
         row = explanations.get(session, id)
         stored = scores.of_explanation(session, id)
-        failed = [s for s in simulations.of_explanation(session, id) if s.state is not State.OK]
+        simulated = simulations.of_explanation(session, id)
+        failed = [s for s in simulated if s.state is not State.OK]
         seen = scores.seen_documents(session, id)
-        steps = explanations.steps_of(session, id)
     context = ExplanationPage(
         chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse", row.ref.model),
         row,
@@ -85,8 +86,8 @@ def show_explanation(request: Request, explanation: str, store: StoreDep) -> HTM
         _messages(row.provenance.messages_json),
         tuple(_line(s) for s in sorted(stored, key=_place)),
         tuple(failed),
-        tried(steps),
         len(seen.documents) if seen.known else None,
+        own_trust.own(store, facts, row, stored, simulated),
         f"/api/v1/explanations/{row.id}",
     )
     return page("explanation.html", context)
@@ -118,6 +119,7 @@ def _line(row: ScoreRow) -> ScoreLine:
         score.n_documents,
         score.indicative,
         basis(score),
+        trust_marks.html(score.protocol, score.sample, score.metric) if defined else Markup(""),
     )
 
 

@@ -12,7 +12,7 @@ from app.store import jobs as stored_jobs
 from app.store import models as stored_models
 from app.store.explanation_rows import ExplanationRow, ScoreRow
 from app.store.rows import JobRow, JobState, ModelSummary
-from app.web import charts
+from app.web import charts, trust_marks
 from app.web.contexts import Chrome
 from app.web.dependencies import SettingsDep, StoreDep
 from app.web.job_views import Unfinished, unfinished
@@ -35,6 +35,7 @@ class RecentLine:
     score: ScoreRow | None
     interval: Markup | None
     measure: str
+    trust: Markup
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,15 @@ def headline(row: ExplanationRow) -> ScoreRow | None:
 def recent_line(row: ExplanationRow) -> RecentLine:
     """A recent explanation as the list shows it."""
     score = headline(row)
-    drawn, measure = None, ""
+    drawn, measure, trust = None, "", Markup("")
     if score is not None and score.value.value is not None:
         value = score.value
         drawn = charts.interval(value.value or 0.0, value.low, value.high)
         measure = Measure(value.protocol, value.sample, value.metric).label
+        trust = trust_marks.html(value.protocol, value.sample, value.metric)
     ref = row.ref
     place = f"{ref.layer.removesuffix('-mlp')}:{ref.index}"
-    return RecentLine(row, f"/m/{ref.model}/{ref.layer}/{ref.index}", place, score, drawn, measure)
+    return RecentLine(row, f"/m/{ref.model}/{ref.layer}/{ref.index}", place, score, drawn, measure, trust)
 
 
 @router.get("/")

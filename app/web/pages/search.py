@@ -102,6 +102,7 @@ def found(here: Scene, asked: Asked, outcome: Outcome) -> Results:
         order_words=_order_words(by, wanted.descending, wanted.text is not None),
         extra=LABELS[by] if by in EXTRA or by is SearchSort.TOKEN else "",
         measure_label=outcome.measure.label,
+        measure=outcome.measure.key,
         tokens=tuple(
             TokenLink(
                 token_text(here.vocabulary, each.id),
