@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from app.domain.collection import ModelCard
-from app.domain.neurons import Float32
+from app.domain.neurons import Float32, Int32
 from app.domain.simulator_card import SimulatorCard
 from app.domain.token_weights import TokenWeights
 from app.gpu.protocol import SubjectService
@@ -83,6 +83,18 @@ class InProcess:
             from app.subject.weights import token_weights
 
             return token_weights(self._loaded(), layer, neurons, cancelled)
+
+        return await self._run(work)
+
+    async def divergences(
+        self, layer: int, neuron: int, tokens: Int32, replacements: Sequence[Float32]
+    ) -> Float32:
+        """See `SubjectService`."""
+
+        def work(cancelled: Callable[[], bool]) -> Float32:
+            from app.subject.ablation import divergences
+
+            return divergences(self._loaded(), layer, neuron, tokens, replacements, cancelled)
 
         return await self._run(work)
 

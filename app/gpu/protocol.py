@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from app.domain.collection import ModelCard
-from app.domain.neurons import Float32
+from app.domain.neurons import Float32, Int32
 from app.domain.simulator_card import SimulatorCard
 from app.domain.token_weights import TokenWeights
 
@@ -51,6 +51,17 @@ class SubjectService(Protocol):
         """What neurons' weights alone say of every token of the vocabulary; `layer` is the ordinal.
 
         BadInput for a neuron that the model does not have, or for more neurons than fit in one answer.
+        """
+
+    async def divergences(
+        self, layer: int, neuron: int, tokens: Int32, replacements: Sequence[Float32]
+    ) -> Float32:
+        """How far the model's predictions move when a neuron is given other values: float32 [K, R, T].
+
+        `tokens` [R, T] are texts of one length, `replacements` K arrays [R, T] of what the neuron is set to at each token;
+        NaN leaves it as it is. A value is the Jensen-Shannon divergence in nats, 0 to ln 2, between the next-token
+        distribution after that token and the same of the model left alone. Texts are run as by `activations`; a BOS
+        keeps its own value and is not counted. BadInput as there, or for replacements that do not fit.
         """
 
     async def close(self) -> None:

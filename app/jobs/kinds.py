@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.jobs import collect, embed, engine, explain, score
+from app.jobs import ablation, collect, embed, engine, explain, false_positives, score, transfer
 from app.jobs.requests import Kind
 
 
@@ -16,4 +16,7 @@ KINDS: dict[str, KindOfJob] = {
     Kind.EXPLAIN: KindOfJob(engine.LLM, explain.explain_neuron),
     Kind.SCORE: KindOfJob(engine.LLM, score.score_explanation),
     Kind.EMBED: KindOfJob(engine.LLM, embed.embed_explanations),
+    Kind.ABLATION: KindOfJob(engine.LLM, ablation.score_by_ablation),
+    Kind.FALSE_POSITIVES: KindOfJob(engine.LLM, false_positives.find_false_positives),
+    Kind.TRANSFER: KindOfJob(engine.LLM, transfer.transfer_explanation),
 }

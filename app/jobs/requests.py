@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from app.domain.explanations import ExplainOptions, Protocol, ScoreOptions
-from app.domain.neurons import NeuronRef, Profile
+from app.domain.neurons import NeuronRef, Polarity, Profile
 from app.domain.revising import ProbeOptions, ReviseOptions
 from app.errors import BadInput
 
@@ -22,6 +22,9 @@ class Kind(StrEnum):
     EMBED = "embed"
     REVISE = "revise"
     PROBE = "probe"
+    ABLATION = "ablation"
+    FALSE_POSITIVES = "false_positives"
+    TRANSFER = "transfer"
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,50 @@ class EmbedRequest:
     retry_of: str = ""
 
 
-Request = CollectRequest | ExplainRequest | ScoreRequest | EmbedRequest | ReviseRequest | ProbeRequest
+@dataclass(frozen=True)
+class AblationRequest:
+    """Put a stored simulation in the neuron's place in the live model, and score what that changes."""
+
+    explanation_id: int
+    simulation_id: int
+    author: str = "neuronarium"
+    retry_of: str = ""
+
+
+@dataclass(frozen=True)
+class FalsePositivesRequest:
+    """Find held-out excerpts where the local simulator predicts a neuron that is silent."""
+
+    explanation_id: int
+    excerpts: int  # to examine at most
+    seed: int = 0  # of the sample and of the simulation
+    author: str = "neuronarium"
+    retry_of: str = ""
+
+
+@dataclass(frozen=True)
+class TransferRequest:
+    """Score a stored explanation on another neuron, as an explanation of that one."""
+
+    explanation_id: int
+    ref: NeuronRef  # the other neuron
+    polarity: Polarity
+    score: ScoreOptions
+    author: str = "neuronarium"
+    retry_of: str = ""
+
+
+Request = (
+    CollectRequest
+    | ExplainRequest
+    | ScoreRequest
+    | EmbedRequest
+    | ReviseRequest
+    | ProbeRequest
+    | AblationRequest
+    | FalsePositivesRequest
+    | TransferRequest
+)
 T = TypeVar("T", bound=Request)
 
 TYPES: dict[Kind, type[Request]] = {
@@ -123,6 +169,9 @@ TYPES: dict[Kind, type[Request]] = {
     Kind.EMBED: EmbedRequest,
     Kind.REVISE: ReviseRequest,
     Kind.PROBE: ProbeRequest,
+    Kind.ABLATION: AblationRequest,
+    Kind.FALSE_POSITIVES: FalsePositivesRequest,
+    Kind.TRANSFER: TransferRequest,
 }
 _ADAPTERS: dict[type, TypeAdapter[Request]] = {kind: TypeAdapter(kind) for kind in TYPES.values()}
 
@@ -156,4 +205,6 @@ def protocol_of(kind: str, text: str) -> Protocol | None:
         request = loads(TYPES[Kind(kind)], text)
         assert isinstance(request, ExplainRequest | ReviseRequest | ProbeRequest)
         return request.score.protocol if request.score is not None else None
+    if kind == Kind.TRANSFER:
+        return loads(TransferRequest, text).score.protocol
     return loads(ScoreRequest, text).score.protocol if kind == Kind.SCORE else None

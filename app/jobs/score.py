@@ -28,7 +28,7 @@ from app.jobs import augmented, engine
 from app.jobs.endpoints import endpoint
 from app.jobs.lifecycle import Progress, in_thread, keep, run
 from app.jobs.neuron import Neuron, load_neuron
-from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, loads
+from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, TransferRequest, loads
 from app.jobs.runtime import Runtime, current
 from app.jobs.service import ASKING_SIMULATORS
 from app.store import collections, explanations, heldout, jobs, scores, simulations
@@ -213,9 +213,11 @@ def expected_of(simulated: Simulated, records: Records) -> Float32:
 
 
 def _options(row: JobRow) -> ScoreOptions:
-    """What a job of either kind says about scoring."""
+    """What a job says about scoring, of whichever kind it is."""
     if row.kind == Kind.SCORE:
         return loads(ScoreRequest, row.parameters_json).score
+    if row.kind == Kind.TRANSFER:
+        return loads(TransferRequest, row.parameters_json).score
     options = loads(ExplainRequest, row.parameters_json).score
     assert options is not None, "an explain job without scoring has no such step"
     return options

@@ -18,9 +18,9 @@ from app.domain.explanations import (
     SimulatorName,
     State,
 )
-from app.domain.neurons import NeuronRef
+from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, Conflict
-from app.jobs import augmented, embedders, endpoints
+from app.jobs import augmented, embedders, endpoints, live_requests
 from app.jobs.caps import demand_room
 from app.jobs.requests import (
     TYPES,
@@ -30,6 +30,7 @@ from app.jobs.requests import (
     Kind,
     Request,
     ScoreRequest,
+    TransferRequest,
     dumps,
     loads,
 )
@@ -149,6 +150,41 @@ class Jobs:
             title = f"Embed explanations of {slug}"
             return self._add(session, Kind.EMBED, title, request, unit="explanations", model=slug)
 
+    def enqueue_ablation(
+        self, explanation_id: int, simulation_id: int | None = None, author: str = "neuronarium"
+    ) -> str:
+        """Begin the ablation score of a stored simulation. Raises as `live_requests.ablation` does."""
+        with self.store.session() as session:
+            return self._add_asked(
+                session, live_requests.ablation(session, explanation_id, simulation_id, author)
+            )
+
+    def enqueue_false_positives(
+        self,
+        explanation_id: int,
+        excerpts: int = live_requests.USUAL_EXCERPTS,
+        seed: int = 0,
+        author: str = "neuronarium",
+    ) -> str:
+        """Begin a search for an explanation's worst false positives. Raises as `live_requests.false_positives` does."""
+        with self.store.session() as session:
+            asked = live_requests.false_positives(session, explanation_id, excerpts, seed, author)
+            return self._add_asked(session, asked)
+
+    def enqueue_transfer(
+        self,
+        explanation_id: int,
+        ref: NeuronRef,
+        score: ScoreOptions,
+        polarity: Polarity | None = None,
+        author: str = "neuronarium",
+    ) -> str:
+        """Begin scoring an explanation on another neuron. Raises as `live_requests.transfer` and `enqueue_score` do."""
+        with self.store.session() as session:
+            asked = live_requests.transfer(session, explanation_id, ref, polarity, score, author)
+            self._check_score(session, ref.model, Method.TRANSFER, score)
+            return self._add_asked(session, asked)
+
     def cancel(self, job_id: str) -> JobRow:
         """Stop a job. One that has ended stays as it is. What was stored stays; its calls are not unmade."""
         with self.store.session() as session:
@@ -178,6 +214,8 @@ class Jobs:
             elif isinstance(request, ScoreRequest):
                 explanation = explanations.get(session, request.explanation_id)
                 self._check_score(session, explanation.ref.model, explanation.method, request.score)
+            elif isinstance(request, TransferRequest):
+                self._check_score(session, request.ref.model, Method.TRANSFER, request.score)
             return self._add(session, kind, row.title, request, unit=row.unit, model=row.model)
 
     def _add(
@@ -194,6 +232,9 @@ class Jobs:
         job_id = f"{kind}-{secrets.token_hex(6)}"
         jobs.add(session, job_id, kind, title, dumps(request), total=total, unit=unit, model=model)
         return job_id
+
+    def _add_asked(self, session: Session, asked: live_requests.Asked) -> str:
+        return self._add(session, asked.kind, asked.title, asked.request, unit=asked.unit, model=asked.model)
 
     def _affordable(self, session: Session, endpoint: Endpoint) -> None:
         demand_room(session, self.settings, endpoint)

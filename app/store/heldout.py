@@ -112,6 +112,25 @@ def demand(
         )
 
 
+def unseen_documents(
+    s: Session, explanation_id: int, collection_id: int, split: Split
+) -> tuple[list[int], bool]:
+    """(the documents of one split of a collection that no maker in the explanation's lineage has seen, nor a near-duplicate
+    of, by ordinal; whether it is known what each of them saw).
+    """
+    proofs = [seen_documents(s, maker) for maker in lineage(s, explanation_id)]
+    seen: set[str] = set()
+    for proof in proofs:
+        seen = seen.union(proof.clusters, *_texts(s, proof.collection_id, proof.clusters).values())
+    d = t.documents.c
+    query = select(d.ordinal, d.cluster, d.text_hash).where(
+        d.collection_id == collection_id, d.split == int(split)
+    )
+    rows = s.execute(query.order_by(d.ordinal)).all()
+    clusters = {row.cluster for row in rows if row.cluster in seen or row.text_hash in seen}
+    return [row.ordinal for row in rows if row.cluster not in clusters], all(proof.known for proof in proofs)
+
+
 def demand_known(s: Session, explanation_id: int, protocols: Collection[Protocol]) -> None:
     """Raise BadInput for scores that cannot be had whatever the records: of a maker who saw nobody knows what.
 

@@ -37,6 +37,7 @@ from app.store.explanation_tables import (
     scores,
     simulations,
 )
+from app.store.false_positive_tables import false_positives
 from app.store.list_tables import bookmarks, comments, list_items, list_samples, lists
 from app.store.rows import CollectionState
 from app.store.work_tables import jobs, llm_calls, llm_served, workers
@@ -58,6 +59,7 @@ __all__ = [
     "experiments",
     "explanation_steps",
     "explanations",
+    "false_positives",
     "jobs",
     "layers",
     "list_items",

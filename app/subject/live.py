@@ -33,7 +33,7 @@ def activations(
     site = subject.sites[layer].output
     longest = context_length(subject)
     for i, ids in enumerate(tokens):
-        _check(i, ids, longest, len(subject.vocabulary.pieces))
+        check_text(i, ids, longest, len(subject.vocabulary.pieces))
     order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
     found: dict[int, Float32] = {}
     for batch in _batches([len(tokens[i]) for i in order]):
@@ -67,7 +67,8 @@ def check_neurons(subject: Subject, layer: int, neurons: Sequence[int]) -> None:
         raise BadInput(f"Layer {layer} of {subject.card.name} has neurons 0 to {width - 1}: {said}.")
 
 
-def _check(i: int, ids: Sequence[int], longest: int, vocabulary: int) -> None:
+def check_text(i: int, ids: Sequence[int], longest: int, vocabulary: int) -> None:
+    """BadInput for a text that the model cannot read; `i` counts texts from 0."""
     if not ids:
         raise BadInput(f"Text {i + 1} is empty: the model has nothing to read.")
     if len(ids) > longest:

@@ -57,6 +57,7 @@ class Block(NamedTuple):
     source: str
     start: int  # -1 where there is no document
     lines: tuple[HeatLine, ...]
+    note: str = ""  # what is to be seen in it
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class World:
         return Jobs(self.settings, self.store)
 
     def env(self, **more: str) -> dict[str, str]:
-        cap = self.settings.spending_cap_usd
+        cap, simulator = self.settings.spending_cap_usd, self.settings.simulator_model
         return {
             **os.environ,
             "NEURONARIUM_DATA_DIR": str(self.settings.data_dir),
@@ -92,6 +92,7 @@ class World:
                 else {"NEURONARIUM_DATABASE_URL": self.settings.database_url}
             ),
             **({} if cap is None else {"NEURONARIUM_SPENDING_CAP_USD": str(cap)}),
+            **({} if simulator is None else {"NEURONARIUM_SIMULATOR_MODEL": simulator}),
             "NEURONARIUM_EMBEDDING_ENDPOINT": self.settings.embedding_endpoint or "",
             "NEURONARIUM_EMBEDDING_BATCH": str(self.settings.embedding_batch),
             "NEURONARIUM_THREADS": "1",

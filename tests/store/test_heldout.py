@@ -1,6 +1,7 @@
 """The proof that a score is held out, across collections of one model that cluster its documents differently."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,3 +131,23 @@ def test_what_an_explanation_was_made_from_has_been_seen_too(full: Full) -> None
             explanations.add(
                 s, full.tiny.plain, "x", Polarity.POSITIVE, made, State.OK, "", None, "k", source_id=99_999
             )
+
+
+def test_another_model_s_explanation_is_not_scored_on_text_that_it_was_made_from(full: Full) -> None:
+    """Two models collected over the same corpus: a transferred statement has seen what its source saw, by its text."""
+    (seen,), (innocent, *_) = documents_of(Split.SCORE, 1), documents_of(Split.SCORE, 3)[1:]
+    other = replace(full.tiny.plain, model="tiny-other")
+    made = Provenance("transfer", "scripted / m")
+    with full.store.session() as s:
+        factories.collect(s, other.model)
+        source = explain(s, full.tiny.plain, seen)
+        moved = explanations.add(
+            s, other, "words", Polarity.POSITIVE, made, State.OK, "", None, "moved", source_id=source
+        )
+        assert explanations.get(s, moved).collection_id != explanations.get(s, source).collection_id
+        score_on(s, moved, innocent)
+        with pytest.raises(BadInput, match=f"not held out.*“Chapter {seen}”") as refused:
+            score_on(s, moved, seen)
+        assert "collected anew" not in str(refused.value)
+        unseen, _ = heldout.unseen_documents(s, moved, explanations.get(s, moved).collection_id, Split.SCORE)
+        assert seen not in unseen and innocent in unseen
