@@ -19,6 +19,7 @@ from app.web.counters import RunningJobs
 from app.web.middleware import ConditionalAnswers, Guard, HeadAnswers, SecurityHeaders, is_loopback
 from app.web.model_cache import ModelCache
 from app.web.rendering import STATIC, VENDOR_FILES, vendor_file
+from app.web.report_shelf import Shelf
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -83,6 +84,7 @@ def create_app(settings: Settings, store: Store | None = None, jobs: Jobs | None
     app.state.store = store
     app.state.jobs = jobs
     app.state.facts = ModelCache(store)
+    app.state.reports = Shelf(store)
     app.state.running_jobs = RunningJobs(store)
     app.state.names = Names(settings, walled)
     app.state.credentials = login.credentials(settings) if walled else None

@@ -121,7 +121,7 @@ class Columns:
 
     def arms_of(self, evaluation: Evaluation) -> tuple[str, ...]:
         """The arms with results by it, in order."""
-        at = self.evaluations.index(evaluation)
+        at = self.evaluations.index(evaluation) if evaluation in self.evaluations else -1
         return tuple(arm for code, arm in enumerate(self.arms) if (at, code) in self.cells)
 
 

@@ -24,12 +24,12 @@ class Primary(NamedTuple):
     protocol: Protocol
     sample: Sample
     metric: Metric
-    simulator: str = ""  # empty: by whatever simulator
+    simulators: tuple[str, ...] = ()  # one a model where each simulates itself; empty: whatever simulator
 
     def covers(self, evaluation: Evaluation) -> bool:
         """Whether it is this evaluation, of whatever model."""
         same = evaluation[1:4] == self[:3]
-        return same and self.simulator in ("", evaluation.simulator)
+        return same and (not self.simulators or evaluation.simulator in self.simulators)
 
 
 class Contrast(NamedTuple):
@@ -58,15 +58,19 @@ class Subject(NamedTuple):
 
 
 class PuzzleRun(NamedTuple):
-    """One arm on the neuron puzzles: LEE Table 4 and BILLS' puzzle ranks."""
+    """One method on the neuron puzzles, by one judge or one simulator: LEE Table 4 and BILLS' puzzle ranks."""
 
-    arm: str
+    method: str
+    explainer: str
+    by: str  # who decided: "similarity (model)", a language model, a blind person; or who simulated
     puzzles: int
-    judge: str  # who decided: "similarity", a model's name, "a blind person"
-    right: int | None = None  # None: not judged
+    right: int | None = None  # None: nobody judged
+    judged: int | None = None  # of which that is
     right_revised: int | None = None
-    first: int | None = None  # truth ranked first
+    judged_revised: int | None = None
+    first: int | None = None  # truth ranked first; None: not ranked
     top_two: int | None = None
+    ranked: int | None = None  # of which these are
 
 
 class Preference(NamedTuple):

@@ -1,5 +1,6 @@
 """What an experiment came to, as flat rows: what reports read."""
 
+import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -31,6 +32,11 @@ class _Value(NamedTuple):
     state: State
     value: float | None
     reason: str
+    floor: float | None = None
+
+
+# Where a score's parameters say what chance gives.
+_FLOORS = {Metric.AUPRC: "base_rate", Metric.EMBEDDING: "chance_floor"}
 
 
 def results(s: Session, experiment_id: int) -> Sequence[Result]:
@@ -41,6 +47,12 @@ def results(s: Session, experiment_id: int) -> Sequence[Result]:
     """
     row = experiments.get(s, experiment_id)
     return _Reading(s, row).results()
+
+
+def simulators(s: Session, row: ExperimentRow, scorer: Scorer) -> tuple[str, ...]:
+    """What results by a scorer have as `simulator`: one, or where each model simulates itself one for each."""
+    reading = _Reading(s, row)
+    return tuple(dict.fromkeys(reading.by(scorer, model) for model in reading.names))
 
 
 class _Reading:
@@ -89,7 +101,7 @@ class _Reading:
             evidence=_evidence(arm),
             arm=arm.name,
             seed=row.seed,
-            simulator=self._by(scorer, row.model),
+            simulator=self.by(scorer, row.model),
             protocol=value.protocol,
             sample=value.sample,
             metric=value.metric,
@@ -105,9 +117,11 @@ class _Reading:
             cost_usd=made.cost_usd + row.cost_usd,
             explain_seconds=made.seconds,
             score_seconds=row.seconds,
+            floor=value.floor,
+            explain_cost_usd=made.cost_usd,
         )
 
-    def _by(self, scorer: Scorer, model: str) -> str:
+    def by(self, scorer: Scorer, model: str) -> str:
         title = self.row.titles.get(scorer.endpoint, scorer.endpoint)
         if scorer.simulator is None:
             return title
@@ -143,7 +157,10 @@ class _Reading:
             u.experiment_id == self.row.id, u.scorer == EXPLANATION, u.explanation_id.is_not(None)
         )
         query = (
-            select(sc.key, sc.protocol, sc.sample, sc.metric, sc.state, sc.value, sc.reason)
+            select(
+                sc.key, sc.protocol, sc.sample, sc.metric, sc.state, sc.value, sc.reason, t.parameters.c.json
+            )
+            .join(t.parameters, t.parameters.c.id == sc.parameters_id)
             .where(sc.explanation_id.in_(mine), sc.key.is_not(None))
             .order_by(sc.id)
         )
@@ -151,7 +168,10 @@ class _Reading:
         found: dict[str, list[_Value]] = {}
         for row in self.s.execute(query):
             if row.key.startswith(begins):
-                found.setdefault(row.key, []).append(_Value(*row[1:]))
+                value = _Value(*row[1:7])
+                if value.metric in _FLOORS:
+                    value = value._replace(floor=json.loads(row[7]).get(_FLOORS[value.metric]))
+                found.setdefault(row.key, []).append(value)
         return found
 
 

@@ -13,6 +13,7 @@ from app.jobs.service import Jobs
 from app.settings import Settings
 from app.store import Store
 from app.web.model_cache import ModelCache
+from app.web.report_shelf import Shelf
 
 
 async def get_settings(request: Request) -> Settings:
@@ -31,10 +32,15 @@ async def get_facts(request: Request) -> ModelCache:
     return cast(ModelCache, request.app.state.facts)
 
 
+async def get_reports(request: Request) -> Shelf:
+    return cast(Shelf, request.app.state.reports)
+
+
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 StoreDep = Annotated[Store, Depends(get_store)]
 JobsDep = Annotated[Jobs, Depends(get_jobs)]
 FactsDep = Annotated[ModelCache, Depends(get_facts)]
+ReportsDep = Annotated[Shelf, Depends(get_reports)]
 
 
 class _Index(IntegerConvertor):

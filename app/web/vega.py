@@ -25,8 +25,15 @@ _INKS = {
     "#010104": ("v-mean", "#d66a10"),
     "#010105": ("v-text", "#66625a"),
     "#010106": ("v-grid", "#e5e0d6"),
+    # Series that stand side by side: told apart by those who do not see red or green, and by shape as well.
+    "#010107": ("v-s1", "#0b6e63"),
+    "#010108": ("v-s2", "#d66a10"),
+    "#010109": ("v-s3", "#2662c4"),
+    "#01010a": ("v-s4", "#a03a8a"),
+    "#01010b": ("v-s5", "#7d5700"),
+    "#01010c": ("v-s6", "#4a4842"),
 }
-WHISKER, BOX, MEDIAN, MEAN, TEXT, GRID = _INKS
+WHISKER, BOX, MEDIAN, MEAN, TEXT, GRID, *SERIES = _INKS
 CONFIG: Spec = {
     "view": {"stroke": None},
     "font": "sans-serif",
@@ -43,7 +50,9 @@ CONFIG: Spec = {
     },
 }
 
-_COLOUR = re.compile(r'(fill|stroke)="(#01010[1-6])"')
+_COLOUR = re.compile(r'(fill|stroke)="(#01010[1-9a-c])"')
+# An element with both would have the attribute `class` twice.
+_BOTH = re.compile(rf"{_COLOUR.pattern}([^<>]*?) {_COLOUR.pattern}")
 _HREF = re.compile(rf'(?:xlink:)?href="{re.escape(NOWHERE)}([^"]*)"')
 
 
@@ -140,6 +149,7 @@ def inline(spec: Spec, description: str) -> Markup:
 @lru_cache(maxsize=128)
 def _inline(spec: str, description: str) -> Markup:
     svg = DRAUGHTSMAN.draw(spec, "svg").decode()
+    svg = _BOTH.sub(lambda m: f'class="{m[1][0]}-{_INKS[m[2]][0]} {m[4][0]}-{_INKS[m[5]][0]}"{m[3]}', svg)
     svg = _COLOUR.sub(lambda m: f'class="{m[1][0]}-{_INKS[m[2]][0]}"', svg)
     svg = _HREF.sub(r'href="\1"', svg)
     head = Markup('<svg class="chart" role="group" aria-label="{}" ').format(description)

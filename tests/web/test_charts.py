@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.neurons import Histogram
-from app.web import charts
+from app.web import charts, vega
 from tests.web.markup import read
 
 
@@ -67,3 +67,21 @@ def test_without_an_interval_none_is_claimed():
     svg = charts.interval(0.5, None, None)
     assert "<rect" not in svg and "<small" not in svg
     assert "interval" not in svg
+
+
+def test_a_mark_with_line_and_fill_has_one_class_attribute():
+    spec = {
+        "data": {"values": [{"x": 1, "y": 2, "s": "a"}]},
+        "layer": [
+            {
+                "mark": {"type": "point", "filled": True, "fill": vega.SERIES[0], "stroke": vega.SERIES[1]},
+                "encoding": {
+                    "x": {"field": "x", "type": "quantitative"},
+                    "y": {"field": "y", "type": "quantitative"},
+                },
+            }
+        ],
+    }
+    svg = vega.inline(spec, "a point")
+    assert 'class="f-v-s1 s-v-s2"' in svg and "#0101" not in svg
+    read(svg)  # which finds an attribute twice

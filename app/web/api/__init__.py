@@ -16,6 +16,7 @@ from app.web.api import (
     models,
     neurons,
     previews,
+    report,
     search,
     trust,
     work,
@@ -42,6 +43,7 @@ for part in (
     jobs,
     costs,
     trust,
+    report,
     work,
 ):
     router.include_router(part.router)

@@ -1,0 +1,69 @@
+"""Tables of what results alone do not hold: puzzles and people's preferences."""
+
+from app.report.values import Column, Entry, Figure, Kind, Material, Point, Table
+
+
+def puzzles(material: Material) -> Table:
+    """LEE Table 4, and BILLS' ranks of the truth."""
+    runs = material.facts.puzzles
+    return Table(
+        "puzzles",
+        "Neuron puzzles",
+        "LEE Table 4; BILLS, neuron puzzles",
+        "Puzzles have a known answer. Right: the explanation says it, by the judge named (similarity to the truth, a named language model, or a blind person). Ranked first, in the top two: "
+        "scoring put the true explanation before all (or all but one) of the false ones. k / n: n are the puzzles with a verdict, or with a place.",
+        (
+            Column("method", "method"),
+            Column("explainer", "explainer"),
+            Column("judge", "judged or simulated by"),
+            Column("right", "right", Kind.COUNT),
+            Column("judged", "judged", Kind.COUNT, joined=" / "),
+            Column("right_revised", "right, with revision", Kind.COUNT),
+            Column("judged_revised", "judged, with revision", Kind.COUNT, joined=" / "),
+            Column("first", "truth ranked first", Kind.COUNT),
+            Column("top_two", "in the top two", Kind.COUNT),
+            Column("ranked", "ranked", Kind.COUNT, joined=" / "),
+            Column("puzzles", "puzzles", Kind.COUNT),
+        ),
+        tuple(
+            (
+                Entry(run.method),
+                Entry(run.explainer),
+                Entry(run.by),
+                Entry(run.right),
+                Entry(run.judged),
+                Entry(run.right_revised),
+                Entry(run.judged_revised),
+                Entry(run.first),
+                Entry(run.top_two),
+                Entry(run.ranked),
+                Entry(run.puzzles),
+            )
+            for run in runs
+        ),
+        "" if runs else "Needs this experiment’s methods run on the neuron puzzles.",
+    )
+
+
+def preferences(material: Material) -> Figure:
+    """BILLS: how often people prefer the better-scored of two explanations, by how far apart the scores are."""
+    return Figure(
+        "preferences",
+        "How often people prefer the better-scored explanation, by the gap",
+        "BILLS, preference by score gap",
+        "Of pairs of explanations of one neuron that people chose between, the share in which they chose the one with the higher score.",
+        "score gap",
+        "share preferred",
+        tuple(
+            Point(
+                (each.gap_low + each.gap_high) / 2,
+                each.preferred / each.ratings,
+                f"gap {each.gap_low:g} to {each.gap_high:g}: {each.preferred} of {each.ratings} ratings prefer the better-scored one",
+                None,
+                n=each.ratings,
+            )
+            for each in material.facts.preferences
+            if each.ratings
+        ),
+        needs="Needs ratings in which people chose between explanations: there are none in this store.",
+    )
