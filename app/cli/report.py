@@ -23,18 +23,16 @@ def report(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the store.")] = None,
 ) -> None:
     """Write the report of an experiment, as it is now."""
-    from app.report.build import build
     from app.store import Store, experiment_reports
-    from app.web import report_files
+    from app.web import report_files, report_material
     from app.web.drawing import DRAUGHTSMAN
 
     wanted = report_files.formats(format)
     store = Store.open(settings(data_dir=data_dir).store_url, create=False)
     try:
         with store.reading() as session:
-            plan, facts, results = experiment_reports.material(session, experiment)
+            made = report_material.read(session, experiment)
             standing = experiment_reports.standing(session, experiment)
-        made = build(plan, results, facts)
         evaluations = made.evaluations if every_measure else made.evaluations[:1]
         if out.suffix == ".zip":
             _write(out, report_files.packed(made, evaluations, wanted))

@@ -107,4 +107,6 @@ class Facts:
     density: Mapping[NeuronRef, float] = field(default_factory=dict)
     puzzles: tuple[PuzzleRun, ...] = ()
     preferences: tuple[Preference, ...] = ()
-    marks: Mapping[tuple[Metric, Sample], str] = field(default_factory=dict)  # what a trust check found wrong
+    marks: Mapping[tuple[Protocol, Sample, Metric], str] = field(
+        default_factory=dict
+    )  # what trust checks say

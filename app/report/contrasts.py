@@ -44,7 +44,7 @@ def contrasts(material: Material) -> Table:
         where = Selection.of(evaluation, contrast.arm, against_arm=contrast.against)
         rows.append(
             (
-                *evaluation_entries(evaluation),
+                *evaluation_entries(material, evaluation),
                 Entry(contrast.arm),
                 Entry(contrast.against),
                 Entry(d.first),
@@ -129,7 +129,7 @@ def protocol_gap(material: Material) -> Table:
             where = Selection.of(first, arm, against_protocol=second.protocol, against_sample=second.sample)
             rows.append(
                 (
-                    *evaluation_entries(first),
+                    *evaluation_entries(material, first),
                     Entry(second.protocol.value),
                     Entry(second.sample.value),
                     Entry(arm),

@@ -111,7 +111,7 @@ def _rows(material: Material, evaluation: Evaluation) -> list[tuple[Entry, ...]]
             if not len(cell.neurons):
                 continue
             where = Selection.of(evaluation, arm, group=None if group == EVERYONE else group)
-            start = (*evaluation_entries(evaluation), Entry(group), Entry(arm))
+            start = (*evaluation_entries(material, evaluation), Entry(group), Entry(arm))
             rows.append((*start, *_mean_entries(cell, where)))
     return rows
 
@@ -122,8 +122,8 @@ def similarity(material: Material) -> Table:
     for evaluation in material.evaluations:
         if evaluation.metric is Metric.EMBEDDING:
             for row in _rows(material, evaluation):
-                floor = _floor(material, evaluation, str(row[6].value))
-                mean = row[7].value
+                arm, mean = row[len(EVALUATION_COLUMNS) + 1].value, row[len(EVALUATION_COLUMNS) + 2].value
+                floor = _floor(material, evaluation, str(arm))
                 above = float(mean) - floor if isinstance(mean, float) and floor is not None else None
                 rows.append((*row, Entry(floor), Entry(above)))
     return Table(
@@ -173,7 +173,7 @@ def counts(material: Material) -> Table:
         for arm in material.columns.arms_of(evaluation):
             means = material.columns.cell(evaluation, arm).means
             defined = int((~np.isnan(means)).sum())
-            row = [*evaluation_entries(evaluation), Entry(arm)]
+            row = [*evaluation_entries(material, evaluation), Entry(arm)]
             for threshold in THRESHOLDS:
                 above = int((means >= threshold).sum())
                 row += [
@@ -210,7 +210,13 @@ def ranks(material: Material) -> Table:
         for arm, mean, rank in zip(arms, found.means, found.ranks, strict=True):
             where = Selection.of(evaluation, arm, state=State.OK)
             rows.append(
-                (*evaluation_entries(evaluation), Entry(arm), Entry(rank, where), Entry(mean), Entry(found.n))
+                (
+                    *evaluation_entries(material, evaluation),
+                    Entry(arm),
+                    Entry(rank, where),
+                    Entry(mean),
+                    Entry(found.n),
+                )
             )
     return Table(
         "ranks",

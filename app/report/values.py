@@ -153,22 +153,25 @@ def _place(evaluation: Evaluation) -> tuple[int, int, int]:
     return protocol, metric, sample
 
 
+NOBODY = "nobody"
+NOT_CHECKED = "not checked"
 EVALUATION_COLUMNS = (
     Column("model", "model", shared=True),
     Column("protocol", "protocol", shared=True),
     Column("sample", "records", shared=True),
     Column("metric", "metric", shared=True),
     Column("simulator", "predicted or judged by", shared=True),
+    Column("trust", "trust check", shared=True),
 )
 ARM = Column("arm", "method")
 
 
-def evaluation_entries(evaluation: Evaluation) -> tuple[Entry, ...]:
+def evaluation_entries(material: Material, evaluation: Evaluation) -> tuple[Entry, ...]:
     """The values of EVALUATION_COLUMNS."""
     model, protocol, sample, metric, simulator = evaluation
-    return tuple(
-        Entry(each) for each in (model, protocol.value, sample.value, metric.value, simulator or "nobody")
-    )
+    mark = material.facts.marks.get((protocol, sample, metric), NOT_CHECKED)
+    said = (model, protocol.value, sample.value, metric.value, simulator or NOBODY, mark)
+    return tuple(Entry(each) for each in said)
 
 
 def words(evaluation: Evaluation) -> str:

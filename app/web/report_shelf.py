@@ -5,9 +5,10 @@ from threading import Lock
 from time import monotonic
 from typing import NamedTuple
 
-from app.report.build import Report, build
+from app.report.build import Report
 from app.store import Store, experiment_reports
 from app.store.experiment_reports import Standing
+from app.web import report_material
 
 KEPT = 3
 FRESH_S = 4.0  # one of an experiment under way is good for so long
@@ -48,8 +49,7 @@ class Shelf:
                 begun = monotonic()
                 standing = self._standing(experiment)
                 with self._store.reading() as session:
-                    plan, facts, results = experiment_reports.material(session, experiment)
-                report = build(plan, results, facts)
+                    report = report_material.read(session, experiment)
                 _ = report.tables  # made here, while nobody else makes them too
                 found = Shelved(report, standing)
                 kept = _Kept(found, monotonic() + max(FRESH_S, SLOW * (monotonic() - begun)))

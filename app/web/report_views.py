@@ -13,7 +13,7 @@ from app.errors import BadInput, NotFound
 from app.report.build import FIGURES, Report
 from app.report.values import Column, Figure, Table
 from app.report.written import blocks, heads
-from app.web import report_charts, wording
+from app.web import report_charts, trust_marks, wording
 
 TABLE_FORMATS = ("csv", "parquet", "tex", "json")
 FIGURE_FORMATS = ("svg", "png", "pdf", "csv", "parquet", "json")
@@ -33,7 +33,7 @@ class BlockView(NamedTuple):
     """Rows that share something, in words."""
 
     words: str
-    mark: str  # what a metric here can miss, or fails
+    mark: Markup  # of a metric that a trust check fails
     rows: tuple[tuple[CellView, ...], ...]
 
 
@@ -147,7 +147,6 @@ def figure_named(report: Report, key: str, evaluation: Evaluation | None) -> Fig
 
 def table_view(report: Report, table: Table, experiment: str, most: int | None = ROWS_SHOWN) -> TableView:
     """A table with the address of what is behind each number; no more than `most` rows."""
-    marks = report.material.facts.marks
     shown: list[BlockView] = []
     rows = 0
     for block in blocks(table):
@@ -160,7 +159,7 @@ def table_view(report: Report, table: Table, experiment: str, most: int | None =
         shown.append(
             BlockView(
                 _block_words(values),
-                _mark(values, marks),
+                _mark(values),
                 tuple(
                     tuple(
                         CellView(
@@ -206,16 +205,18 @@ def _block_words(values: dict[str, str]) -> str:
             value = wording.METRICS.get(Metric(value), value)
         elif label == "predicted or judged by":
             value = f"by {value}" if value != "nobody" else ""
-        elif label in ("second protocol",):
+        elif label == "trust check":
+            continue  # its mark stands beside
+        elif label == "second protocol":
             value = f"against {value}"
         said.append(value)
     return " · ".join(filter(None, said))
 
 
-def _mark(values: dict[str, str], marks: Mapping[tuple[Metric, Sample], str]) -> str:
-    if "metric" not in values or "records" not in values:
-        return ""
-    return marks.get((Metric(values["metric"]), Sample(values["records"])), "")
+def _mark(values: Mapping[str, str]) -> Markup:
+    if not {"protocol", "records", "metric"} <= values.keys():
+        return Markup("")
+    return trust_marks.html(Protocol(values["protocol"]), Sample(values["records"]), Metric(values["metric"]))
 
 
 def figure_view(

@@ -11,10 +11,12 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from app.domain.explanations import Metric, Protocol, Sample
 from app.main import create_app
 from app.report.build import FIGURES, TABLES
 from app.settings import Settings
 from app.store import Store, experiment_reports
+from app.web import trust_marks
 from tests import stored_experiment
 from tests.web import markup
 from tests.web.api import API, get, message
@@ -131,6 +133,14 @@ def test_files_say_what_they_are_of(stored: TestClient) -> None:
     assert answer.headers["content-disposition"] == 'attachment; filename="experiment-1-scores.csv"'
     rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
     assert {row["experiment"] for row in rows} == {"1"}
+    # What a trust check says of a metric goes with its numbers.
+    said = {(row["sample"], row["metric"]): row["trust"] for row in rows if row["protocol"] == "heldout-full"}
+    assert said["top-and-random", "correlation"] == trust_marks.said(
+        Protocol.HELDOUT_FULL, Sample.TOP_AND_RANDOM, Metric.CORRELATION
+    )
+    assert "misses" in said["top-and-random", "correlation"]
+    scores = markup.read(stored.get(f"{REPORT}/tables/scores").text)
+    assert any("misses" in e.text for e in scores.find("a", "trust"))
     svg = stored.get(f"{REPORT}/figures/means.svg").text
     for word in (
         "experiment 1",
