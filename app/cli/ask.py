@@ -83,7 +83,7 @@ def explain(
     ref = neuron_ref(neuron)
     with open_jobs(_settings(data_dir, explainer, endpoint)) as jobs:
         if method is not AskedMethod.TOKEN_LOOKUP:
-            explainer = explainer or _only_endpoint(jobs, "--explainer")
+            explainer = explainer or only_endpoint(jobs, "--explainer")
         options = ExplainOptions(Method(method), polarity, explainer, cut_off, scale_maximum, seed)
         scoring = None if score is None else score_options(jobs, score, endpoint or explainer, protocol, seed)
         if dry_run:
@@ -135,7 +135,7 @@ def score_options(
     jobs: Jobs, simulator: SimulatorName, endpoint: str, protocol: Protocol | None, seed: int
 ) -> ScoreOptions:
     """Options with what was not said filled in."""
-    name = (endpoint or _only_endpoint(jobs, "--endpoint")) if simulator in ASKING_SIMULATORS else ""
+    name = (endpoint or only_endpoint(jobs, "--endpoint")) if simulator in ASKING_SIMULATORS else ""
     return ScoreOptions(simulator, name, protocol or usual_protocol(simulator), seed)
 
 
@@ -144,7 +144,7 @@ def _settings(data_dir: Path | None, *asked: str) -> Settings:
     return settings(data_dir=data_dir, demo=True if DEMO in asked else None)
 
 
-def _only_endpoint(jobs: Jobs, option: str) -> str:
+def only_endpoint(jobs: Jobs, option: str) -> str:
     """The one there is; `option` is what names another. Raises BadInput when there is none, or several to choose from."""
     there = jobs.endpoints()
     if len(there) == 1:

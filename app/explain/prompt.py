@@ -10,7 +10,7 @@ from app.domain.vocabulary import Vocabulary
 from app.errors import BadInput
 from app.explain.evidence import Evidence, evidence
 from app.explain.examples import examples
-from app.explain.formats import FORMATS
+from app.explain.formats import FORMATS, Format
 from app.llm.messages import Message
 
 MAX_TOKENS = 60
@@ -41,21 +41,28 @@ def build_prompt(
         raise BadInput(f"The method {method} has no prompt. Those with one: {', '.join(PROMPTED_METHODS)}.")
     chosen = FORMATS[method]
     shown = evidence(records, statistics, vocabulary, options, uses_cut_off=chosen.uses_cut_off)
-    messages = [Message("system", chosen.system)]
-    for i, example in enumerate(examples(), 1):
-        messages.append(Message("user", _question(i, chosen.block(example.evidence))))
-        messages.append(Message("assistant", example.explanation))
-    messages.append(Message("user", _question(len(examples()) + 1, inert(chosen.block(shown)))))
+    messages = chat(chosen, shown)
     return Prompt(
         method,
-        tuple(messages),
+        messages,
         chosen.version,
         tuple(records.excerpts.tolist()),
         _parameters(shown, options, statistics, chosen.uses_cut_off, chosen.uses_levels),
     )
 
 
-def _question(number: int, block: str) -> str:
+def chat(chosen: Format, shown: Evidence, note: str = "") -> tuple[Message, ...]:
+    """The few-shot examples and the question about this evidence; `note` is added to the system's message."""
+    messages = [Message("system", f"{chosen.system} {note}".strip())]
+    for i, example in enumerate(examples(), 1):
+        messages.append(Message("user", question(i, chosen.block(example.evidence))))
+        messages.append(Message("assistant", example.explanation))
+    messages.append(Message("user", question(len(examples()) + 1, inert(chosen.block(shown)))))
+    return tuple(messages)
+
+
+def question(number: int, block: str) -> str:
+    """What is asked of one neuron: its block, and the beginning of the answer."""
     return f"Neuron {number}\n{block}\nExplanation of neuron {number}: {BEGINNING}"
 
 

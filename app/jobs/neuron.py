@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from app.domain.neurons import NeuronRef, Records, Statistics
+from app.domain.puzzles import LAYER, Puzzle
 from app.domain.vocabulary import Vocabulary
-from app.store import Store, models, neurons
+from app.store import Store, models, neurons, puzzles
 from app.store.excerpts import ExcerptCache
 
 
@@ -17,6 +18,7 @@ class Neuron:
     statistics: Statistics
     vocabulary: Vocabulary
     collection_id: int  # that all of this is of
+    puzzle: Puzzle | None = None  # where it is an invented one: its evidence then
 
 
 def load_neuron(store: Store, ref: NeuronRef) -> Neuron:
@@ -31,4 +33,9 @@ def load_neuron(store: Store, ref: NeuronRef) -> Neuron:
             break
         excerpts = now  # another collection ended meanwhile: the statistics may be of that one
     vocabulary = models.cached_vocabulary(store, ref.model)
-    return Neuron(ref, records, statistics, vocabulary, excerpts.collection_id)
+    stored = None
+    if ref.layer == LAYER:
+        with store.session() as session:
+            stored = puzzles.of_neuron(session, ref)
+    puzzle = None if stored is None else stored.puzzle
+    return Neuron(ref, records, statistics, vocabulary, excerpts.collection_id, puzzle)

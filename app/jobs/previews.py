@@ -6,6 +6,7 @@ from app.domain.protocols import dev_records, explain_records, score_records
 from app.errors import BadInput
 from app.explain import build_prompt, preview
 from app.explain.previews import Preview
+from app.explain.puzzles import puzzle_prompt
 from app.jobs.neuron import Neuron
 from app.settings import Endpoint
 from app.simulate.estimates import LIKELY, Estimate, estimate
@@ -13,6 +14,8 @@ from app.simulate.estimates import LIKELY, Estimate, estimate
 
 def explaining(neuron: Neuron, options: ExplainOptions, endpoint: Endpoint) -> Preview:
     """The request of a prompted method before it is sent. Raises BadInput where there is nothing to show."""
+    if neuron.puzzle is not None:
+        return preview(puzzle_prompt(neuron.puzzle, options), endpoint)
     shown = explain_records(neuron.records, options.polarity)
     if not len(shown):
         raise BadInput("This neuron has no records to explain it from.")

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.domain.explanations import ExplainOptions, Protocol, ScoreOptions
+from app.domain.explanations import ExplainOptions, Protocol, ScoreOptions, SimulatorName
 from app.domain.neurons import NeuronRef, Polarity, Profile
+from app.domain.puzzles import Judge
 from app.domain.revising import ProbeOptions, ReviseOptions
 from app.errors import BadInput
 
@@ -25,6 +26,7 @@ class Kind(StrEnum):
     ABLATION = "ablation"
     FALSE_POSITIVES = "false_positives"
     TRANSFER = "transfer"
+    PUZZLES = "puzzles"
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,30 @@ class TransferRequest:
     retry_of: str = ""
 
 
+@dataclass(frozen=True)
+class PuzzlesRequest:
+    """Explain the puzzles of a set, revise, judge and rank: whatever of it is asked for and not there yet."""
+
+    model: str  # slug of the set
+    puzzles: tuple[int, ...] = ()  # neuron indices; empty: all
+    explain: ExplainOptions | None = None  # None: nothing is explained
+    revise_with: SimulatorName | None = (
+        None  # who says what the first statement gets wrong; None: no second round
+    )
+    judge: Judge | None = None  # None, or PERSON: this job judges nothing
+    judge_endpoint: str = ""  # of a language model as judge
+    rank_with: SimulatorName | None = None  # None: truth and falsehood are not ranked
+    simulator_endpoint: str = ""  # for simulators that ask
+    simulator_model: str = (
+        ""  # slug of the model whose weights simulate locally; empty: the one of the settings
+    )
+    seed: int = 0  # of simulators
+    run: str = ""  # the run that this goes on with; empty: a new one
+    author: str = "neuronarium"
+    retry_of: str = ""
+    fresh: bool = False
+
+
 Request = (
     CollectRequest
     | ExplainRequest
@@ -159,6 +185,7 @@ Request = (
     | AblationRequest
     | FalsePositivesRequest
     | TransferRequest
+    | PuzzlesRequest
 )
 T = TypeVar("T", bound=Request)
 
@@ -172,6 +199,7 @@ TYPES: dict[Kind, type[Request]] = {
     Kind.ABLATION: AblationRequest,
     Kind.FALSE_POSITIVES: FalsePositivesRequest,
     Kind.TRANSFER: TransferRequest,
+    Kind.PUZZLES: PuzzlesRequest,
 }
 _ADAPTERS: dict[type, TypeAdapter[Request]] = {kind: TypeAdapter(kind) for kind in TYPES.values()}
 

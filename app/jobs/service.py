@@ -20,7 +20,7 @@ from app.domain.explanations import (
 )
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, Conflict
-from app.jobs import augmented, embedders, endpoints, live_requests
+from app.jobs import augmented, embedders, endpoints, live_requests, puzzle_asking
 from app.jobs.caps import demand_room
 from app.jobs.requests import (
     TYPES,
@@ -28,6 +28,7 @@ from app.jobs.requests import (
     EmbedRequest,
     ExplainRequest,
     Kind,
+    PuzzlesRequest,
     Request,
     ScoreRequest,
     TransferRequest,
@@ -35,7 +36,18 @@ from app.jobs.requests import (
     loads,
 )
 from app.settings import Endpoint, Settings
-from app.store import Session, Store, collections, explanations, heldout, jobs, models, neurons
+from app.store import (
+    Session,
+    Store,
+    collections,
+    explanations,
+    heldout,
+    jobs,
+    models,
+    neurons,
+    puzzle_runs,
+    puzzles,
+)
 from app.store.rows import JobRow, JobState
 
 ASKING_SIMULATORS = (SimulatorName.CHAT_JSON, SimulatorName.LOGPROBS, SimulatorName.ONE_AT_A_TIME)
@@ -102,6 +114,13 @@ class Jobs:
         """
         with self.store.session() as session:
             neurons.statistics(session, ref)
+            if puzzles.of_neuron(session, ref) is not None:
+                if score is not None:
+                    raise BadInput(
+                        "A puzzle has no held-out text to score on: its answers are judged instead."
+                    )
+                request_ = PuzzlesRequest(ref.model, (ref.index,), explain, author=author, fresh=fresh)
+                return self._enqueue_puzzles(session, request_)
             if explain.method in PROMPTED_METHODS:
                 self._affordable(session, endpoints.endpoint(self.settings, explain.explainer))
             elif explain.method is not Method.TOKEN_LOOKUP:
@@ -185,6 +204,21 @@ class Jobs:
             self._check_score(session, ref.model, Method.TRANSFER, score)
             return self._add_asked(session, asked)
 
+    def enqueue_puzzles(self, request: PuzzlesRequest) -> str:
+        """Begin a run over the puzzles of a set, or go on with one.
+
+        Raises NotFound for an unknown set, run or endpoint, BadInput for what cannot be, Refused over the cap.
+        """
+        with self.store.session() as session:
+            return self._enqueue_puzzles(session, request)
+
+    def _enqueue_puzzles(self, session: Session, request: PuzzlesRequest) -> str:
+        request, asked = puzzle_asking.checked(session, self.settings, request)
+        for each in asked:
+            self._affordable(session, each)
+        title = puzzle_asking.title(request)
+        return self._add(session, Kind.PUZZLES, title, request, unit="steps", model=request.model)
+
     def cancel(self, job_id: str) -> JobRow:
         """Stop a job. One that has ended stays as it is. What was stored stays; its calls are not unmade."""
         with self.store.session() as session:
@@ -205,6 +239,10 @@ class Jobs:
             return self.enqueue_collect(request)
         if isinstance(request, EmbedRequest):
             embedders.embedder(self.settings)
+        if isinstance(request, PuzzlesRequest):
+            with self.store.session() as session:
+                begun = puzzle_runs.find(session, request.run or job_id)
+            return self.enqueue_puzzles(replace(request, run="" if begun is None else begun.id))
         with self.store.session() as session:
             if isinstance(request, ExplainRequest):
                 if request.explain.method in PROMPTED_METHODS:

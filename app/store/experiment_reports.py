@@ -10,7 +10,7 @@ from app.domain.neurons import NeuronRef
 from app.domain.report_plan import Contrast, Facts, NeuronGroup, Plan, Primary, Subject
 from app.domain.results import Result
 from app.errors import NotFound
-from app.store import experiment_results, experiment_units, experiments, models, names
+from app.store import experiment_results, experiment_units, experiments, models, names, puzzle_reports
 from app.store import tables as t
 from app.store.experiment_rows import ExperimentRow, ExperimentState
 from app.store.rows import ModelSummary
@@ -85,6 +85,7 @@ def _plan(s: Session, row: ExperimentRow) -> Plan:
 
 def _facts(s: Session, results: Iterable[Result]) -> Facts:
     refs = {each.ref for each in results}
+    makers = {puzzle_reports.Maker(each.method, each.explainer) for each in results}
     slugs = {ref.model for ref in refs}
     known = models.models(s)
     named = {each.card.name: each.card.parameters for each in known if each.card.parameters}
@@ -93,6 +94,7 @@ def _facts(s: Session, results: Iterable[Result]) -> Facts:
         subjects=tuple(_subject(each) for each in known if each.slug in slugs),
         sizes={name: size for name in asked if (size := named.get(name.rpartition(" / ")[2]))},
         density=densities(s, refs),
+        puzzles=puzzle_reports.of_makers(s, makers),
     )
 
 

@@ -39,6 +39,13 @@ from app.store.explanation_tables import (
 )
 from app.store.false_positive_tables import false_positives
 from app.store.list_tables import bookmarks, comments, list_items, list_samples, lists
+from app.store.puzzle_tables import (
+    puzzle_answers,
+    puzzle_judgements,
+    puzzle_rankings,
+    puzzle_runs,
+    puzzles,
+)
 from app.store.rows import CollectionState
 from app.store.work_tables import jobs, llm_calls, llm_served, workers
 
@@ -77,6 +84,11 @@ __all__ = [
     "origins",
     "parameters",
     "parts",
+    "puzzle_answers",
+    "puzzle_judgements",
+    "puzzle_rankings",
+    "puzzle_runs",
+    "puzzles",
     "scores",
     "simulations",
     "vocabularies",

@@ -176,7 +176,8 @@ def paint(
     at: Indices,
     around: int | None = None,
 ) -> list[Painted]:
-    """Excerpts as HTML. tokens, activations [R, T]; maxima [R]: the value of full colour; at [R]: the peaks.
+    """Excerpts as HTML. tokens, activations [R, T]; maxima [R]: the value of full colour; at [R]: the peaks,
+    -1 where none is to be marked, as in a text that leaves a neuron silent (whole ones alone).
 
     `around` limits what is shown to that many tokens either side of the peak; all values are kept either way.
     """
@@ -194,7 +195,8 @@ def paint(
     strongest = zip(at.tolist(), tokens[r_, at].tolist(), steps[r_, at].tolist(), strict=True)
     for r, (row, (peak, token, step)) in enumerate(zip(rows, strongest, strict=True)):
         low, high = edges[r]
-        row[peak] = colours.leads[token] + _OPEN_PEAK[step] + colours.bodies[token]
+        if peak >= 0:
+            row[peak] = colours.leads[token] + _OPEN_PEAK[step] + colours.bodies[token]
         out.append(
             Painted(
                 b"".join(row[low:high]),

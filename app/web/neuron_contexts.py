@@ -218,6 +218,17 @@ class PreviewPage:
 
 
 @dataclass(frozen=True)
+class PuzzleBeside:
+    """What a puzzle looks for, hidden until it is asked for."""
+
+    name: str
+    truth: str
+    false: tuple[str, ...]
+    source: str
+    address: str  # of its set
+
+
+@dataclass(frozen=True)
 class NeuronPage:
     """`neuron.html`."""
 
@@ -254,6 +265,7 @@ class NeuronPage:
     measured: bool  # it has records of a collection or of a file of activations, and statistics
     related: tuple[RelatedView, ...]
     sentences: tuple[Sentence, ...]  # of a puzzle
+    puzzle: PuzzleBeside | None  # what it is, where it is one of a set
 
 
 @dataclass(frozen=True)

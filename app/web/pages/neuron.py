@@ -14,13 +14,15 @@ from starlette.responses import HTMLResponse
 
 from app.domain.explanations import Method, Protocol, State
 from app.domain.neurons import Kind, NeuronRef
+from app.domain.puzzles import LAYER
 from app.errors import NotFound
 from app.settings import Endpoint
-from app.store import Session, Store, simulations
+from app.store import Session, Store, puzzles, simulations
 from app.store.explanation_rows import ExplanationRow, SimulationRow
+from app.store.puzzles import StoredPuzzle
 from app.store.rows import StoredTokens
 from app.store.sheets import Sheet, sheet
-from app.web import charts, heatmap, relation_views, sentence_lines, wording
+from app.web import charts, heatmap, puzzle_beside, relation_views, sentence_lines, wording
 from app.web.contexts import Chrome
 from app.web.exemplars import Exemplars
 from app.web.explanation_items import explain_form, explanation_list, path_of, usual_view
@@ -30,6 +32,7 @@ from app.web.neuron_contexts import (
     Choice,
     ExemplarBar,
     ExplainFragment,
+    ExplanationList,
     Live,
     NeuronPage,
     Section,
@@ -85,6 +88,7 @@ class Seen(NamedTuple):
     evidence: Sheet
     live: Live = NO_JOB
     compared: tuple[ExplanationRow, SimulationRow | None] | None = None
+    puzzle: StoredPuzzle | None = None
 
 
 def _see(request: Request, store: Store, facts_of: ModelCache, ref: NeuronRef, view: View) -> Seen:
@@ -103,10 +107,11 @@ def _read(request: Request, store: Store, facts: ModelFacts, ref: NeuronRef, vie
     with store.reading() as session:
         evidence = sheet(session, facts.excerpts, ref)
         compared = _compared(session, evidence.explanations, view) if view.show is Show.COMPARE else None
+        puzzle = puzzles.of_neuron(session, ref) if ref.layer == LAYER else None
     heatmap.palette(facts.vocabulary, view.breaks)  # takes a moment when the model is first looked at
     panel = live(store, view.job, path_of(ref)) if view.job else NO_JOB
     title = f"{facts.layer(ref.layer).ordinal}:{ref.index} in {facts.card.name}"
-    return Seen(chrome(request, title, "browse", ref.model), facts, evidence, panel, compared)
+    return Seen(chrome(request, title, "browse", ref.model), facts, evidence, panel, compared, puzzle)
 
 
 class Main(NamedTuple):
@@ -157,9 +162,9 @@ def neuron_page(
         main.values,
         main.note,
         _top_tokens(facts, evidence.top_tokens),
-        explanation_list(ref, evidence.explanations, view, endpoints, imported, scorable=measured),
+        _said(ref, seen, view, endpoints, measured),
         view.explanation,
-        _placed(_rendered_form(view.protocol, tuple((e.name, e.model) for e in endpoints), imported), here),
+        _form(view, endpoints, imported, here, seen.puzzle),
         seen.live,
         view.carried(),
         here + view.query(job=""),
@@ -169,7 +174,27 @@ def neuron_page(
         measured,
         relation_views.views(evidence.relations, ref, facts),
         sentence_lines.lines(evidence.relations),
+        None if seen.puzzle is None else puzzle_beside.beside(seen.puzzle),
     )
+
+
+def _said(
+    ref: NeuronRef, seen: Seen, view: View, endpoints: Sequence[Endpoint], measured: bool
+) -> ExplanationList:
+    listed = explanation_list(
+        ref, seen.evidence.explanations, view, endpoints, seen.facts.imported, scorable=measured
+    )
+    if seen.puzzle is None:
+        return listed
+    return replace(listed, caveat=puzzle_beside.JUDGED if listed.items else "")
+
+
+def _form(
+    view: View, endpoints: Sequence[Endpoint], imported: bool, here: str, puzzle: StoredPuzzle | None
+) -> Markup:
+    if puzzle is not None:
+        return Markup(puzzle_beside.form(here, endpoints))  # noqa: S704
+    return _placed(_rendered_form(view.protocol, tuple((e.name, e.model) for e in endpoints), imported), here)
 
 
 HERE = "/here/"
