@@ -2,8 +2,6 @@
 with the neuron's mean there.
 """
 
-import json
-
 import numpy as np
 
 from app.domain import ablation, protocols
@@ -12,6 +10,7 @@ from app.domain.neurons import Float32, Int32, Records
 from app.errors import AnswerError, AppError, ModelError
 from app.jobs import engine
 from app.jobs.lifecycle import Progress, in_thread, keep, run
+from app.jobs.live_requests import protocol_of_simulation
 from app.jobs.live_subject import live_subject
 from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import AblationRequest, loads
@@ -60,7 +59,11 @@ async def ablated(runtime: Runtime, job_id: str, explanation_id: int, simulation
     stored = await runtime.db(lambda s: simulations.get(s, simulation_id))
     neuron = await in_thread(lambda stop: load_neuron(runtime.store, explanation.ref))
     collections.demand_current(stored.collection_id, neuron.collection_id)
-    protocol = protocol_of(stored)
+    protocol = protocol_of_simulation(stored)
+    if protocol is None or stored.simulated is None:
+        raise AnswerError(
+            "This simulation has no predictions of this neuron's records: score the explanation first."
+        )
     scored, strata = protocols.score_records(
         neuron.records, protocol, explanation.polarity, bands=neuron.statistics.band_excerpts
     )
@@ -83,16 +86,6 @@ async def ablated(runtime: Runtime, job_id: str, explanation_id: int, simulation
     if failure is not None:
         raise failure
     return sum(value.state is State.OK for value in values)
-
-
-def protocol_of(simulation: SimulationRow) -> Protocol:
-    """The protocol whose records were simulated. Raises AnswerError for a simulation that failed or was published."""
-    said = json.loads(simulation.parameters_json).get("protocol", "")
-    if simulation.simulated is None or said not in set(Protocol):
-        raise AnswerError(
-            "This simulation has no predictions of this neuron's records: score the explanation first."
-        )
-    return Protocol(said)
 
 
 async def _values(

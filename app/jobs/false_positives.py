@@ -25,7 +25,8 @@ from app.store.excerpts import ExcerptCache
 from app.store.explanation_rows import ExplanationRow
 from app.store.rows import JobRow, StoredExcerpts
 
-CHUNK = 32  # excerpts a step: what is lost when a worker dies
+CHUNK = 16  # excerpts a step: what is lost when a worker dies
+AT_ONCE = 4  # of them, between two words of progress
 
 
 @engine.workflow("false_positives")
@@ -93,9 +94,7 @@ async def plan(job_id: str) -> tuple[int, int]:
         raise BadInput(
             "No document of the score split is new to the explanation's maker: there is nothing to search."
         )
-    Progress(runtime, job_id, len(searched.chosen), "excerpts").report(
-        0, f"simulating and running {searched.explanation.ref.model}"
-    )
+    Progress(runtime, job_id, len(searched.chosen), "excerpts").report(0, _note(searched))
     return len(searched.chosen), searched.neuron.collection_id
 
 
@@ -104,18 +103,21 @@ async def examine(job_id: str, start: int, collection_id: int) -> list[list[floa
     """What the excerpts from `start` on showed, as many as belong to one step: `Found` as lists, which JSON has."""
     runtime = current()
     searched = await _searched(runtime, job_id, collection_id)
-    here = searched.chosen[start : start + CHUNK]
-    predicted, actual, _ = await _both(runtime, job_id, searched, here)
     polarity, stats = searched.explanation.polarity, searched.neuron.statistics
-    found = fp.examine(
-        here,
-        predicted,
-        polarity.sign * actual,
-        activity(stats, polarity).threshold,
-        position0=stats.position0,
-    )
     progress = Progress(runtime, job_id, len(searched.chosen), "excerpts")
-    progress.report(start + len(here), f"simulating and running {searched.explanation.ref.model}")
+    progress.note = _note(searched)
+    found: list[Found] = []
+    for at in range(start, min(start + CHUNK, len(searched.chosen)), AT_ONCE):
+        here = searched.chosen[at : min(at + AT_ONCE, start + CHUNK)]
+        predicted, actual, _ = await _both(runtime, job_id, searched, here)
+        found += fp.examine(
+            here,
+            predicted,
+            polarity.sign * actual,
+            activity(stats, polarity).threshold,
+            position0=stats.position0,
+        )
+        progress.report(start + len(found))
     progress.flush()
     return [list(each) for each in found]
 
@@ -132,6 +134,8 @@ async def store_worst(job_id: str, worst: list[int], tally: list[int], collectio
     runtime = current()
     searched = await _searched(runtime, job_id, collection_id)
     here = np.array(worst, np.int32)
+    progress = Progress(runtime, job_id, len(searched.chosen), "excerpts")
+    progress.report(len(searched.chosen), f"calibrating, and keeping the worst {len(worst)}")
     predicted, actual, simulator = await _both(runtime, job_id, searched, here)
     explanation, neuron, request = searched.explanation, searched.neuron, searched.request
     dev = protocols.dev_records(neuron.records, explanation.polarity)
@@ -174,6 +178,10 @@ async def store_worst(job_id: str, worst: list[int], tally: list[int], collectio
             collection_id=collection_id,
         ),
     )
+
+
+def _note(searched: _Searched) -> str:
+    return f"simulating and running {searched.explanation.ref.model}"
 
 
 async def _both(

@@ -36,12 +36,14 @@ def ablation(s: Session, explanation_id: int, simulation_id: int | None, author:
         if held[0].explanation_id != explanation_id:
             raise BadInput(f"Simulation {simulation_id} is not of explanation {explanation_id}.")
     current = simulations.collection_of(s, explanation_id)
-    usable = [each for each in held if _protocol(each) is not None and each.collection_id == current]
+    usable = [
+        each for each in held if protocol_of_simulation(each) is not None and each.collection_id == current
+    ]
     if not usable:
         raise BadInput(
             "The ablation score needs a simulation of this neuron's records as they are now: score the explanation first."
         )
-    protocol = _protocol(usable[0])
+    protocol = protocol_of_simulation(usable[0])
     assert protocol is not None
     heldout.demand_known(s, explanation_id, {protocol})
     request = AblationRequest(explanation_id, usable[0].id, author)
@@ -99,7 +101,7 @@ def _statement(s: Session, explanation_id: int) -> ExplanationRow:
     return row
 
 
-def _protocol(row: SimulationRow) -> Protocol | None:
+def protocol_of_simulation(row: SimulationRow) -> Protocol | None:
     """The protocol of a simulation whose records an ablation can be scored on; None for any other."""
     if row.simulated is None or row.actual is not None:
         return None

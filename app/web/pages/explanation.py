@@ -12,10 +12,11 @@ from app.domain.explanations import Metric, Sample, State
 from app.errors import NotFound
 from app.store import explanations, scores, simulations
 from app.store.explanation_rows import ExplanationRow, ScoreRow, SimulationRow
-from app.web import charts, own_trust, trust_marks, wording
+from app.web import charts, explanation_tests, own_trust, trust_marks, wording
 from app.web.contexts import Chrome
-from app.web.dependencies import FactsDep, StoreDep
+from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.explanation_items import path_of
+from app.web.explanation_tests import Tests
 from app.web.own_trust import Own
 from app.web.rendering import chrome, page
 from app.web.score_words import basis
@@ -56,6 +57,7 @@ class ExplanationPage:
     failed_simulations: tuple[SimulationRow, ...]
     seen_documents: int | None  # None: nobody knows what an imported explanation's maker saw
     own: Own | None  # the trust checks on its own simulation
+    tests: Tests | None  # what it can be put to, and what came of it; None where there is nothing to test
     api: str
 
 
@@ -69,7 +71,9 @@ def parse_id(text: str) -> int:
 
 
 @router.get("/explanations/{explanation}")
-def show_explanation(request: Request, explanation: str, store: StoreDep, facts: FactsDep) -> HTMLResponse:
+def show_explanation(
+    request: Request, explanation: str, store: StoreDep, facts: FactsDep, jobs: JobsDep
+) -> HTMLResponse:
     """The explanation, its provenance and all its scores."""
     id = parse_id(explanation)
     with store.session() as session:
@@ -88,6 +92,7 @@ def show_explanation(request: Request, explanation: str, store: StoreDep, facts:
         tuple(failed),
         len(seen.documents) if seen.known else None,
         own_trust.own(store, facts, row, stored, simulated),
+        explanation_tests.of_page(store, jobs, facts, row, simulated),
         f"/api/v1/explanations/{row.id}",
     )
     return page("explanation.html", context)

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.domain.ledger import LedgerEntry
 from app.jobs.alive import left_alone
+from app.jobs.requests import Kind
 from app.jobs.watch import Rate, look, watch
 from app.store import Store
 from app.store import jobs as stored_jobs
@@ -73,8 +74,18 @@ class JobPage:
     nobody: bool
     calls: tuple[LedgerEntry, ...]
     parameters: str
-    neuron: str | None  # address of the neuron that the job is about
+    about: str | None  # address of the explanation or neuron that the job is about
     retry_of: str
+
+
+def explanation_address(row: JobRow) -> str | None:
+    """The page of the explanation that a job put to the test or made for that; None for other jobs."""
+    if row.kind not in (Kind.ABLATION, Kind.FALSE_POSITIVES, Kind.TRANSFER):
+        return None
+    result = orjson.loads(row.result_json) if row.result_json else {}
+    explanation = result.get("explanation") or parameter(row, "explanation_id")
+    part = f"#false-positives-{result['search']}" if "search" in result else ""
+    return f"/explanations/{explanation}{part}"
 
 
 def neuron_address(row: JobRow) -> str | None:
@@ -180,7 +191,7 @@ def show(request: Request, store: StoreDep, job_id: str) -> HTMLResponse:
         nobody=nobody,
         calls=tuple(calls),
         parameters=text,
-        neuron=neuron_address(row),
+        about=explanation_address(row) or neuron_address(row),
         retry_of=parameter(row, "retry_of"),
     )
     return page("job.html", context)
