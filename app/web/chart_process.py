@@ -1,6 +1,6 @@
 """The program that draws charts, run by `drawing`: a browser's engine is in the converter, 85 MB that `serve` need not keep.
 
-On standard input a line of JSON `{"format": "svg", "spec": "{…}"}` for each chart; on standard output for each a byte (1: drawn, 0: not), the
+On standard input a line of JSON `{"format": "svg", "spec": "{…}"}` for each chart (`"pdf of svg"` takes an SVG instead); on standard output for each a byte (1: drawn, 0: not), the
 length of what follows as u32, big-endian, and the chart, or why there is none. It ends when its input does.
 """
 
@@ -17,6 +17,8 @@ def main() -> None:
         spec = asked["spec"]
         try:
             match asked["format"]:
+                case "pdf of svg":
+                    drawn = vl_convert.svg_to_pdf(spec)
                 case "svg":
                     drawn = vl_convert.vegalite_to_svg(spec).encode()
                 case "png":

@@ -11,7 +11,7 @@ import orjson
 
 from app.errors import AppError
 
-Format = Literal["svg", "png", "pdf"]
+Format = Literal["svg", "png", "pdf", "pdf of svg"]
 IDLE_S = 120.0
 LONGEST_S = 30.0  # for one chart
 _PROGRAM = Path(__file__).with_name("chart_process.py")
@@ -34,7 +34,7 @@ class Draughtsman:
         self._idle: Timer | None = None
 
     def draw(self, spec: str, format: Format) -> bytes:
-        """The chart of a Vega-Lite spec, JSON, as a file. ValueError for a spec that is none, NotDrawn where the process fails twice."""
+        """The chart of a Vega-Lite spec, JSON, as a file; for `pdf of svg` the drawing given as SVG. ValueError for a spec that is none, NotDrawn where the process fails twice."""
         asked = orjson.dumps({"format": format, "spec": spec}) + b"\n"
         with self._lock:
             answer = self._asked(asked) or self._asked(asked)

@@ -6,6 +6,7 @@ from app.web import author, login, preferences
 from app.web.api import router as api
 from app.web.pages import (
     api_reference,
+    card,
     compare,
     costs,
     explanation,
@@ -56,6 +57,7 @@ ROUTERS = (
     exports.router,
     similar.router,
     trust.router,
+    card.router,
     compare.router,
     layer.router,
     model.router,
