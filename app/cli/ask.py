@@ -9,9 +9,11 @@ import typer
 from app import logs
 from app.cli import app
 from app.cli.common import neuron_ref, open_jobs, settings
+from app.domain.candidates import MOST_CANDIDATES
+from app.domain.explain_options import ASKING_METHODS, demand_sound
 from app.domain.explanations import (
-    PROMPTED_METHODS,
     AskedMethod,
+    Band,
     CutOff,
     ExplainOptions,
     Method,
@@ -20,10 +22,12 @@ from app.domain.explanations import (
     Sample,
     ScaleMaximum,
     ScoreOptions,
+    ShownOptions,
     SimulatorName,
     State,
 )
-from app.domain.neurons import Polarity
+from app.domain.neurons import EXCERPT_TOKENS, Polarity
+from app.domain.shown import MOST_EXCERPTS
 from app.errors import BadInput
 from app.jobs.endpoints import DEMO
 from app.jobs.service import ASKING_SIMULATORS, Jobs, usual_protocol
@@ -65,6 +69,21 @@ def explain(
     scale_maximum: Annotated[
         ScaleMaximum, typer.Option(help="What is 10 on the scale.")
     ] = ScaleMaximum.SHOWN,
+    candidates: Annotated[
+        int,
+        typer.Option(
+            min=1, max=MOST_CANDIDATES, help="Statements made, of which the best on dev records is kept."
+        ),
+    ] = 1,
+    shown_band: Annotated[Band, typer.Option(help="Which records are shown.")] = Band.TOP,
+    shown_excerpts: Annotated[
+        int,
+        typer.Option(min=1, max=MOST_EXCERPTS, help="How many records are shown, where so many are there."),
+    ] = 5,
+    shown_tokens: Annotated[
+        int,
+        typer.Option(min=1, max=EXCERPT_TOKENS, help="Tokens of each that are shown, around its strongest."),
+    ] = EXCERPT_TOKENS,
     score: Simulator = None,
     endpoint: Endpoint = "",
     protocol: ProtocolOption = None,
@@ -82,17 +101,20 @@ def explain(
     logs.configure()
     ref = neuron_ref(neuron)
     with open_jobs(_settings(data_dir, explainer, endpoint)) as jobs:
-        if method is not AskedMethod.TOKEN_LOOKUP:
+        if Method(method) in ASKING_METHODS:
             explainer = explainer or only_endpoint(jobs, "--explainer")
-        options = ExplainOptions(Method(method), polarity, explainer, cut_off, scale_maximum, seed)
+        shown = ShownOptions(shown_band, shown_excerpts, shown_tokens)
+        options = ExplainOptions(
+            Method(method), polarity, explainer, cut_off, scale_maximum, seed, shown, candidates
+        )
         scoring = None if score is None else score_options(jobs, score, endpoint or explainer, protocol, seed)
         if dry_run:
             from app.jobs.neuron import load_neuron
 
-            shown = load_neuron(jobs.store, ref)
-            _preview_explaining(jobs, shown, options)
+            loaded = load_neuron(jobs.store, ref)
+            _preview_explaining(jobs, loaded, options, scoring)
             if scoring is not None:
-                _preview_scoring(jobs, shown, polarity, scoring)
+                _preview_scoring(jobs, loaded, polarity, scoring)
             typer.echo(NOTHING_SENT)
             return
         finish(jobs, jobs.enqueue_explain(ref, options, scoring, author="cli", fresh=fresh))
@@ -156,11 +178,14 @@ def only_endpoint(jobs: Jobs, option: str) -> str:
     raise BadInput(f"Which language model? Say {option} with one of {', '.join(e.name for e in there)}.")
 
 
-def _preview_explaining(jobs: Jobs, neuron: "Neuron", options: ExplainOptions) -> None:
+def _preview_explaining(
+    jobs: Jobs, neuron: "Neuron", options: ExplainOptions, scoring: ScoreOptions | None
+) -> None:
     from app.jobs import previews
     from app.jobs.endpoints import endpoint as find
 
-    if options.method not in PROMPTED_METHODS:
+    demand_sound(options)
+    if options.method not in ASKING_METHODS:
         typer.echo(
             f"--- {options.method} asks no language model: explaining sends nothing and costs nothing."
         )
@@ -170,10 +195,23 @@ def _preview_explaining(jobs: Jobs, neuron: "Neuron", options: ExplainOptions) -
     for message in seen.messages:
         typer.echo(f"--- {message.role}\n{message.content}")
     about = "" if seen.exact else "about "
+    times = f"{options.candidates} candidates of " if options.candidates > 1 else ""
     typer.echo(
-        f"--- Explaining: {about}{plural(seen.tokens, 'token')} to {asked.name} ({asked.model}), "
+        f"--- Explaining: {times}{about}{plural(seen.tokens, 'token')} to {asked.name} ({asked.model}), "
         f"{about if seen.price_usd else ''}{usd(seen.price_usd)}."
     )
+    if options.candidates > 1:
+        chooser = scoring or ScoreOptions()
+        by = find(jobs.settings, chooser.endpoint) if chooser.simulator in ASKING_SIMULATORS else None
+        took = previews.choosing(neuron, options, chooser, by) if by is not None else None
+        if by is None or took is None:
+            typer.echo(f"--- Choosing by {chooser.simulator} on dev records sends nothing and costs nothing.")
+        else:
+            typer.echo(
+                f"--- Choosing by {chooser.simulator} on dev records: {plural(took.calls, 'call')}, about "
+                f"{plural(took.tokens_in + took.tokens_out, 'token')} to {by.name} ({by.model}), "
+                f"{'about ' if took.price_usd else ''}{usd(took.price_usd)} at most."
+            )
 
 
 def _preview_scoring(

@@ -181,6 +181,24 @@ class Usage(NamedTuple):
             self.calls + other.calls,
         )
 
+    def at_least(self, other: "Usage") -> "Usage":
+        return Usage(
+            max(self.tokens_in, other.tokens_in),
+            max(self.tokens_out, other.tokens_out),
+            max(self.cost_usd, other.cost_usd),
+            max(self.seconds, other.seconds),
+            max(self.calls, other.calls),
+        )
+
+    def minus(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.tokens_in - other.tokens_in,
+            self.tokens_out - other.tokens_out,
+            self.cost_usd - other.cost_usd,
+            self.seconds - other.seconds,
+            self.calls - other.calls,
+        )
+
 
 class Band(StrEnum):
     """Which of a neuron's explain records an explainer is shown."""

@@ -7,12 +7,14 @@ random sample without the strong excerpts would be none.
 """
 
 from collections.abc import Iterable
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.domain.explanations import Protocol
+from app.domain.explanations import Band, Protocol, ShownOptions
 from app.domain.neurons import BANDS, BandCounts, Int32, Kind, Polarity, Records, Split
+from app.domain.shown import demand_shown
 from app.domain.splits import enough_documents
 
 __all__ = ["dev_records", "enough_documents", "explain_records", "score_records"]
@@ -22,28 +24,83 @@ BILLS_DEV_TOP = (1, 5, 9, 13, 17)
 BILLS_DEV_RANDOM = (0, 3, 6, 9, 12)
 BILLS_SCORE_TOP = (2, 6, 10, 14, 18)
 BILLS_SCORE_RANDOM = (1, 4, 7, 10, 13)
+# What BILLS uses for nothing: where an explainer is to see more, or random records.
+BILLS_SPARE_TOP = (3, 7, 11, 15, 19)
+BILLS_SPARE_RANDOM = (2, 5, 8, 11, 14, 15, 16, 17, 18, 19)
 # The first half holds every other excerpt, so that these ranks are BILLS' ranks in expectation.
 HELDOUT_EXPLAIN_TOP = (0, 2, 4, 6, 8)
 HELDOUT_SCORE_TOP = (0, 1, 2, 3, 4)
 HELDOUT_SCORE_RANDOM = (0, 1, 2, 3, 4)
-NEGATIVE_EXPLAIN_BOTTOM = (0, 1, 2, 3, 4)
+
+DEFAULT_SHOWN = ShownOptions()
+_BAND_KINDS = {Band.Q1: Kind.Q1, Band.Q2: Kind.Q2, Band.Q3: Kind.Q3, Band.Q4: Kind.Q4}
+_MANY = 64  # ranks beyond those that any profile keeps
 
 STRATUM_STRONG = 0  # top, or bottom for the negative polarity
 STRATUM_RANDOM = 1
 STRATA = 5  # of POPULATION: Q1..Q3, those of Q4 that are not among the strongest kept, and the strongest
 
 
-def explain_records(records: Records, polarity: Polarity) -> Records:
-    """The records that an explainer is shown: 5, strongest first.
+def explain_records(records: Records, polarity: Polarity, shown: ShownOptions = DEFAULT_SHOWN) -> Records:
+    """The records that an explainer is shown, whole; `app.domain.shown.windows` cuts them.
 
-    Explain split: top[0,2,4,6,8], or the 5 most negative for the negative polarity. Imported: top[0,4,8,12,16],
-    and none for the negative polarity, which published data does not hold.
+    The default is as published: 5, strongest first. Explain split: top[0,2,4,6,8], or the 5 most negative for the
+    negative polarity; imported: top[0,4,8,12,16], and none for the negative polarity, which published data does not
+    hold. Fewer are the first of these; more add the ranks in between, of imported data those that nothing else uses.
+    Other bands in sampling order; `MIXED` is the strongest, one of each band, then random and strong ones in turn (without
+    bands for the negative polarity), shown strongest kind first. A record that is not there is left out.
+    Raises BadInput for options that do not fit (`demand_shown`).
     """
+    demand_shown(shown, polarity)
+    if shown.band is Band.TOP:
+        rows = _strong_rows(records, polarity, shown.excerpts)
+    elif shown.band is Band.MIXED:
+        rows = _mixed_rows(records, polarity, shown.excerpts)
+    else:
+        kind = _BAND_KINDS.get(shown.band, Kind.RANDOM)
+        rows = _sampled_rows(records, kind, polarity)[: shown.excerpts]
+    return records.take(rows)
+
+
+def _strong_rows(records: Records, polarity: Polarity, n: int) -> NDArray[np.intp]:
+    """The first n ranks of the order in which strong records are shown, as far as they are there, strongest first."""
+    split, order = Split.EXPLAIN, list(range(_MANY))
     if _unsplit(records):
-        ranks: Iterable[int] = BILLS_EXPLAIN_TOP
-        return records.take(_rows(records, _strong(polarity), Split.UNSPLIT, ranks))
-    ranks = HELDOUT_EXPLAIN_TOP if polarity is Polarity.POSITIVE else NEGATIVE_EXPLAIN_BOTTOM
-    return records.take(_rows(records, _strong(polarity), Split.EXPLAIN, ranks))
+        split, order = Split.UNSPLIT, [*BILLS_EXPLAIN_TOP, *BILLS_SPARE_TOP]
+    elif polarity is Polarity.POSITIVE:
+        order = [*HELDOUT_EXPLAIN_TOP, *(rank for rank in order if rank not in HELDOUT_EXPLAIN_TOP)]
+    return _rows(records, _strong(polarity), split, sorted(order[:n]))
+
+
+def _sampled_rows(records: Records, kind: Kind, polarity: Polarity) -> NDArray[np.intp]:
+    """All records of a band, or random ones, that an explainer may see, in sampling order."""
+    if not _unsplit(records):
+        return _rows(records, kind, Split.EXPLAIN, None)
+    rows = _rows(records, kind, Split.UNSPLIT, BILLS_SPARE_RANDOM if kind is Kind.RANDOM else None)
+    # Published samples may hold one excerpt twice: what is calibrated or scored on is shown to nobody.
+    kept = [dev_records(records, polarity), score_records(records, Protocol.BILLS_5_5, polarity)[0]]
+    return rows[~np.isin(records.excerpts[rows], np.concatenate([part.excerpts for part in kept]))]
+
+
+def _mixed_rows(records: Records, polarity: Polarity, n: int) -> NDArray[np.intp]:
+    strong = _strong_rows(records, polarity, _MANY).tolist()
+    random = _sampled_rows(records, Kind.RANDOM, polarity).tolist()
+    bands: list[int] = []
+    if polarity is Polarity.POSITIVE:
+        bands = [
+            int(rows[0]) for kind in reversed(BANDS) if len(rows := _sampled_rows(records, kind, polarity))
+        ]
+    in_turn = [row for pair in zip_longest(random, strong[1:]) for row in pair if row is not None]
+    chosen: list[int] = []
+    seen: set[int] = set()  # an excerpt may be kept for several reasons, and is shown once
+    for row in [*strong[:1], *bands, *in_turn]:
+        excerpt = int(records.excerpts[row])
+        if excerpt not in seen and len(chosen) < n:
+            seen.add(excerpt)
+            chosen.append(row)
+    place = {kind: i for i, kind in enumerate((_strong(polarity), *reversed(BANDS), Kind.RANDOM))}
+    # Within a kind stored order is rank.
+    return np.array(sorted(chosen, key=lambda row: (place[Kind(int(records.kinds[row]))], row)), np.intp)
 
 
 def dev_records(records: Records, polarity: Polarity) -> Records:

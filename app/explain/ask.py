@@ -25,23 +25,27 @@ class Explained:
     provenance: Provenance
 
 
-async def explain(client: Client, prompt: Prompt, options: ExplainOptions, job_id: str) -> Explained:
+async def explain(
+    client: Client, prompt: Prompt, options: ExplainOptions, job_id: str, candidate: int = 0
+) -> Explained:
     """Ask until an answer passes `check_answer`, three times at most, each with its own nonce, seed and temperature.
 
     Those of the answer taken and the reasons of those that failed are in `parameters_json`. An answer that was recorded
-    for the same sample (see `Client`) is not asked for again. Raises AnswerError with every reason, EndpointError, Refused.
+    for the same sample (see `Client`) is not asked for again. Every `candidate` (0, 1, …) is another answer to the same
+    prompt. Raises AnswerError with every reason, EndpointError, Refused.
     """
     usage = Usage()
     failed: list[str] = []
+    nonce = "explain" if candidate == 0 else f"candidate-{candidate}/explain"
     for attempt, temperature in enumerate(TEMPERATURES):
         request = ChatRequest(
             endpoint=client.endpoint.name,
             messages=prompt.messages,
             temperature=temperature,
             max_tokens=MAX_TOKENS,
-            seed=options.seed + attempt,
+            seed=options.seed + candidate * len(TEMPERATURES) + attempt,
             stop=STOP,
-            nonce=f"explain/{attempt}",
+            nonce=f"{nonce}/{attempt}",
         )
         answer = await client.chat(request, "explain", job_id)
         usage = usage.plus(answer.usage)

@@ -9,6 +9,7 @@ from app.domain.cutoffs import cut_off
 from app.domain.explanations import ExplainOptions
 from app.domain.neurons import Records, Statistics
 from app.domain.scale import levels, maximum_of
+from app.domain.shown import windows
 from app.domain.vocabulary import Vocabulary
 from app.errors import BadInput
 
@@ -41,7 +42,7 @@ def evidence(
     *,
     uses_cut_off: bool = True,
 ) -> Evidence:
-    """The evidence in these explain records [R, T], for either polarity.
+    """The evidence in these explain records [R, T], for either polarity, each cut to `options.shown.tokens`.
 
     Where position 0 is an outlier (`Statistics.position0`), its value is left out here as everywhere: it counts as 0.
     A cut-off below 0 counts as 0, since no token activates a neuron by a negative value; without `uses_cut_off` it
@@ -53,6 +54,7 @@ def evidence(
         activations = records.activations.copy()  # [R, T]
         activations[:, 0] = 0
         records = replace(records, activations=activations)
+    records = windows(records, options.polarity, options.shown.tokens)
     maximum = maximum_of(options.scale_maximum, records, statistics, options.polarity)
     if maximum <= 0:
         side = "above" if options.polarity.sign > 0 else "below"

@@ -19,10 +19,12 @@ class Preview:
         bool  # counted by the endpoint's own tokenizer; else `tokens` is an estimate and must be called one
     )
     max_tokens: int  # of the answer, what the model may think before it included
-    price_usd: float  # of the prompt and the longest answer; a try whose answer is no use is paid as well
+    # Of all candidates, each with the prompt and the longest answer; a try whose answer is no use is paid as well.
+    price_usd: float
+    candidates: int = 1
 
 
-def preview(prompt: Prompt, endpoint: Endpoint) -> Preview:
+def preview(prompt: Prompt, endpoint: Endpoint, candidates: int = 1) -> Preview:
     """The dry run of a prompt. No language model is asked; a server on this machine is asked to count tokens.
 
     Blocks for up to a few seconds where that server is slow.
@@ -30,4 +32,5 @@ def preview(prompt: Prompt, endpoint: Endpoint) -> Preview:
     counted = count_chat(endpoint, prompt.messages)
     tokens = estimate_chat(prompt.messages) if counted is None else counted
     longest = MAX_TOKENS + endpoint.thinking_tokens
-    return Preview(prompt.messages, tokens, counted is not None, longest, price(endpoint, tokens, longest))
+    total = candidates * price(endpoint, tokens, longest)
+    return Preview(prompt.messages, tokens, counted is not None, longest, total, candidates)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from app.domain.explanations import PROMPTED_METHODS, ExplainOptions, Method
+from app.domain.explanations import PROMPTED_METHODS, ExplainOptions, Method, ShownOptions
 from app.domain.neurons import Records, Statistics
 from app.domain.piece_text import inert
 from app.domain.vocabulary import Vocabulary
@@ -61,6 +61,14 @@ def chat(chosen: Format, shown: Evidence, note: str = "") -> tuple[Message, ...]
     return tuple(messages)
 
 
+def shown_parameters(shown: ShownOptions, excerpts: int) -> dict[str, object]:
+    """What a provenance says of the evidence where it was not the usual: what was asked for, and how many there were."""
+    if shown == ShownOptions():
+        return {}
+    asked = {"band": shown.band, "excerpts": shown.excerpts, "tokens": shown.tokens}
+    return {"shown": {**asked, "excerpts_there": excerpts}}
+
+
 def question(number: int, block: str) -> str:
     """What is asked of one neuron: its block, and the beginning of the answer."""
     return f"Neuron {number}\n{block}\nExplanation of neuron {number}: {BEGINNING}"
@@ -77,4 +85,5 @@ def _parameters(
         values |= {"scale_maximum": options.scale_maximum, "scale_maximum_value": shown.maximum}
     if statistics.position0:
         values["position0_left_out"] = True
+    values |= shown_parameters(options.shown, len(shown.excerpts))
     return json.dumps(values, allow_nan=False)

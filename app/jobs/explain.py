@@ -1,14 +1,12 @@
 """Explaining a neuron, then simulating and scoring what came out."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from app import __version__
-from app.domain.explanations import ExplainOptions, Method, Provenance, State
-from app.domain.protocols import explain_records
-from app.errors import AnswerError, BadInput
+from app.domain.explanations import Method, Provenance, State
+from app.errors import AnswerError
 from app.jobs import engine
-from app.jobs.endpoints import endpoint
+from app.jobs.asking import attempted, prompt_of
+from app.jobs.candidates import best_of
 from app.jobs.lifecycle import Progress, in_thread, keep, run
 from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, loads
@@ -16,9 +14,6 @@ from app.jobs.runtime import Runtime, current
 from app.jobs.score import FAILURES, score, simulate
 from app.store import explanations
 from app.store.rows import JobRow
-
-if TYPE_CHECKING:
-    from app.explain import Prompt
 
 
 @engine.workflow("explain")
@@ -38,8 +33,16 @@ async def _explain(runtime: Runtime, row: JobRow) -> dict[str, object]:
     return {"explanation": explanation, "simulation": simulation, "defined": defined}
 
 
-@engine.step("explain.explain")
 async def explain(job_id: str) -> int:
+    """Make the statement, or the best of several, and store it, once; its id. Raises as their steps do."""
+    request = await current().asked(ExplainRequest, job_id)
+    if request.explain.candidates > 1:
+        return await best_of(job_id, request.explain)
+    return await explain_once(job_id)
+
+
+@engine.step("explain.explain")
+async def explain_once(job_id: str) -> int:
     """Make the statement and store it, once; its id. A failure is stored with its reason and raised again.
 
     The job's id is the stored row's key, so a step that is repeated after a kill finds the row it has written, and
@@ -63,7 +66,8 @@ async def explain(job_id: str) -> int:
         except FAILURES as error:
             failure, reason = error, str(error)
             took = await runtime.db(lambda s: runtime.usage(s, job_id, "explain"))
-            provenance = replace(_attempted(runtime, neuron, request), usage=took)
+            prompt = await prompt_of(runtime, neuron, request.explain)
+            provenance = replace(attempted(runtime, prompt, request), usage=took)
     explanation_id = await keep(
         runtime,
         job_id,
@@ -91,36 +95,7 @@ async def _ask(
 ) -> tuple[str, Provenance]:
     from app.explain import explain as ask
 
-    prompt = _prompt(neuron, request.explain)
+    prompt = await prompt_of(runtime, neuron, request.explain)
     client = await runtime.client(request.explain.explainer)
     explained = await ask(client, prompt, request.explain, job_id)
     return explained.text, replace(explained.provenance, author=request.author)
-
-
-def _prompt(neuron: Neuron, options: ExplainOptions) -> "Prompt":
-    from app.explain import build_prompt
-
-    shown = explain_records(neuron.records, options.polarity)
-    if not len(shown):
-        raise BadInput(f"{neuron.ref} has no records of this polarity to explain it from.")
-    return build_prompt(options.method, shown, neuron.statistics, neuron.vocabulary, options)
-
-
-def _attempted(runtime: Runtime, neuron: Neuron, request: ExplainRequest) -> Provenance:
-    """What can be said of an explanation that came to nothing."""
-    from app.llm.messages import messages_hash, messages_json
-
-    prompt = _prompt(neuron, request.explain)
-    asked = endpoint(runtime.settings, request.explain.explainer)
-    return Provenance(
-        method=request.explain.method,
-        explainer=asked.title,
-        prompt_version=prompt.version,
-        messages_hash=messages_hash(prompt.messages),
-        messages_json=messages_json(prompt.messages),
-        parameters_json=prompt.parameters_json,
-        seed=request.explain.seed,
-        excerpts=prompt.excerpts,
-        code_version=__version__,
-        author=request.author,
-    )

@@ -1,26 +1,37 @@
 """The dry run: what explaining and scoring a neuron would send, and for how much."""
 
+from collections.abc import Sequence
+
+from app.domain.explain_options import demand_sound
 from app.domain.explanations import ExplainOptions, ScoreOptions
-from app.domain.neurons import Polarity
-from app.domain.protocols import dev_records, explain_records, score_records
-from app.errors import BadInput
-from app.explain import build_prompt, preview
+from app.domain.neurons import Polarity, Records
+from app.domain.protocols import dev_records, score_records
+from app.explain import preview
 from app.explain.previews import Preview
 from app.explain.puzzles import puzzle_prompt
+from app.jobs.asking import shown_prompt
 from app.jobs.neuron import Neuron
 from app.settings import Endpoint
 from app.simulate.estimates import LIKELY, Estimate, estimate
 
 
 def explaining(neuron: Neuron, options: ExplainOptions, endpoint: Endpoint) -> Preview:
-    """The request of a prompted method before it is sent. Raises BadInput where there is nothing to show."""
+    """The request of a method that asks, before it is sent, with the price of all candidates.
+
+    Raises BadInput where options do not go together, or where there is nothing to show.
+    """
+    demand_sound(options)
     if neuron.puzzle is not None:
         return preview(puzzle_prompt(neuron.puzzle, options), endpoint)
-    shown = explain_records(neuron.records, options.polarity)
-    if not len(shown):
-        raise BadInput("This neuron has no records to explain it from.")
-    prompt = build_prompt(options.method, shown, neuron.statistics, neuron.vocabulary, options)
-    return preview(prompt, endpoint)
+    return preview(shown_prompt(neuron, options), endpoint, options.candidates)
+
+
+def choosing(neuron: Neuron, options: ExplainOptions, score: ScoreOptions, endpoint: Endpoint) -> Estimate:
+    """About what it takes to hold every candidate against the dev records."""
+    rows = _by_excerpt(neuron, [dev_records(neuron.records, options.polarity)])
+    one = estimate(score.simulator, endpoint, LIKELY, rows)
+    n = options.candidates
+    return Estimate(n * one.calls, n * one.tokens_in, n * one.tokens_out, n * one.price_usd)
 
 
 def scoring(
@@ -35,10 +46,14 @@ def scoring(
         neuron.records, options.protocol, polarity, bands=neuron.statistics.band_excerpts
     )
     dev = dev_records(neuron.records, polarity)
+    return estimate(options.simulator, endpoint, explanation, _by_excerpt(neuron, [scored, dev]))
+
+
+def _by_excerpt(neuron: Neuron, parts: Sequence[Records]) -> list[list[bytes]]:
+    """The tokens of every excerpt of these records, each excerpt once."""
     rows = {
         excerpt: tokens
-        for some in (scored, dev)
+        for some in parts
         for excerpt, tokens in zip(some.excerpts.tolist(), some.tokens.tolist(), strict=True)
     }
-    pieces = [[neuron.vocabulary.pieces[token] for token in tokens] for tokens in rows.values()]
-    return estimate(options.simulator, endpoint, explanation, pieces)
+    return [[neuron.vocabulary.pieces[token] for token in tokens] for tokens in rows.values()]

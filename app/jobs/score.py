@@ -21,7 +21,7 @@ from app.domain.explanations import (
     Usage,
     measured,
 )
-from app.domain.neurons import Float32, Int32, Records
+from app.domain.neurons import Float32, Int32, Polarity, Records
 from app.domain.token_lookup import lookup_records, token_means
 from app.errors import AnswerError, AppError, BadInput, EndpointError, ModelError
 from app.jobs import augmented, engine
@@ -99,7 +99,7 @@ async def simulated(
         )
     )
     few = _unscorable(neuron, explanation, options)
-    wanted = _distinct(scored, dev, beside)
+    wanted = distinct(scored, dev, beside)
     progress = Progress(runtime, job_id, len(wanted) + len(sentences), "excerpts")
     parameters = json.dumps({"protocol": options.protocol})
     simulated: Simulated | None = None
@@ -108,8 +108,10 @@ async def simulated(
     by = endpoint(runtime.settings, options.endpoint).title if asked else ""
     if failure is None:
         try:
-            simulator = await _simulator(runtime, options, neuron)
-            simulated = await _simulate(simulator, explanation, neuron, wanted, options, job_id, progress)
+            simulator = await simulator_of(runtime, options, neuron)
+            simulated = await predict(
+                simulator, explanation.text, explanation.polarity, neuron, wanted, options, job_id, progress
+            )
             simulated = await augmented.simulated(
                 simulator, explanation, neuron, sentences, options, job_id, simulated
             )
@@ -261,7 +263,7 @@ def _beside(neuron: Neuron, explanation: ExplanationRow, options: ScoreOptions) 
     return protocols.score_records(neuron.records, Protocol.GENERATED, explanation.polarity)[0]
 
 
-def _distinct(*parts: Records) -> Records:
+def distinct(*parts: Records) -> Records:
     """Every excerpt of all of them once: one that is kept both as top and at random is simulated once."""
     both = replace(
         parts[0],
@@ -277,7 +279,10 @@ def _distinct(*parts: Records) -> Records:
     return both.take(np.sort(first))
 
 
-async def _simulator(runtime: Runtime, options: ScoreOptions, neuron: Neuron) -> "Simulator":
+async def simulator_of(
+    runtime: Runtime, options: ScoreOptions, neuron: Neuron, purpose: str = "simulate"
+) -> "Simulator":
+    """Who predicts, with what it needs; `purpose` is what the ledger calls its calls."""
     from app.simulate import make
 
     asks = options.simulator in ASKING_SIMULATORS
@@ -285,7 +290,7 @@ async def _simulator(runtime: Runtime, options: ScoreOptions, neuron: Neuron) ->
     seen = lookup_records(neuron.records)
     return make(
         options.simulator,
-        await runtime.client(options.endpoint) if asks else None,
+        (await runtime.client(options.endpoint)).entered_as(purpose) if asks else None,
         await runtime.service(neuron.ref.model) if local else None,
         token_means(seen.tokens, seen.activations, position0=neuron.statistics.position0)
         if options.simulator is SimulatorName.TOKEN_LOOKUP
@@ -293,22 +298,25 @@ async def _simulator(runtime: Runtime, options: ScoreOptions, neuron: Neuron) ->
     )
 
 
-async def _simulate(
+async def predict(
     simulator: "Simulator",
-    explanation: ExplanationRow,
+    statement: str,
+    polarity: Polarity,
     neuron: Neuron,
     wanted: Records,
     options: ScoreOptions,
     job_id: str,
     progress: Progress,
+    note: str = "",
 ) -> Simulated:
+    """Expected activations of records that hold every excerpt once, a chunk at a time with progress between."""
     parts: list[Simulated] = []
     usage = Usage()
-    progress.report(0, f"simulating with {options.simulator}")
+    progress.report(0, note or f"simulating with {options.simulator}")
     for start in range(0, len(wanted), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(wanted)))
         part = await simulator.simulate(
-            explanation.text, wanted.take(rows), neuron.vocabulary, explanation.polarity, options.seed, job_id
+            statement, wanted.take(rows), neuron.vocabulary, polarity, options.seed, job_id
         )
         parts.append(part)
         usage = usage.plus(part.usage)

@@ -9,12 +9,13 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
+from app.domain.explain_options import ASKING_METHODS, demand_sound
 from app.domain.explanations import (
-    PROMPTED_METHODS,
     ExplainOptions,
     Method,
     Protocol,
     ScoreOptions,
+    ShownOptions,
     SimulatorName,
     State,
 )
@@ -114,14 +115,19 @@ class Jobs:
         """
         with self.store.session() as session:
             neurons.statistics(session, ref)
+            demand_sound(explain)
             if puzzles.of_neuron(session, ref) is not None:
                 if score is not None:
                     raise BadInput(
                         "A puzzle has no held-out text to score on: its answers are judged instead."
                     )
+                if explain.candidates > 1 or explain.shown != ShownOptions():
+                    raise BadInput(
+                        "All sentences of a puzzle are shown, and it has no dev records to choose by: ask for one candidate."
+                    )
                 request_ = PuzzlesRequest(ref.model, (ref.index,), explain, author=author, fresh=fresh)
                 return self._enqueue_puzzles(session, request_)
-            if explain.method in PROMPTED_METHODS:
+            if explain.method in ASKING_METHODS:
                 self._affordable(session, endpoints.endpoint(self.settings, explain.explainer))
             elif explain.method is not Method.TOKEN_LOOKUP:
                 raise BadInput(f"{explain.method} is not a method that can be asked for.")
@@ -245,7 +251,7 @@ class Jobs:
             return self.enqueue_puzzles(replace(request, run="" if begun is None else begun.id))
         with self.store.session() as session:
             if isinstance(request, ExplainRequest):
-                if request.explain.method in PROMPTED_METHODS:
+                if request.explain.method in ASKING_METHODS:
                     self._affordable(session, endpoints.endpoint(self.settings, request.explain.explainer))
                 if request.score is not None:
                     self._check_score(session, request.ref.model, request.explain.method, request.score)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from time import monotonic
 from typing import Any
@@ -46,6 +47,13 @@ class Client:
         self._sample_of = sample_of
         self._transport = Transport(endpoint)
         self._means = Means(endpoint, ledger, caps, self._transport, sleep, clock)
+        self._purpose = ""
+
+    def entered_as(self, purpose: str) -> "Client":
+        """This client, whose calls the ledger enters under another purpose than their callers give."""
+        other = copy(self)
+        other._purpose = purpose
+        return other
 
     async def chat(self, request: ChatRequest, purpose: str, job_id: str) -> Completion:
         """Ask a chat. Raises EndpointError when it failed for good, Refused over the cap or without a key.
@@ -73,7 +81,7 @@ class Client:
             path="/chat/completions",
             body=self._as_the_endpoint_takes_it(body),
             key=self._key(request, job_id),
-            purpose=purpose,
+            purpose=self._purpose or purpose,
             job_id=job_id,
             estimated_in=estimate_chat(request.messages),
             most_in=most_tokens(request.schema_json or "", *(m.role + m.content for m in request.messages)),
@@ -107,7 +115,7 @@ class Client:
             path="/completions",
             body=self._as_the_endpoint_takes_it(body),
             key=self._key(request, job_id),
-            purpose=purpose,
+            purpose=self._purpose or purpose,
             job_id=job_id,
             estimated_in=estimate_tokens(request.prompt),
             most_in=most_tokens(request.prompt),
@@ -130,7 +138,7 @@ class Client:
             # None of `omit` belongs here, and the rest of `extra` is for whoever configured it.
             body={"model": self.endpoint.model, "input": list(request.texts)} | self.endpoint.extra,
             key=self.embedding_key(request),
-            purpose=purpose,
+            purpose=self._purpose or purpose,
             job_id=job_id,
             estimated_in=sum(estimate_tokens(text) for text in request.texts),
             most_in=most_tokens(*request.texts),

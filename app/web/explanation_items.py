@@ -250,4 +250,5 @@ def explain_form(
         protocol_choices(protocol, imported, asks=bool(endpoints)),
         tuple(Choice(words, c.value, i == 0) for i, (c, words) in enumerate(wording.CUT_OFFS.items())),
         tuple(Choice(words, m.value, i == 0) for i, (m, words) in enumerate(wording.MAXIMA.items())),
+        tuple(Choice(words, b.value, i == 0) for i, (b, words) in enumerate(wording.BANDS.items())),
     )

@@ -152,6 +152,7 @@ class ExplainForm:
     protocols: tuple[Choice, ...]
     cut_offs: tuple[Choice, ...]
     maxima: tuple[Choice, ...]
+    bands: tuple[Choice, ...]
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,8 @@ class PreviewFragment:
     endpoint: str
     messages: tuple[tuple[str, str], ...]  # role, content
     scoring: ScoringPrice | None  # None where nothing is to be scored
+    candidates: int = 1  # `tokens` are of one, `price_usd` is of all
+    choosing: ScoringPrice | None = None  # None where there is one candidate only
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from app.domain.explanations import PROMPTED_METHODS, ExplainOptions, ScoreOptions
+from app.domain.explain_options import ASKING_METHODS, demand_sound
+from app.domain.explanations import ExplainOptions, ScoreOptions
 from app.domain.neurons import Polarity
 from app.errors import AppError
 from app.jobs import previews
@@ -18,9 +19,14 @@ def preview_of(
     options: ExplainOptions,
     endpoints: Sequence[Endpoint],
     scoring: ScoringPrice | None,
+    score: ScoreOptions | None = None,
 ) -> PreviewFragment:
-    """The prompt of these options; a problem in plain words where there can be none."""
-    if options.method not in PROMPTED_METHODS:
+    """The prompt of these options; a problem in plain words where there can be none. `score` chooses between candidates."""
+    try:
+        demand_sound(options)
+    except AppError as error:
+        return _problem(str(error))
+    if options.method not in ASKING_METHODS:
         return PreviewFragment("", True, 0, True, 0.0, "", (), scoring)
     endpoint = next((e for e in endpoints if e.name == options.explainer), None)
     if endpoint is None:
@@ -32,7 +38,35 @@ def preview_of(
         return _problem(str(error))
     messages = tuple((message.role, message.content) for message in seen.messages)
     name = f"{endpoint.name} ({endpoint.model})"
-    return PreviewFragment("", False, seen.tokens, seen.exact, seen.price_usd, name, messages, scoring)
+    chosen_by = None
+    if options.candidates > 1:
+        chosen_by = _choosing(neuron, options, score or ScoreOptions(), endpoints)
+    return PreviewFragment(
+        "",
+        False,
+        seen.tokens,
+        seen.exact,
+        seen.price_usd,
+        name,
+        messages,
+        scoring,
+        options.candidates,
+        chosen_by,
+    )
+
+
+def _choosing(
+    neuron: Neuron, options: ExplainOptions, score: ScoreOptions, endpoints: Sequence[Endpoint]
+) -> ScoringPrice:
+    """What holding the candidates against the dev records takes; no endpoint where no language model is asked."""
+    endpoint = next((e for e in endpoints if e.name == score.endpoint), None)
+    if (
+        score.simulator not in ASKING_SIMULATORS or endpoint is None
+    ):  # an unknown one is the scoring's problem
+        return ScoringPrice("", "", 0, 0, 0.0)
+    took = previews.choosing(neuron, options, score, endpoint)
+    name = f"{endpoint.name} ({endpoint.model})"
+    return ScoringPrice("", name, took.calls, took.tokens_in + took.tokens_out, took.price_usd)
 
 
 def scoring_price(

@@ -1,6 +1,7 @@
 """States, methods and measures in the words that pages use."""
 
 from app.domain.explanations import (
+    Band,
     CutOff,
     Method,
     Metric,
@@ -98,6 +99,15 @@ CUT_OFFS = {
 MAXIMA = {
     ScaleMaximum.SHOWN: "of the records shown",
     ScaleMaximum.ALL: "of all that was seen",
+}
+BANDS = {
+    Band.TOP: "the strongest",
+    Band.MIXED: "strongest, one of each band, random",
+    Band.Q4: "highest band, 99 % and above",
+    Band.Q3: "90 to 99 % band",
+    Band.Q2: "50 to 90 % band",
+    Band.Q1: "lower half",
+    Band.RANDOM: "random",
 }
 CAVEATS = {
     Protocol.GENERATED: "The generated sentences were written to fit an earlier statement and were not seen by the revised one. They say where a "

@@ -198,3 +198,17 @@ def test_arguments_as_people_write_them() -> None:
     for wrong in ("a/b", "a/b/c", "a/b/1/2", "a/b/-1", "a/b/" + "9" * 5000):
         with pytest.raises(typer.BadParameter):
             neuron_ref(wrong)
+
+
+def test_candidates_and_what_is_shown_can_be_chosen(world: Make, collected: Path) -> None:
+    with ScriptedServer(model_answers) as server:
+        here = world(data=collected, endpoints=[server.endpoint(price_in=2.5, price_out=10.0)])
+        chosen = "--candidates", "3", "--shown-band", "random", "--shown-excerpts", "2", "--shown-tokens", "9"
+        done = here.run("explain", NEURON, *chosen, "--score", "chat_json", "--dry-run")
+        wrong = here.run("explain", NEURON, "--shown-band", "q1", "--polarity", "negative", "--dry-run")
+        assert server.calls == 0
+    assert done.returncode == 0, done.stderr
+    assert "Explaining: 3 candidates of about" in done.stdout
+    assert "Choosing by chat_json on dev records: 30 calls" in done.stdout
+    assert "Excerpt 2:" in done.stdout and "Excerpt 3:" not in done.stdout.rpartition("--- user")[2]
+    assert wrong.returncode == 1 and "choose top, random or mixed" in wrong.stderr

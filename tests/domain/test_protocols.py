@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.explanations import Protocol
+from app.domain.explanations import Band, Protocol, ShownOptions
 from app.domain.neurons import BANDS, Kind, Polarity, Profile, Records, Split
 from app.domain.protocols import dev_records, explain_records, population_sizes, score_records
+from app.errors import BadInput
 
 POSITIVE, NEGATIVE = Polarity.POSITIVE, Polarity.NEGATIVE
 
@@ -55,6 +56,68 @@ def test_explain() -> None:
     found = explain_records(imported(), POSITIVE).excerpts.tolist()
     assert found == named(Split.UNSPLIT, Kind.TOP, [0, 4, 8, 12, 16])
     assert len(explain_records(imported(), NEGATIVE)) == 0
+
+
+def shown(data: Records, band: Band, n: int, polarity: Polarity = POSITIVE) -> list[int]:
+    return explain_records(data, polarity, ShownOptions(band, n)).excerpts.tolist()
+
+
+def test_fewer_and_more_strong_records_are_nested_and_strongest_first() -> None:
+    assert shown(own(), Band.TOP, 3) == named(Split.EXPLAIN, Kind.TOP, [0, 2, 4])
+    assert shown(own(), Band.TOP, 7) == named(Split.EXPLAIN, Kind.TOP, [0, 1, 2, 3, 4, 6, 8])
+    assert shown(own(), Band.TOP, 20) == named(Split.EXPLAIN, Kind.TOP, list(range(10)))
+    assert shown(own(), Band.TOP, 20, NEGATIVE) == named(Split.EXPLAIN, Kind.BOTTOM, list(range(5)))
+    assert shown(imported(), Band.TOP, 20) == named(
+        Split.UNSPLIT, Kind.TOP, [0, 3, 4, 7, 8, 11, 12, 15, 16, 19]
+    )
+
+
+def test_a_rank_that_is_not_there_is_left_out_as_ever() -> None:
+    few = own().take(np.flatnonzero((own().kinds != Kind.TOP) | (np.arange(len(own())) < 3)))
+    assert shown(few, Band.TOP, 5) == named(Split.EXPLAIN, Kind.TOP, [0, 2])
+
+
+def test_bands_and_random_records_of_the_explain_split() -> None:
+    assert shown(own(), Band.Q2, 5) == named(Split.EXPLAIN, Kind.Q2, [0])
+    for polarity in (POSITIVE, NEGATIVE):
+        assert shown(own(), Band.RANDOM, 3, polarity) == named(Split.EXPLAIN, Kind.RANDOM, [0, 1, 2])
+        with pytest.raises(BadInput, match="1 to 20 excerpts, not 0"):
+            shown(own(), Band.RANDOM, 0, polarity)
+    with pytest.raises(BadInput, match="says nothing of the negative side"):
+        shown(own(), Band.Q2, 5, NEGATIVE)
+
+
+def test_mixed_records_are_the_strongest_then_one_of_each_band_then_random_and_strong_in_turn() -> None:
+    bands = [named(Split.EXPLAIN, kind, [0])[0] for kind in reversed(BANDS)]
+    assert shown(own(), Band.MIXED, 5) == [*named(Split.EXPLAIN, Kind.TOP, [0]), *bands]
+    assert shown(own(), Band.MIXED, 8) == [
+        *named(Split.EXPLAIN, Kind.TOP, [0, 1]),
+        *bands,
+        *named(Split.EXPLAIN, Kind.RANDOM, [0, 1]),
+    ]
+    assert shown(own(), Band.MIXED, 4, NEGATIVE) == [
+        *named(Split.EXPLAIN, Kind.BOTTOM, [0, 1]),
+        *named(Split.EXPLAIN, Kind.RANDOM, [0, 1]),
+    ]
+
+
+def test_mixed_records_show_an_excerpt_once() -> None:
+    twice = own()
+    first_random = np.flatnonzero((twice.kinds == Kind.RANDOM) & (twice.splits == Split.EXPLAIN))[0]
+    twice.excerpts[first_random] = named(Split.EXPLAIN, Kind.TOP, [0])[0]
+    found = shown(twice, Band.MIXED, 20)
+    assert len(found) == len(set(found)) == 10 + 4 + 4
+
+
+@pytest.mark.parametrize("band", list(Band))
+def test_imported_records_shown_are_never_calibrated_or_scored_on(band: Band) -> None:
+    data = imported()
+    data.excerpts[20 + 5] = data.excerpts[
+        20 + 1
+    ]  # a spare random record that is scored on under another rank
+    kept = [dev_records(data, POSITIVE), score_records(data, Protocol.BILLS_5_5, POSITIVE)[0]]
+    used = {name for part in kept for name in part.excerpts.tolist()}
+    assert not used & set(shown(data, band, 20))
 
 
 def test_dev() -> None:
@@ -153,6 +216,8 @@ def test_no_protocol_ever_leaves_its_split(slots: list[tuple[Kind, int]], polari
     kinds = np.array([kind for kind, _ in slots], np.uint8)
     data = records(kinds, np.array([split for _, split in slots], np.uint8))
     assert (explain_records(data, polarity).splits == Split.EXPLAIN).all()
+    for band in (Band.TOP, Band.MIXED, Band.RANDOM):
+        assert (explain_records(data, polarity, ShownOptions(band, 20)).splits == Split.EXPLAIN).all()
     assert (dev_records(data, polarity).splits == Split.DEV).all()
     for protocol in Protocol:
         found, strata = score_records(data, protocol, polarity)

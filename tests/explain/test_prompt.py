@@ -4,7 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.domain.explanations import PROMPTED_METHODS, CutOff, ExplainOptions, Method, ScaleMaximum
+from app.domain.explanations import (
+    PROMPTED_METHODS,
+    Band,
+    CutOff,
+    ExplainOptions,
+    Method,
+    ScaleMaximum,
+    ShownOptions,
+)
 from app.domain.neurons import Polarity
 from app.domain.vocabulary import Vocabulary
 from app.errors import BadInput
@@ -134,6 +142,36 @@ def test_a_first_token_that_is_an_outlier_is_left_out():
     assert question(without) == question(prompt_of(Method.AVHS))
     assert json.loads(without.parameters_json)["position0_left_out"] is True
     assert records.activations[0, 0] == 500.0
+
+
+def test_what_is_shown_is_told_where_it_is_not_the_usual():
+    assert "shown" not in json.loads(prompt_of(Method.HS).parameters_json)
+    told = json.loads(prompt_of(Method.HS, shown=ShownOptions(Band.MIXED, 10, 5)).parameters_json)
+    assert told["shown"] == {"band": "mixed", "excerpts": 10, "tokens": 5, "excerpts_there": 5}
+
+
+@pytest.mark.parametrize("method", PROMPTED_METHODS)
+def test_shorter_excerpts_keep_their_strongest_token(method):
+    whole = prompt_of(method)
+    short = prompt_of(method, shown=ShownOptions(tokens=1))
+    assert short.messages[:-1] == whole.messages[:-1]
+    assert len(question(short)) < len(question(whole))
+    first = {
+        "original": " blue\t10",
+        "avhs": "[ blue]",
+        "highlight": "[ blue]",
+        "hs": "[ blue]",
+        "summary": " blue",
+    }
+    assert first[method] in question(short) and "boat" not in question(short)
+
+
+def test_a_window_is_cut_after_the_outlier_at_position_0_is_left_out():
+    records = neuron()
+    records.activations[:, 0] = 500.0
+    shown = ShownOptions(tokens=5)
+    without = prompt_of(Method.AVHS, records, statistics(position0=True), shown=shown)
+    assert question(without) == question(prompt_of(Method.AVHS, shown=shown))
 
 
 def test_nothing_to_explain_is_said():

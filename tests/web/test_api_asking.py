@@ -151,7 +151,7 @@ def test_a_server_on_this_machine_counts_and_no_model_is_asked(tiny_store: Store
 
 
 def test_a_dry_run_that_asks_nobody_costs_nothing(client: TestClient, tiny: Tiny):
-    nothing = {"explaining": None, "scoring": None}
+    nothing = {"explaining": None, "choosing": None, "scoring": None}
     assert get(client, PREVIEW, method="token_lookup", simulator="token_lookup") == nothing
     alone = get(client, f"{API}/explanations/{tiny.explanation}/scores/preview")
     assert alone == {"scoring": None}

@@ -2,17 +2,21 @@
 
 from pydantic import Field
 
+from app.domain.candidates import MOST_CANDIDATES
 from app.domain.explanations import (
     AskedMethod,
+    Band,
     CutOff,
     ExplainOptions,
     Method,
     Protocol,
     ScaleMaximum,
     ScoreOptions,
+    ShownOptions,
     SimulatorName,
 )
-from app.domain.neurons import Polarity
+from app.domain.neurons import EXCERPT_TOKENS, Polarity
+from app.domain.shown import MOST_EXCERPTS
 from app.jobs.service import usual_protocol
 from app.web.api.schemas import Schema
 
@@ -64,6 +68,23 @@ class ExplainQuery(Schema):
         default=ScaleMaximum.SHOWN, description="Whose maximum is 10 on the 0-10 scale."
     )
     seed: int = Field(default=0, ge=0, lt=2**31, description="The same seed asks the same question.")
+    candidates: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_CANDIDATES,
+        description="Statements made, of which the one with the best correlation on the dev records is kept; simulated by "
+        "what scores, else by the local simulator.",
+    )
+    shown_band: Band = Field(default=Band.TOP, description="Which records methods that show excerpts show.")
+    shown_excerpts: int = Field(
+        default=5, ge=1, le=MOST_EXCERPTS, description="How many; fewer where fewer are there."
+    )
+    shown_tokens: int = Field(
+        default=EXCERPT_TOKENS,
+        ge=1,
+        le=EXCERPT_TOKENS,
+        description="Tokens of each, around its strongest one.",
+    )
 
 
 class ExplainIn(ExplainQuery):
@@ -88,4 +109,6 @@ def explain_options(request: ExplainQuery) -> ExplainOptions:
         request.cut_off,
         request.scale_maximum,
         request.seed,
+        ShownOptions(request.shown_band, request.shown_excerpts, request.shown_tokens),
+        request.candidates,
     )

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from fastapi import APIRouter
 from pydantic import Field
 
-from app.domain.explanations import PROMPTED_METHODS
+from app.domain.explain_options import ASKING_METHODS
 from app.jobs.service import ASKING_SIMULATORS
 from app.web.api.parameters import Model
 from app.web.api.schemas import ListOf, Schema
@@ -53,6 +53,7 @@ class ChoicesOut(Schema):
     polarity: list[ChoiceOut]
     cut_off: list[ChoiceOut]
     scale_maximum: list[ChoiceOut]
+    shown_band: list[ChoiceOut]
     simulator: list[AskingChoiceOut] = Field(description="token_lookup fits the method token_lookup alone.")
     protocol: list[ChoiceOut] = Field(description="Imported data has other ones than collected data.")
 
@@ -83,10 +84,11 @@ def get_choices(jobs: JobsDep, facts_of: FactsDep, model: Model) -> ChoicesOut:
     imported = facts_of.get(model).imported
     form = explain_form("", View().protocol, [(each.name, each.model) for each in jobs.endpoints()], imported)
     return ChoicesOut(
-        method=_asking(form.methods, PROMPTED_METHODS),
+        method=_asking(form.methods, ASKING_METHODS),
         polarity=_choices(form.polarities),
         cut_off=_choices(form.cut_offs),
         scale_maximum=_choices(form.maxima),
+        shown_band=_choices(form.bands),
         simulator=_asking(form.simulators, ASKING_SIMULATORS),
         protocol=_choices(form.protocols),
     )

@@ -1,16 +1,19 @@
 """Rows of the store as values of the API: the same data as the pages."""
 
+import json
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from app.domain.collection import Document
+from app.domain.explanations import Step
 from app.domain.neurons import Histogram, Int32, Kind, Records, Split, Statistics
 from app.domain.vocabulary import Vocabulary
 from app.store.explanation_rows import ExplanationRow, ScoreRow, SimulationRow
 from app.store.rows import BestScore, JobRow, NeuronRow, StoredTokens
 from app.web import trust_marks
-from app.web.api.explanation_schemas import ExplanationOut, ScoreOut, SimulationOut, UsageOut
+from app.web.api.explanation_schemas import ExplanationOut, ScoreOut, SimulationOut, StepOut, UsageOut
 from app.web.api.neuron_schemas import (
     BestScoreOut,
     HistogramOut,
@@ -156,7 +159,7 @@ def score(row: ScoreRow) -> ScoreOut:
     )
 
 
-def explanation(row: ExplanationRow) -> ExplanationOut:
+def explanation(row: ExplanationRow, steps: Sequence[Step] = ()) -> ExplanationOut:
     made = row.provenance
     return ExplanationOut(
         id=row.id,
@@ -182,6 +185,7 @@ def explanation(row: ExplanationRow) -> ExplanationOut:
         job_id=row.job_id,
         created_at=row.created_at,
         scores=[score(each) for each in row.scores],
+        steps=[StepOut(kind=step.kind, data=json.loads(step.data_json)) for step in steps],
     )
 
 

@@ -1,6 +1,7 @@
 """Explanations, simulations and scores as `/api/v1` answers with them."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import Field
 
@@ -57,6 +58,16 @@ class ScoreOut(Schema):
     created_at: datetime
 
 
+class StepOut(Schema):
+    """Something that was tried on the way to an explanation: a candidate, a test sentence, a probe."""
+
+    kind: str = Field(examples=["candidate"])
+    data: dict[str, Any] = Field(
+        description="By kind. Of a candidate: its text, or the reason why there is none; seed and temperature as sent; whether it "
+        "was kept; and how well it predicts the dev records."
+    )
+
+
 class ExplanationOut(Schema):
     """One statement of what a neuron does, with where it comes from."""
 
@@ -97,6 +108,9 @@ class ExplanationOut(Schema):
     job_id: str | None = Field(description="Null where no job made it.", examples=["explain-3f2a9c41d7e0"])
     created_at: datetime
     scores: list[ScoreOut]
+    steps: list[StepOut] = Field(
+        description="What was tried on the way to it, in order; filled where one explanation is asked for by its id."
+    )
 
 
 class SimulationOut(Schema):

@@ -32,9 +32,10 @@ def list_recent(store: StoreDep, cursor: Cursor = None, limit: Limit = 50) -> Pa
 
 @router.get("/{explanation}")
 def get_explanation(store: StoreDep, explanation: ExplanationId) -> ExplanationOut:
-    """One explanation with its scores and the exact messages that it came from."""
+    """One explanation with its scores, the exact messages that it came from and what was tried on the way."""
     with store.session() as session:
-        return convert.explanation(stored_explanations.get(session, explanation))
+        row = stored_explanations.get(session, explanation)
+        return convert.explanation(row, stored_explanations.steps_of(session, explanation))
 
 
 @router.get("/{explanation}/scores")

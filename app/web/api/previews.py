@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from app.domain.explanations import AskedMethod, Protocol, SimulatorName
+from app.domain.explain_options import ASKING_METHODS, demand_sound
+from app.domain.explanations import Protocol, SimulatorName
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput
 from app.explain.previews import Preview
@@ -14,7 +15,7 @@ from app.jobs.endpoints import endpoint
 from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.service import ASKING_SIMULATORS, Jobs
 from app.settings import Endpoint
-from app.simulate.estimates import LIKELY
+from app.simulate.estimates import LIKELY, Estimate
 from app.store import explanations as stored_explanations
 from app.web.api.asking import ExplainQuery, ScoreIn, explain_options, score_options
 from app.web.api.parameters import ExplanationId, Layer, Model, NeuronIndex
@@ -46,7 +47,7 @@ class MessageOut(Schema):
 
 
 class ExplainingOut(Schema):
-    """The one call that explains."""
+    """The call that explains, once for each candidate."""
 
     endpoint: str = Field(examples=["vllm"])
     model: str = Field(description="The model's name there.", examples=["Qwen/Qwen2.5-7B-Instruct"])
@@ -56,8 +57,10 @@ class ExplainingOut(Schema):
         description="Whether `tokens_in` was counted by the model's own tokenizer; else it is an estimate."
     )
     max_tokens_out: int = Field(description="Tokens of the longest answer.", examples=[60])
+    candidates: int = Field(description="So many such calls are made.", examples=[1])
     price_usd: float = Field(
-        description="Of the messages and the longest answer; as exact as `tokens_in`.", examples=[0.003]
+        description="Of all candidates, each with the messages and the longest answer; as exact as `tokens_in`.",
+        examples=[0.003],
     )
 
 
@@ -76,6 +79,10 @@ class PreviewOut(Schema):
     """What an explanation and its score would take."""
 
     explaining: ExplainingOut | None = Field(description="Null where no language model is asked.")
+    choosing: ScoringOut | None = Field(
+        description="Holding the candidates against the dev records. Null with one candidate, or where no language model is "
+        "asked."
+    )
     scoring: ScoringOut | None = Field(description="Null where no language model is asked, or no score.")
 
 
@@ -99,16 +106,20 @@ def preview_explanation(
     """
     neuron = load_neuron(store, NeuronRef(model, layer, index))
     explaining = None
-    if query.method is not AskedMethod.TOKEN_LOOKUP:
+    options = explain_options(query)
+    demand_sound(options)
+    if options.method in ASKING_METHODS:
         asked = endpoint(jobs.settings, query.explainer)
-        options = explain_options(query)
         seen = previews.explaining(neuron, options, asked)
         explaining = _explaining(seen, asked)
-    scoring = None
+    choosing = scoring = None
     if query.simulator is not None:
         wanted = ScoreIn(simulator=query.simulator, endpoint=query.endpoint, protocol=query.protocol)
         scoring = _scoring(jobs, neuron, query.polarity, wanted)
-    return PreviewOut(explaining=explaining, scoring=scoring)
+        if query.candidates > 1 and query.simulator in ASKING_SIMULATORS:
+            by = endpoint(jobs.settings, query.endpoint)
+            choosing = _calls(previews.choosing(neuron, options, score_options(wanted), by), by)
+    return PreviewOut(explaining=explaining, choosing=choosing, scoring=scoring)
 
 
 @router.get("/explanations/{explanation}/scores/preview", tags=["explanations"])
@@ -131,6 +142,7 @@ def _explaining(seen: Preview, asked: Endpoint) -> ExplainingOut:
         tokens_in=seen.tokens,
         exact=seen.exact,
         max_tokens_out=seen.max_tokens,
+        candidates=seen.candidates,
         price_usd=seen.price_usd,
     )
 
@@ -142,7 +154,10 @@ def _scoring(
         return None
     asked = endpoint(jobs.settings, wanted.endpoint)
     options = score_options(wanted)
-    seen = previews.scoring(neuron, polarity, options, asked, text)
+    return _calls(previews.scoring(neuron, polarity, options, asked, text), asked)
+
+
+def _calls(seen: Estimate, asked: Endpoint) -> ScoringOut:
     return ScoringOut(
         endpoint=asked.name,
         model=asked.model,

@@ -20,6 +20,7 @@ from app.web.explanation_tests import Tests
 from app.web.own_trust import Own
 from app.web.rendering import chrome, page
 from app.web.score_words import basis
+from app.web.step_views import Tried, tried
 
 router = APIRouter(include_in_schema=False)
 
@@ -55,6 +56,7 @@ class ExplanationPage:
     messages: tuple[tuple[str, str], ...]  # role, content
     scores: tuple[ScoreLine, ...]
     failed_simulations: tuple[SimulationRow, ...]
+    tried: tuple[Tried, ...]
     seen_documents: int | None  # None: nobody knows what an imported explanation's maker saw
     own: Own | None  # the trust checks on its own simulation
     tests: Tests | None  # what it can be put to, and what came of it; None where there is nothing to test
@@ -82,6 +84,7 @@ def show_explanation(
         simulated = simulations.of_explanation(session, id)
         failed = [s for s in simulated if s.state is not State.OK]
         seen = scores.seen_documents(session, id)
+        steps = explanations.steps_of(session, id)
     context = ExplanationPage(
         chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse", row.ref.model),
         row,
@@ -90,6 +93,7 @@ def show_explanation(
         _messages(row.provenance.messages_json),
         tuple(_line(s) for s in sorted(stored, key=_place)),
         tuple(failed),
+        tried(steps),
         len(seen.documents) if seen.known else None,
         own_trust.own(store, facts, row, stored, simulated),
         explanation_tests.of_page(store, jobs, facts, row, simulated),

@@ -9,17 +9,22 @@ from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.domain.candidates import MOST_CANDIDATES
+from app.domain.explain_options import ASKING_METHODS
 from app.domain.explanations import (
     AskedMethod,
+    Band,
     CutOff,
     ExplainOptions,
     Method,
     Protocol,
     ScaleMaximum,
     ScoreOptions,
+    ShownOptions,
     SimulatorName,
 )
-from app.domain.neurons import NeuronRef, Polarity
+from app.domain.neurons import EXCERPT_TOKENS, NeuronRef, Polarity
+from app.domain.shown import MOST_EXCERPTS
 from app.errors import AppError, NotFound
 from app.jobs.neuron import load_neuron
 from app.jobs.requests import protocol_of
@@ -52,9 +57,43 @@ async def explain_options(
     cut_off: CutOff = CutOff.TOKEN_Q99,
     scale_maximum: ScaleMaximum = ScaleMaximum.SHOWN,
     seed: Annotated[int, Query(ge=0, le=SEED_LIMIT)] = 0,
+    candidates: Annotated[int, Query(ge=1, le=MOST_CANDIDATES)] = 1,
+    shown_band: Band = Band.TOP,
+    shown_excerpts: Annotated[int, Query(ge=1, le=MOST_EXCERPTS)] = 5,
+    shown_tokens: Annotated[int, Query(ge=1, le=EXCERPT_TOKENS)] = EXCERPT_TOKENS,
 ) -> ExplainOptions:
     """What the query string of a dry run asks for; the form's other fields are not its business."""
-    return ExplainOptions(Method(method), polarity, explainer, cut_off, scale_maximum, seed)
+    shown = ShownOptions(shown_band, shown_excerpts, shown_tokens)
+    return ExplainOptions(
+        Method(method), polarity, explainer, cut_off, scale_maximum, seed, shown, candidates
+    )
+
+
+async def explain_form_options(
+    method: Annotated[AskedMethod, Form()],
+    polarity: Annotated[Polarity, Form()] = Polarity.POSITIVE,
+    explainer: Annotated[str, Form(max_length=200)] = "",
+    cut_off: Annotated[CutOff, Form()] = CutOff.TOKEN_Q99,
+    scale_maximum: Annotated[ScaleMaximum, Form()] = ScaleMaximum.SHOWN,
+    seed: Seed = 0,
+    candidates: Annotated[int, Form(ge=1, le=MOST_CANDIDATES)] = 1,
+    shown_band: Annotated[Band, Form()] = Band.TOP,
+    shown_excerpts: Annotated[int, Form(ge=1, le=MOST_EXCERPTS)] = 5,
+    shown_tokens: Annotated[int, Form(ge=1, le=EXCERPT_TOKENS)] = EXCERPT_TOKENS,
+) -> ExplainOptions:
+    """The same as a form asks for it."""
+    chosen = Method(method)
+    shown = ShownOptions(shown_band, shown_excerpts, shown_tokens)
+    return ExplainOptions(
+        chosen,
+        polarity,
+        explainer if chosen in ASKING_METHODS else "",
+        cut_off,
+        scale_maximum,
+        seed,
+        shown,
+        candidates,
+    )
 
 
 async def scoring_options(
@@ -83,7 +122,7 @@ def show_preview(
     neuron = load_neuron(store, ref)
     there = jobs_.endpoints()
     price = scoring_price(neuron, options.polarity, scoring, there) if scoring else None
-    fragment = preview_of(neuron, options, there, price)
+    fragment = preview_of(neuron, options, there, price, scoring)
     facts = facts_of.get(model)
     here = path_of(ref)
     name = f"{facts.layer(layer).ordinal}:{index} in {facts.card.name}"
@@ -122,12 +161,7 @@ def explain(
     index: int,
     store: StoreDep,
     jobs_: JobsDep,
-    method: Annotated[AskedMethod, Form()],
-    polarity: Annotated[Polarity, Form()] = Polarity.POSITIVE,
-    explainer: Annotated[str, Form(max_length=200)] = "",
-    cut_off: Annotated[CutOff, Form()] = CutOff.TOKEN_Q99,
-    scale_maximum: Annotated[ScaleMaximum, Form()] = ScaleMaximum.SHOWN,
-    seed: Seed = 0,
+    options: Annotated[ExplainOptions, Depends(explain_form_options)],
     simulator: Annotated[str, Form(max_length=40)] = "",
     endpoint: Annotated[str, Form(max_length=200)] = "",
     protocol: Annotated[Protocol | Literal[""], Form()] = "",
@@ -135,11 +169,7 @@ def explain(
 ) -> Response:
     """Starts an explanation, and its score unless no simulator was chosen."""
     ref = NeuronRef(model, layer, index)
-    lookup = method is AskedMethod.TOKEN_LOOKUP
-    options = ExplainOptions(
-        Method(method), polarity, "" if lookup else explainer, cut_off, scale_maximum, seed
-    )
-    score = score_options(simulator, endpoint, protocol, seed) if simulator else None
+    score = score_options(simulator, endpoint, protocol, options.seed) if simulator else None
     return started(
         request, store, path_of(ref), jobs_.enqueue_explain(ref, options, score, author="web", fresh=fresh)
     )
