@@ -14,8 +14,8 @@ from app.errors import AppError
 from bench.report import Figure, show
 from bench.scale_place import address
 
-NAMES = ("store", "page", "collect", "simulate", "search", "semantic", "imports", "start")
-ON_A_STORE = ("store", "page", "search", "start", "browse")
+NAMES = ("store", "page", "collect", "simulate", "search", "semantic", "imports", "prompts", "start")
+ON_A_STORE = ("store", "page", "search", "start", "browse", "prompts")
 
 
 def main(arguments: list[str] | None = None) -> int:
