@@ -28,7 +28,7 @@ def puzzles(material: Material) -> Table:
         tuple(
             (
                 Entry(run.method),
-                Entry(run.explainer),
+                Entry(run.explainer or "none"),
                 Entry(run.by),
                 Entry(run.right),
                 Entry(run.judged),
@@ -41,7 +41,9 @@ def puzzles(material: Material) -> Table:
             )
             for run in runs
         ),
-        "" if runs else "Needs this experiment’s methods run on the neuron puzzles.",
+        ""
+        if runs
+        else "Needs this experiment’s methods and explainers run on the neuron puzzles: see /puzzles.",
     )
 
 

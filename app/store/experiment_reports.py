@@ -1,7 +1,7 @@
 """What a report needs of an experiment: what was fixed, its results, and facts of models from elsewhere in the store."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import select
@@ -83,7 +83,7 @@ def _plan(s: Session, row: ExperimentRow) -> Plan:
     )
 
 
-def _facts(s: Session, results: Iterable[Result]) -> Facts:
+def _facts(s: Session, results: Sequence[Result]) -> Facts:
     refs = {each.ref for each in results}
     makers = {puzzle_reports.Maker(each.method, each.explainer) for each in results}
     slugs = {ref.model for ref in refs}

@@ -8,9 +8,12 @@ from app.report.build import build
 from app.store import experiment_reports, experiments, neurons
 from tests import stored_experiment
 from tests.conftest import Full
+from tests.web import puzzle_world
 
 
-def test_an_experiment_is_read_with_its_plan_and_facts(full: Full) -> None:
+def test_an_experiment_is_read_with_its_plan_and_facts(full: Full, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(puzzle_world, "EXPLAINER", stored_experiment.TITLES["scripted"])
+    puzzle_world.fill(full.store)
     id_ = stored_experiment.filled(full.store, stored_experiment.definition(2))
     with full.store.session() as s:
         plan, facts, results = experiment_reports.material(s, id_)
@@ -41,7 +44,8 @@ def test_an_experiment_is_read_with_its_plan_and_facts(full: Full) -> None:
     costs = {each.arm: each.explain_cost_usd for each in results if each.explanation_id is not None}
     assert costs == {"original": 0.01, "summary": 0.01, "token_lookup": 0.0}
     report = build(plan, results, facts)
-    assert report.heading.complete and all(table.rows or table.key == "puzzles" for table in report.tables)
+    assert report.heading.complete and all(table.rows for table in report.tables)
+    assert {(run.method, run.explainer) for run in facts.puzzles} == {("summary", "scripted / test-model")}
 
 
 def test_how_far_it_is_changes_with_every_unit(full: Full) -> None:
