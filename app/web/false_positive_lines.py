@@ -45,9 +45,11 @@ def described(search: SearchRow) -> Searched:
     """The search in sentences: by whom, over what, what counts, and how often it went wrong."""
     said = json.loads(search.parameters_json)
     examined, strongest = int(said["examined"]), int(said["strongest"])
-    asked = f" of the {count(said['asked'])} asked for: there are no more" if examined < said["asked"] else ""
+    asked = (
+        f" ({count(said['asked'])} were asked for, and there are no more)" if examined < said["asked"] else ""
+    )
     seen = (
-        "none of a document that the explanation’s maker has seen"
+        "none from a document that the explanation’s maker has seen"
         if said["seen_known"]
         else "but nobody knows which text the explanation’s maker saw, so that some may not have been new to them"
     )

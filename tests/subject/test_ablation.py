@@ -1,19 +1,26 @@
 """Predictions with a neuron set by hand, against the model run by hand; a planted neuron."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from app.domain.ablation import jsd
+from app.domain.ablation import calibration_of, jsd, replacements, score
+from app.domain.calibration import Calibration
+from app.domain.explanations import Protocol, Sample
+from app.domain.neurons import Polarity, Records, Split
 from app.errors import BadInput, ModelError
 from app.subject import ablation
 from app.subject.ablation import divergences, jensen_shannon
 from app.subject.live import activations
 from app.subject.load import Subject
+from tests.domain.test_ablation import STATS
 from tests.subject.small import small
 from tests.subject.tiny import sentencepiece_tokenizer
+
+POSITIVE = Polarity.POSITIVE
 
 
 def texts(subject: Subject, rows: int = 3, length: int = 9) -> np.ndarray[Any, np.dtype[np.int32]]:
@@ -75,6 +82,39 @@ def test_a_neuron_set_to_its_own_values_changes_nothing(family: str) -> None:
     )
     assert found[0].max() < 1e-9 and (found[1] == 0).all()
     assert found[2].mean() > 1e3 * max(found[0].max(), 1e-12)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_of_a_planted_explanation_the_truth_scores_1_and_the_mean_0(family: str) -> None:
+    """The truth on the 0-10 scale comes back through the calibration; half of it lies between, its reverse far below."""
+    subject, neuron = small(family), 7
+    tokens = texts(subject, 12, 16)
+    own = np.stack([values[:, 0] for values in activations(subject, 1, [neuron], tokens.tolist())])  # [R, T]
+    stats = replace(STATS, mean=float(own.mean()), token_q99=float(np.quantile(own, 0.9)))
+    rows = np.arange(12, dtype=np.int32)
+    kinds, splits = np.zeros(12, np.uint8), np.full(12, Split.SCORE, np.uint8)
+    held = Records(rows, rows, kinds, splits, tokens, own, None)
+    strata = (rows % 2).astype(np.int32)
+
+    def scored(predicted: np.ndarray[Any, Any]) -> dict[Sample, float | None]:
+        line = calibration_of(
+            held, (10 * (own - own.min()) / np.ptp(own)).astype(np.float32), POSITIVE, stats
+        )
+        assert isinstance(line, Calibration)
+        given, mean = replacements(predicted.astype(np.float32), line, POSITIVE, stats)
+        found = divergences(subject, 1, neuron, tokens, [given, mean])
+        protocol = Protocol.HELDOUT_FULL
+        values = score(held, strata, found[0], found[1], protocol, POSITIVE, stats, 0, {})
+        return {value.sample: value.value for value in values}
+
+    truth = 10 * (own - own.min()) / np.ptp(own)
+    for sample, value in scored(truth).items():
+        assert value == pytest.approx(1, abs=1e-3), sample
+    for sample, value in scored(np.full_like(truth, truth.mean())).items():
+        assert value == pytest.approx(0, abs=1e-3), sample
+    half = scored((truth + truth.mean()) / 2)[Sample.TOP_AND_RANDOM]
+    reverse = scored(2 * truth.mean() - truth)[Sample.TOP_AND_RANDOM]
+    assert half is not None and 0.5 < half < 0.9 and reverse is not None and reverse < -1
 
 
 def test_small_differences_keep_their_digits_in_float32() -> None:

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.cli import live
-from app.domain.explanations import Protocol, ScoreOptions, Simulated, State
+from app.domain.explanations import Protocol, Provenance, ScoreOptions, Simulated, State
 from app.domain.neurons import NeuronRef, Polarity, Split
 from app.errors import BadInput
 from app.jobs.requests import AblationRequest, FalsePositivesRequest, TransferRequest, loads
@@ -64,8 +64,8 @@ def test_the_worst_false_positives_stand_over_what_the_neuron_did(
     page = read(client.get(f"/explanations/{tiny.explanation}").text)
     [section] = page.find("section", cls="same")
     for words in (
-        "Tiny-Model (local, scale 0-10, seed 5)", "40 excerpts of the score split of the 100 asked for",
-        "none of a document that the explanation’s maker has seen", "not above 0.500",
+        "Tiny-Model (local, scale 0-10, seed 5)", "40 excerpts of the score split (100 were asked for",
+        "none from a document that the explanation’s maker has seen", "not above 0.500",
         "a prediction of 10 stands for +1.90 and one of 0 for −0.10",
         "2 excerpts predicted highest, the neuron is silent throughout in 1 (50.0 %); of all 40 in 30 (75.0 %)",
     ):  # fmt: skip
@@ -187,6 +187,28 @@ def test_the_api_starts_the_same_jobs(client: TestClient, tiny_store: Store, tin
     ):
         answer = client.post(f"{here}/{path}", json=body)
         assert answer.status_code == status and words in answer.json()["error"]["message"], answer.text
+
+
+def test_a_transferred_statement_says_what_it_was_made_from(
+    client: TestClient, tiny_store: Store, tiny: Tiny
+) -> None:
+    made = Provenance("transfer", "scripted / m")
+    with tiny_store.session() as s:
+        moved = explanations.add(
+            s,
+            tiny.plain,
+            "words",
+            Polarity.POSITIVE,
+            made,
+            State.OK,
+            "",
+            None,
+            "moved",
+            source_id=tiny.explanation,
+        )
+    page = read(client.get(f"/explanations/{moved}").text)
+    assert page.find("a", href=f"/explanations/{tiny.explanation}")
+    assert f"and what explanation {tiny.explanation} saw" in page.one("main").text
 
 
 def test_a_failed_explanation_offers_no_test_and_a_written_one_no_transfer(
