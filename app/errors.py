@@ -53,6 +53,10 @@ class Refused(AppError):
     status = 403
 
 
+class OverBudget(Refused):
+    """Refused because the job that asks has a budget of its own, which the request could pass."""
+
+
 class ModelError(AppError):
     """A subject model that cannot be loaded or is of an unknown family."""
 

@@ -158,6 +158,7 @@ def _definition(t: Table) -> Definition:
         primary=_primary(t.table("primary")) if t.has("primary") else None,
         budget_usd=t.number("budget_usd"),
         attempts=t.whole("attempts", 2),
+        fresh=t.yes("fresh"),
     )
     t.done()
     return made

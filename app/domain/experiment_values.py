@@ -41,6 +41,10 @@ class Table:
         found = self._get(key, int, needed)
         return usual if found is None else found
 
+    def yes(self, key: str) -> bool:
+        """True or false; false where nothing is said."""
+        return bool(self._get(key, bool, needed=False))
+
     def number(self, key: str, *, needed: bool = False) -> float | None:
         found = self._get(key, float, needed)
         return None if found is None else float(found)

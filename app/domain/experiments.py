@@ -193,6 +193,7 @@ class Definition:
     primary: Primary | None = None  # None: the first of the first scorer
     budget_usd: float | None = None  # None: no bound but the one of the settings
     attempts: int = 2  # tries of a unit that failed
+    fresh: bool = False  # ask anew also what has been answered to an identical call before
 
     def arms(self) -> tuple[Arm, ...]:
         """Every way of explaining that is crossed here, each once."""

@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 VERSION = "1"
 COLLECT = "collect"
 LLM = "llm"
-# How many workflows of each queue one worker runs at once. Two queues: a long collection blocks no explanation.
-CONCURRENCY = {COLLECT: 1, LLM: 4}
+EXPERIMENT = "experiment"
+# How many workflows of each queue one worker runs at once. Several queues: what takes hours blocks no explanation.
+CONCURRENCY = {COLLECT: 1, LLM: 4, EXPERIMENT: 2}
 POLL_SECONDS = 0.1
 UNFINISHED = ["ENQUEUED", "PENDING", "DELAYED"]
 

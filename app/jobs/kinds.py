@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.jobs import ablation, collect, embed, engine, explain, false_positives, puzzles, score, transfer
+from app.jobs import ablation, collect, embed, engine, experiment, explain, false_positives, puzzles, score, transfer
 from app.jobs.requests import Kind
 
 
@@ -20,4 +20,5 @@ KINDS: dict[str, KindOfJob] = {
     Kind.FALSE_POSITIVES: KindOfJob(engine.LLM, false_positives.find_false_positives),
     Kind.TRANSFER: KindOfJob(engine.LLM, transfer.transfer_explanation),
     Kind.PUZZLES: KindOfJob(engine.LLM, puzzles.run_puzzles),
+    Kind.EXPERIMENT: KindOfJob(engine.EXPERIMENT, experiment.run_experiment),
 }

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     FALSE_POSITIVES = "false_positives"
     TRANSFER = "transfer"
     PUZZLES = "puzzles"
+    EXPERIMENT = "experiment"
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,15 @@ class PuzzlesRequest:
     fresh: bool = False
 
 
+@dataclass(frozen=True)
+class ExperimentRequest:
+    """Do what is open of an experiment, which the store has."""
+
+    experiment_id: int
+    author: str = "neuronarium"
+    retry_of: str = ""
+
+
 Request = (
     CollectRequest
     | ExplainRequest
@@ -186,6 +196,7 @@ Request = (
     | FalsePositivesRequest
     | TransferRequest
     | PuzzlesRequest
+    | ExperimentRequest
 )
 T = TypeVar("T", bound=Request)
 
@@ -200,6 +211,7 @@ TYPES: dict[Kind, type[Request]] = {
     Kind.FALSE_POSITIVES: FalsePositivesRequest,
     Kind.TRANSFER: TransferRequest,
     Kind.PUZZLES: PuzzlesRequest,
+    Kind.EXPERIMENT: ExperimentRequest,
 }
 _ADAPTERS: dict[type, TypeAdapter[Request]] = {kind: TypeAdapter(kind) for kind in TYPES.values()}
 

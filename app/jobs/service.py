@@ -240,6 +240,10 @@ class Jobs:
         if row.state is JobState.DONE:
             raise Conflict("This job is done: there is nothing to retry.")
         kind = Kind(row.kind)
+        if kind is Kind.EXPERIMENT:
+            raise Conflict(
+                "An experiment is resumed, not begun again: do that on its page, or with `neuronarium experiment resume`."
+            )
         request = replace(loads(TYPES[kind], row.parameters_json), retry_of=job_id)
         if isinstance(request, CollectRequest):
             return self.enqueue_collect(request)
@@ -282,6 +286,10 @@ class Jobs:
 
     def _affordable(self, session: Session, endpoint: Endpoint) -> None:
         demand_room(session, self.settings, endpoint)
+
+    def check_score(self, session: Session, slug: str, method: str, score: ScoreOptions) -> None:
+        """Raise what stands in the way of such a score of any neuron of a model: BadInput, Refused, NotFound."""
+        self._check_score(session, slug, method, score)
 
     def _check_score(self, session: Session, slug: str, method: str, score: ScoreOptions) -> None:
         if score.simulator in ASKING_SIMULATORS:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from app.domain.ledger import now
 from app.domain.spending import Caps, day_begins
-from app.errors import Refused
+from app.errors import OverBudget, Refused
 from app.llm.ledger import Ledger
 
 
@@ -45,12 +45,15 @@ class Promises:
             _within(worst, today + everything, caps.day_usd, "today's cap", way)
         if caps.job_usd is not None and job_id:
             way = "Raise the job's cap (job_cap_usd, or the experiment's budget) to go on."
-            _within(worst, ledger.spent(job_id=job_id) + mine, caps.job_usd, "this job's cap", way)
+            spent = ledger.spent(job_id=job_id) + mine
+            _within(worst, spent, caps.job_usd, "this job's cap", way, OverBudget)
 
 
-def _within(worst: float, already: float, cap: float, what: str, way: str) -> None:
+def _within(
+    worst: float, already: float, cap: float, what: str, way: str, error: type[Refused] = Refused
+) -> None:
     if already + worst > cap:
-        raise Refused(
+        raise error(
             f"Refused before sending: this request could cost ${worst:.4f}, and ${already:.4f} of "
             f"{what} of ${cap:.2f} is spent or under way. {way}"
         )

@@ -19,7 +19,7 @@ from app.domain.neurons import NeuronRef
 from app.domain.results import Result
 from app.store import experiments
 from app.store import tables as t
-from app.store.experiment_rows import ExperimentRow
+from app.store.experiment_rows import ExperimentRow, unit_key
 from app.store.session import Session
 
 LOCAL_TITLE = "local model"  # under which titles say who the local simulator is; "" there: the subject itself
@@ -176,9 +176,8 @@ class _Reading:
 
 
 def _key(experiment_id: int, row: Row[Any]) -> str:
-    """Under which the scores of a unit are stored: see `Unit.key`."""
-    salt = f"~{row.salt}" if row.salt else ""
-    return f"experiment-{experiment_id}/{row.ordinal}/{row.arm}/{row.seed}/{row.scorer}{salt}/scores"
+    """Under which the scores of a unit are stored."""
+    return f"{unit_key(experiment_id, row.ordinal, row.arm, row.seed, row.scorer, row.kept_as)}/scores"
 
 
 def _evidence(arm: Arm) -> str:

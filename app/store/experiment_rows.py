@@ -53,6 +53,7 @@ class ExperimentRow:
     notes: tuple[str, ...]  # what was less than asked for, in words
     neurons: int
     units: int
+    budget_usd: float | None  # the definition's, until somebody raises it
     state: ExperimentState
     reason: str
     pausing: bool  # asked to pause, and ending what is under way
@@ -101,10 +102,14 @@ class Unit:
     simulation_id: int | None
 
     def key(self, experiment_id: int) -> str:
-        """Under which its makings are stored, and its calls found in the ledger; the same for every try with one salt."""
-        tail = "" if self.scorer < 0 else f"/{self.scorer}"
-        salt = f"~{self.salt}" if self.salt else ""
-        return f"experiment-{experiment_id}/{self.ordinal}/{self.arm}/{self.seed}{tail}{salt}"
+        """Under which what this try makes is stored: the same when a try is repeated after a kill, another for the next try."""
+        return unit_key(experiment_id, self.ordinal, self.arm, self.seed, self.scorer, self.attempts)
+
+
+def unit_key(experiment_id: int, ordinal: int, arm: int, seed: int, scorer: int, attempt: int) -> str:
+    """See `Unit.key`; `attempt` tries were made before."""
+    tail = "" if scorer < 0 else f"/{scorer}"
+    return f"experiment-{experiment_id}/{ordinal}/{arm}/{seed}{tail}#{attempt}"
 
 
 class Ended(NamedTuple):
@@ -116,5 +121,6 @@ class Ended(NamedTuple):
     explanation_id: int | None = None
     simulation_id: int | None = None
     usage: Usage = Usage()
-    salt: int = 0  # to be added
+    salt: int = 0  # to be added: the next try asks anew also what has been answered
     tried: bool = True  # counts as an attempt
+    final: bool = False  # another try would be no use

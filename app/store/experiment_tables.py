@@ -46,6 +46,7 @@ experiments = Table(
     required("neurons", Integer),
     required("units", BigInteger),
     required("planned", Integer),  # neurons whose units are in the table
+    Column("budget_usd", t.Number),  # the definition's, until somebody raises it; NULL: none
     required("state", t.Code(ExperimentState, EXPERIMENT_STATES)),
     required("reason", t.Words),
     required("pausing", SmallInteger),
@@ -89,6 +90,7 @@ experiment_units = Table(
     required("attempts", SmallInteger),  # all ever
     required("tries_left", SmallInteger),
     required("salt", SmallInteger),
+    required("kept_as", SmallInteger),  # the try under which its makings are stored: see experiment_rows.Unit
     Column("explanation_id", t.Id, ForeignKey("explanations.id")),
     Column("simulation_id", t.Id, ForeignKey("simulations.id")),
     *usage(),  # of all its tries

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, func, select, update
 
 from app.domain.experiment_units import EXPLANATION, units_of_neuron
 from app.domain.neurons import NeuronRef
@@ -18,7 +18,7 @@ from app.store.session import Session, writing
 PLAN_NEURONS = 500  # whose units are written in one transaction
 _COLUMNS = (
     "experiment_id", "ordinal", "arm", "seed", "scorer", "lane", "state", "ready", "reason",
-    "attempts", "tries_left", "salt", "tokens_in", "tokens_out", "cost_usd", "seconds", "calls",
+    "attempts", "tries_left", "salt", "kept_as", "tokens_in", "tokens_out", "cost_usd", "seconds", "calls",
 )  # fmt: skip
 _SHOWN = 200
 
@@ -37,7 +37,7 @@ def plan(s: Session, row: ExperimentRow) -> int:
         _COLUMNS,
         (
             (row.id, ordinal, unit.arm, unit.seed, unit.scorer, unit.lane, pending,
-             int(unit.scorer == EXPLANATION), "", 0, tries, 0, 0, 0, 0.0, 0.0, 0)
+             int(unit.scorer == EXPLANATION), "", 0, tries, 0, 0, 0, 0, 0.0, 0.0, 0)
             for ordinal in range(planned, upto)
             for unit in each
         ),
@@ -75,52 +75,80 @@ def take(s: Session, experiment_id: int, lane: int, n: int) -> list[Unit]:
     return found
 
 
-def waiting(s: Session, experiment_id: int) -> bool:
-    """Whether anything is still to be done or under way."""
-    c = t.experiment_units.c
-    some = select(c.id).where(
-        c.experiment_id == experiment_id, c.state.in_((UnitState.PENDING, UnitState.RUNNING))
-    )
-    return s.execute(some.limit(1)).first() is not None
-
-
 def ended_count(s: Session, experiment_id: int) -> int:
     """How many units have ended, one way or another."""
     return sum(each.units for each in counts(s, experiment_id) if each.state.ended)
 
 
-def end(s: Session, experiment_id: int, ended: Iterable[Ended]) -> None:
-    """Write down how units ended. Scores of an explanation become ready with it, or are skipped."""
+def end(s: Session, experiment_id: int, ended: Iterable[Ended]) -> int:
+    """Write down how units ended; how many are over for good, with the scores that are skipped for want of an explanation.
+
+    Scores of an explanation become ready with it. A unit that failed is to be tried again while it has tries left. What is
+    no longer under way, because another worker has taken it over and ended it, stays as it is.
+    """
     writing(s)
+    over = 0
+    for each in ended:
+        over += _end(s, experiment_id, each)
+    return over
+
+
+def _end(s: Session, experiment_id: int, each: Ended) -> int:
     c = t.experiment_units.c
     now = datetime.now(UTC)
-    for each in ended:
-        values: dict[str, Any] = {
-            "state": each.state,
-            "reason": each.reason,
-            "attempts": c.attempts + int(each.tried),
-            "tries_left": c.tries_left - int(each.tried),
-            "salt": c.salt + each.salt,
-            "ended_at": now if each.state.ended else None,
-            **{name: c[name] + value for name, value in each.usage._asdict().items()},
-        }
-        if each.explanation_id is not None:
-            values["explanation_id"] = each.explanation_id
-        if each.simulation_id is not None:
-            values["simulation_id"] = each.simulation_id
-        query = update(t.experiment_units).where(c.id == each.unit).values(values)
-        row = s.execute(query.returning(c.ordinal, c.arm, c.seed, c.scorer)).one()
-        if row.scorer != EXPLANATION or not each.state.ended:
+    query = select(c.ordinal, c.arm, c.seed, c.scorer, c.attempts, c.tries_left)
+    row = s.execute(query.where(c.id == each.unit, c.state == UnitState.RUNNING)).first()
+    if row is None:
+        return 0
+    state, left = each.state, row.tries_left - int(each.tried)
+    if state is UnitState.FAILED and left > 0 and not each.final:
+        state = UnitState.PENDING
+    values: dict[str, Any] = {
+        "state": state,
+        "reason": each.reason,
+        "attempts": row.attempts + int(each.tried),
+        "tries_left": left,
+        "salt": c.salt + each.salt,
+        "kept_as": row.attempts,
+        "ended_at": now if state.ended else None,
+        **{name: c[name] + value for name, value in each.usage._asdict().items()},
+    }
+    if each.explanation_id is not None:
+        values["explanation_id"] = each.explanation_id
+    if each.simulation_id is not None:
+        values["simulation_id"] = each.simulation_id
+    s.execute(update(t.experiment_units).where(c.id == each.unit).values(values))
+    if row.scorer != EXPLANATION or not state.ended:
+        return int(state.ended)
+    behind = and_(_cell(row), c.scorer != EXPLANATION, c.state == UnitState.PENDING)
+    if state is UnitState.OK:
+        _set(s, experiment_id, behind, ready=1, explanation_id=each.explanation_id)
+        return 1
+    reason = f"there is no explanation to score: {each.reason}"
+    return 1 + _set(s, experiment_id, behind, state=UnitState.SKIPPED, reason=reason, ended_at=now)
+
+
+def forgive(s: Session, experiment_id: int, units: Iterable[int], tries: int) -> int:
+    """What failed through no fault of its own is to be done as if it had not been tried; how many units are open again."""
+    c = t.experiment_units.c
+    opened = 0
+    for unit in units:
+        row = s.execute(select(c.ordinal, c.arm, c.seed, c.scorer, c.state).where(c.id == unit)).one()
+        if row.state not in (UnitState.FAILED, UnitState.PENDING):
             continue
-        behind = and_(
-            c.ordinal == row.ordinal, c.arm == row.arm, c.seed == row.seed, c.scorer != EXPLANATION,
-            c.state == UnitState.PENDING,
-        )  # fmt: skip
-        if each.state is UnitState.OK:
-            _set(s, experiment_id, behind, ready=1, explanation_id=each.explanation_id)
-        else:
-            reason = f"there is no explanation to score: {each.reason}"
-            _set(s, experiment_id, behind, state=UnitState.SKIPPED, reason=reason, ended_at=now)
+        again = {"state": UnitState.PENDING, "reason": "", "tries_left": tries, "ended_at": None}
+        _set(s, experiment_id, c.id == unit, **again)
+        opened += int(row.state is UnitState.FAILED)
+        if row.scorer == EXPLANATION and row.state is UnitState.FAILED:
+            behind = and_(_cell(row), c.scorer != EXPLANATION, c.state == UnitState.SKIPPED)
+            opened += _set(s, experiment_id, behind, ready=0, **again)
+    return opened
+
+
+def _cell(row: Any) -> ColumnElement[bool]:
+    """The statement and the scores of one neuron, arm and seed."""
+    c = t.experiment_units.c
+    return and_(c.ordinal == row.ordinal, c.arm == row.arm, c.seed == row.seed)
 
 
 def counts(s: Session, experiment_id: int) -> list[UnitCount]:

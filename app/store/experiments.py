@@ -68,6 +68,7 @@ def create(
         "neurons": len(sample),
         "units": len(sample) * len(units_of_neuron(definition)),
         "planned": 0,
+        "budget_usd": definition.budget_usd,
         "state": ExperimentState.RUNNING,
         "reason": "",
         "pausing": 0,
@@ -191,8 +192,8 @@ def pause(s: Session, experiment_id: int) -> None:
     _update(s, experiment_id, pausing=1)
 
 
-def begin_again(s: Session, experiment_id: int, job_id: str) -> None:
-    """It runs again, by another job."""
+def begin_again(s: Session, experiment_id: int, job_id: str, budget_usd: float | None) -> None:
+    """It runs again, by another job, within this budget."""
     writing(s)
     s.execute(insert(t.experiment_jobs).values(job_id=job_id, experiment_id=experiment_id))
     _update(
@@ -202,6 +203,7 @@ def begin_again(s: Session, experiment_id: int, job_id: str) -> None:
         reason="",
         pausing=0,
         job_id=job_id,
+        budget_usd=budget_usd,
         ended_at=None,
     )
 
@@ -237,6 +239,7 @@ def _row(row: Row[Any]) -> ExperimentRow:
         notes=tuple(json.loads(row.notes)),
         neurons=row.neurons,
         units=row.units,
+        budget_usd=row.budget_usd,
         state=state,
         reason=reason,
         pausing=bool(row.pausing) and state is ExperimentState.RUNNING,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, insert, select, text
 
-from app.domain.explanations import Provenance, State, Step, Usage
+from app.domain.explanations import Method, Provenance, State, Step, Usage
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, NotFound
 from app.store import collections, cursors, heldout, names, origins, scores, sql
@@ -110,6 +110,28 @@ def steps_of(s: Session, explanation_id: int) -> list[Step]:
     c = t.explanation_steps.c
     query = select(c.kind, c.data).where(c.explanation_id == explanation_id).order_by(c.ordinal)
     return [Step(row.kind, row.data) for row in s.execute(query)]
+
+
+def collected_lookup(s: Session, ref: NeuronRef, polarity: Polarity) -> int | None:
+    """The token lookup that the model's collection brought for a neuron; None where it brought none."""
+    part = names.part_of(s, ref)
+    e = t.explanations.c
+    query = (
+        select(e.id)
+        .join(t.origins, t.origins.c.id == e.origin_id)
+        .where(
+            e.layer_id == part.layer_id,
+            e.neuron == ref.index,
+            e.key.is_(None),
+            e.state == State.OK,
+            e.polarity == polarity,
+            e.collection_id == part.collection_id,
+            t.origins.c.method == Method.TOKEN_LOOKUP.value,
+        )
+        .order_by(e.id.desc())
+    )
+    found: int | None = s.execute(query.limit(1)).scalar()
+    return found
 
 
 def of_neuron(s: Session, ref: NeuronRef) -> list[ExplanationRow]:

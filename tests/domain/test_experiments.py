@@ -105,6 +105,7 @@ def definitions(draw_: st.DrawFn) -> Definition:
         seeds=draw_(several(seeds)),
         budget_usd=draw_(st.none() | st.floats(0.01, 1e6)),
         attempts=draw_(st.integers(1, 10)),
+        fresh=draw_(st.booleans()),
     )
     arms = [arm.name for arm in made.arms()]
     if len(arms) > 1:

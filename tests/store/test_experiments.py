@@ -143,15 +143,15 @@ def test_units_are_taken_in_order_and_scores_wait_for_their_explanation(full: Fu
             (0, 0, 1, -1),
             (0, 1, 0, -1),
         ]
-        assert first[0].key(id_) == f"experiment-{id_}/0/0/0"
+        assert first[0].key(id_) == f"experiment-{id_}/0/0/0#0"
         experiment_units.end(
             s, id_, [Ended(first[0].id, UnitState.OK, explanation_id=full.tiny.explanation, usage=Usage(5, 1, 0.5, 1.0, 1))]
         )  # fmt: skip
-        experiment_units.end(s, id_, [Ended(first[1].id, UnitState.FAILED, "the sea was rough")])
-        experiment_units.end(s, id_, [Ended(first[2].id, UnitState.PENDING, "again", salt=1)])
+        experiment_units.end(s, id_, [Ended(first[1].id, UnitState.FAILED, "the sea was rough", final=True)])
+        experiment_units.end(s, id_, [Ended(first[2].id, UnitState.FAILED, "again", salt=1)])
         [score, *_] = taken = experiment_units.take(s, id_, 2, 100)
         assert score.scorer == 0 and score.explanation_id == full.tiny.explanation
-        assert (taken[-1].arm, taken[-1].attempts, taken[-1].key(id_)) == (1, 1, f"experiment-{id_}/0/1/0~1")
+        assert (taken[-1].arm, taken[-1].attempts, taken[-1].key(id_)) == (1, 1, f"experiment-{id_}/0/1/0#1")
         assert len(taken) == 16 - 3 + 1 + 1  # the one behind the failure is skipped, the others wait
         counted = {(c.scorer, c.state): 0 for c in experiment_units.counts(s, id_)}
         for c in experiment_units.counts(s, id_):
@@ -165,7 +165,7 @@ def test_units_are_taken_in_order_and_scores_wait_for_their_explanation(full: Fu
         experiment_units.put_back(s, id_)
         assert experiment_units.retry_failed(s, id_, 2) == 2
         again = experiment_units.take(s, id_, 2, 100)
-        assert len(again) == 16 and experiment_units.waiting(s, id_)
+        assert len(again) == 16
         page = experiment_units.page(s, id_, scorer=0, state=UnitState.PENDING, limit=4)
         assert page.total == 15 and len(page.items) == 4
         assert experiment_units.page(s, id_, scorer=0, state=UnitState.PENDING, cursor=page.next).items
@@ -182,7 +182,7 @@ def test_a_job_that_ends_by_itself_is_the_experiment_s_end(full: Full) -> None:
         with pytest.raises(Conflict, match="nothing to pause"):
             experiments.pause(s, id_)
         jobs.add(s, "experiment-a2", "experiment", "again", "{}")
-        experiments.begin_again(s, id_, "experiment-a2")
+        experiments.begin_again(s, id_, "experiment-a2", 3.5)
         assert experiments.get(s, id_).state is ExperimentState.RUNNING
         assert experiments.jobs_of(s, id_) == ["experiment-a", "experiment-a2"]
         experiments.set_state(s, id_, ExperimentState.OVER_BUDGET, "enough")
@@ -202,7 +202,7 @@ def test_results_hold_a_row_for_every_value_asked_for_and_never_a_number_for_a_f
         experiment_units.end(
             s, id_, [Ended(statement.id, UnitState.OK, explanation_id=own, usage=Usage(100, 9, 0.1, 1.0, 1))]
         )
-        experiment_units.end(s, id_, [Ended(other.id, UnitState.FAILED, "no words came")])
+        experiment_units.end(s, id_, [Ended(other.id, UnitState.FAILED, "no words came", final=True)])
         assert [r.arm for r in experiment_results.results(s, id_)] == ["original"] * len(
             PLAN.scorers()[0].gives()
         )

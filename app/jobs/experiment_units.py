@@ -1,0 +1,117 @@
+"""Doing one unit of an experiment: the same code as a job of its own, within the experiment's runtime."""
+
+import logging
+from time import monotonic
+
+from app.domain.experiment_units import EXPLANATION, FIRST_ENDPOINT
+from app.domain.experiments import Arm, Scorer
+from app.domain.explanations import ExplainOptions, Method, ScoreOptions, Usage
+from app.errors import (
+    AnswerError,
+    AppError,
+    BadInput,
+    EndpointError,
+    ModelError,
+    Refused,
+    StoreError,
+)
+from app.jobs import explain
+from app.jobs.experiment_runtime import Piece, UnitRuntime
+from app.jobs.requests import ExplainRequest
+from app.jobs.runtime import SHARED
+from app.jobs.score import scored, simulated
+from app.store import explanations
+from app.store.experiment_rows import Ended, ExperimentRow, Unit, UnitState
+
+log = logging.getLogger(__name__)
+
+
+class Doing:
+    """The units of one experiment, one at a time. Made and used on one event loop."""
+
+    def __init__(self, row: ExperimentRow, runtime: UnitRuntime) -> None:
+        self._row = row
+        self._runtime = runtime
+        self._arms = row.definition.arms()
+        self._scorers = row.definition.scorers()
+
+    async def do(self, unit: Unit) -> tuple[Ended, AppError | None]:
+        """How it ended, and the error where there was one.
+
+        Raises Refused, which is no unit's fault, and StoreError. What is none of our errors is a failure with its name.
+        """
+        piece = Piece(unit.key(self._row.id), sample=self._sample(unit))
+        began = monotonic()
+        done = Ended(unit.id, UnitState.OK)
+        error: AppError | None = None
+        try:
+            with self._runtime.doing(piece):
+                if unit.scorer == EXPLANATION:
+                    done = done._replace(explanation_id=await self._explain(unit, piece))
+                else:
+                    done = done._replace(simulation_id=await self._score(unit, piece))
+        except (Refused, StoreError):
+            raise
+        except BadInput as failure:  # known before anything was asked, and so it will stay
+            done, error = Ended(unit.id, UnitState.SKIPPED, str(failure)), failure
+        except AppError as failure:
+            done, error = _failed(unit, failure), failure
+        except Exception as failure:  # one unit's, whatever it is: the others have their turn
+            log.exception("unit %s failed for a reason that is ours", piece.key)
+            reason = f"Something unexpected went wrong ({type(failure).__name__}: {failure})."
+            done = Ended(unit.id, UnitState.FAILED, reason, final=True)
+        took = piece.total()
+        if unit.lane < FIRST_ENDPOINT:
+            took = took.plus(Usage(seconds=monotonic() - began))
+        return done._replace(usage=took), error
+
+    def _sample(self, unit: Unit) -> str:
+        own = self._row.definition.fresh or unit.salt
+        return f"experiment-{self._row.id}~{unit.salt}" if own else SHARED
+
+    async def _explain(self, unit: Unit, piece: Piece) -> int:
+        arm = self._arms[unit.arm]
+        if arm.method is Method.TOKEN_LOOKUP:
+            found = await self._runtime.db(
+                lambda s: explanations.collected_lookup(s, unit.ref, self._row.definition.polarity)
+            )
+            if found is not None:  # every collection brings it
+                return found
+        piece.asked = ExplainRequest(unit.ref, self._options(arm, unit.seed), author=self._row.author)
+        return await explain.explain(piece.key)
+
+    async def _score(self, unit: Unit, piece: Piece) -> int | None:
+        if unit.explanation_id is None:
+            raise BadInput("There is no explanation to score.")
+        options = score_options(self._scorers[unit.scorer], unit.seed)
+        simulation = await simulated(self._runtime, piece.key, unit.explanation_id, options, piece.key)
+        await scored(self._runtime, piece.key, unit.explanation_id, simulation, options, piece.key)
+        return simulation
+
+    def _options(self, arm: Arm, seed: int) -> ExplainOptions:
+        return explain_options(arm, self._row, seed)
+
+
+def explain_options(arm: Arm, row: ExperimentRow, seed: int) -> ExplainOptions:
+    """What an arm asks of a neuron."""
+    return ExplainOptions(
+        method=arm.method,
+        polarity=row.definition.polarity,
+        explainer=arm.explainer,
+        seed=seed,
+        shown=arm.shown,
+        candidates=arm.candidates,
+    )
+
+
+def score_options(scorer: Scorer, seed: int) -> ScoreOptions:
+    """What a scorer that simulates asks."""
+    assert scorer.simulator is not None, "a judge does not simulate"
+    return ScoreOptions(scorer.simulator, scorer.endpoint, scorer.protocol, seed)
+
+
+def _failed(unit: Unit, failure: AppError) -> Ended:
+    """An answer that is no use is no use again: the next try draws anew. Whatever was answered well is not asked again."""
+    unusable = isinstance(failure, AnswerError)
+    again = unusable or isinstance(failure, EndpointError | ModelError)
+    return Ended(unit.id, UnitState.FAILED, str(failure), salt=int(unusable), final=not again)
