@@ -15,13 +15,11 @@ from app.domain.experiments import (
     Rule,
     SampleRule,
 )
-from app.domain.explanations import Metric, Protocol, SimulatorName, measured
-from app.domain.neurons import EXCERPT_TOKENS
+from app.domain.explain_options import demand_sound as demand_sound_options
+from app.domain.explanations import ExplainOptions, Metric, Protocol, SimulatorName, measured
 from app.domain.written import DESCRIPTION, NAME, one_line, prose
 from app.errors import BadInput
 
-MOST_EXCERPTS = 20
-MOST_CANDIDATES = 20
 MOST_ATTEMPTS = 10
 _SEEDS = 2**31  # what every endpoint takes
 
@@ -73,18 +71,23 @@ def _crossed(d: Definition) -> Iterator[str]:
     for method in d.methods:
         if method in NOT_IN_EXPERIMENTS:
             yield f"methods: {method} is nothing that an experiment can ask for."
-    for i, shown in enumerate(d.evidence, 1):
-        if not 1 <= shown.excerpts <= MOST_EXCERPTS:
-            yield f"evidence {i}: excerpts is {shown.excerpts}; give 1 to {MOST_EXCERPTS}."
-        if not 1 <= shown.tokens <= EXCERPT_TOKENS:
-            yield f"evidence {i}: tokens is {shown.tokens}; an excerpt has 1 to {EXCERPT_TOKENS}."
-    for n in d.candidates:
-        if not 1 <= n <= MOST_CANDIDATES:
-            yield f"candidates: {n} is not between 1 and {MOST_CANDIDATES}."
     for seed in (*d.seeds, *(sample.seed for sample in d.samples)):
         if not 0 <= seed < _SEEDS:
             yield f"seeds: {seed} is not between 0 and {_SEEDS - 1}."
+    yield from dict.fromkeys(_options(d))
     yield from _scorers(d)
+
+
+def _options(d: Definition) -> Iterator[str]:
+    """What does not go together in an arm, whichever arms it is in."""
+    for arm in d.arms():
+        options = ExplainOptions(
+            arm.method, d.polarity, arm.explainer, shown=arm.shown, candidates=arm.candidates
+        )
+        try:
+            demand_sound_options(options)
+        except BadInput as error:
+            yield error.sentence
 
 
 def _scorers(d: Definition) -> Iterator[str]:

@@ -4,8 +4,8 @@ import logging
 from time import monotonic
 
 from app.domain.experiment_units import EXPLANATION, FIRST_ENDPOINT
-from app.domain.experiments import Arm, Scorer
-from app.domain.explanations import ExplainOptions, Method, ScoreOptions, Usage
+from app.domain.experiments import Arm, Definition, Scorer
+from app.domain.explanations import ExplainOptions, Method, ScoreOptions, SimulatorName, Usage
 from app.errors import (
     AnswerError,
     AppError,
@@ -77,7 +77,12 @@ class Doing:
             )
             if found is not None:  # every collection brings it
                 return found
-        piece.asked = ExplainRequest(unit.ref, self._options(arm, unit.seed), author=self._row.author)
+        piece.asked = ExplainRequest(
+            unit.ref,
+            explain_options(arm, self._row.definition, unit.seed),
+            chosen_by(self._row.definition, unit.seed) if arm.candidates > 1 else None,
+            author=self._row.author,
+        )
         return await explain.explain(piece.key)
 
     async def _score(self, unit: Unit, piece: Piece) -> int | None:
@@ -88,20 +93,25 @@ class Doing:
         await scored(self._runtime, piece.key, unit.explanation_id, simulation, options, piece.key)
         return simulation
 
-    def _options(self, arm: Arm, seed: int) -> ExplainOptions:
-        return explain_options(arm, self._row, seed)
 
-
-def explain_options(arm: Arm, row: ExperimentRow, seed: int) -> ExplainOptions:
+def explain_options(arm: Arm, definition: Definition, seed: int) -> ExplainOptions:
     """What an arm asks of a neuron."""
     return ExplainOptions(
         method=arm.method,
-        polarity=row.definition.polarity,
+        polarity=definition.polarity,
         explainer=arm.explainer,
         seed=seed,
         shown=arm.shown,
         candidates=arm.candidates,
     )
+
+
+def chosen_by(definition: Definition, seed: int) -> ScoreOptions | None:
+    """What the best of several candidates is chosen by: the first simulator that predicts from statements."""
+    for scorer in definition.scorers():
+        if scorer.simulator not in (None, SimulatorName.TOKEN_LOOKUP):
+            return score_options(scorer, seed)
+    return None
 
 
 def score_options(scorer: Scorer, seed: int) -> ScoreOptions:

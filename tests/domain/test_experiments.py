@@ -92,7 +92,12 @@ def definitions(draw_: st.DrawFn) -> Definition:
         explainers=draw_(several(names)),
         evidence=draw_(
             several(
-                st.builds(ShownOptions, st.sampled_from(list(Band)), st.integers(1, 20), st.integers(1, 64))
+                st.builds(
+                    ShownOptions,
+                    st.sampled_from([Band.TOP, Band.RANDOM, Band.MIXED]),
+                    st.integers(1, 20),
+                    st.integers(1, 64),
+                )
             )
         ),
         candidates=draw_(several(st.integers(1, 20))),
@@ -197,8 +202,8 @@ def test_units_are_a_statement_and_then_its_scores_where_they_fit() -> None:
         ({"contrasts": (Contrast("summary", "hs"),)}, "there is no arm “hs”; there is summary, original"),
         ({"contrasts": (Contrast("summary", "summary"),)}, "set against itself"),
         ({"attempts": 0}, "not between 1 and 10"),
-        ({"candidates": (0,)}, "not between 1 and 20"),
-        ({"evidence": (ShownOptions(tokens=65),)}, "an excerpt has 1 to 64"),
+        ({"candidates": (0,)}, "1 to 20 candidates"),
+        ({"evidence": (ShownOptions(tokens=65),)}, "with 1 to 64 tokens"),
         ({"primary": Primary(Measure(Protocol.BILLS_5_5))}, "no scorer gives correlation"),
         ({"primary": Primary(Measure(), "nobody")}, "by “nobody”"),
         ({"samples": (SampleRule(Rule.RANDOM),)}, "the sample would be empty"),
