@@ -2,7 +2,18 @@
 
 from typing import NamedTuple
 
-from app.jobs import ablation, collect, embed, engine, experiment, explain, false_positives, puzzles, score, transfer
+from app.jobs import (
+    ablation,
+    collect,
+    embed,
+    engine,
+    experiment,
+    explain,
+    false_positives,
+    puzzles,
+    score,
+    transfer,
+)
 from app.jobs.requests import Kind
 
 
