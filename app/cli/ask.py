@@ -10,7 +10,7 @@ from app import logs
 from app.cli import app
 from app.cli.common import neuron_ref, open_jobs, settings
 from app.domain.candidates import MOST_CANDIDATES
-from app.domain.explain_options import ASKING_METHODS, demand_sound
+from app.domain.explain_options import ASKING_METHODS, demand_sound, needs_weights
 from app.domain.explanations import (
     AskedMethod,
     Band,
@@ -25,6 +25,7 @@ from app.domain.explanations import (
     ShownOptions,
     SimulatorName,
     State,
+    TokenSource,
 )
 from app.domain.neurons import EXCERPT_TOKENS, Polarity
 from app.domain.shown import MOST_EXCERPTS
@@ -36,6 +37,7 @@ from app.store.explanation_rows import ExplanationRow
 from app.web.formats import plural, usd
 
 if TYPE_CHECKING:
+    from app.domain.token_weights import TokenWeights
     from app.jobs.neuron import Neuron
 
 NOTHING_SENT = "--- Nothing was sent."
@@ -84,6 +86,9 @@ def explain(
         int,
         typer.Option(min=1, max=EXCERPT_TOKENS, help="Tokens of each that are shown, around its strongest."),
     ] = EXCERPT_TOKENS,
+    token_source: Annotated[
+        TokenSource, typer.Option(help="By what token_space finds the strongest tokens.")
+    ] = TokenSource.ACTIVATION,
     score: Simulator = None,
     endpoint: Endpoint = "",
     protocol: ProtocolOption = None,
@@ -105,7 +110,15 @@ def explain(
             explainer = explainer or only_endpoint(jobs, "--explainer")
         shown = ShownOptions(shown_band, shown_excerpts, shown_tokens)
         options = ExplainOptions(
-            Method(method), polarity, explainer, cut_off, scale_maximum, seed, shown, candidates
+            Method(method),
+            polarity,
+            explainer,
+            cut_off,
+            scale_maximum,
+            seed,
+            shown,
+            candidates,
+            token_source,
         )
         scoring = None if score is None else score_options(jobs, score, endpoint or explainer, protocol, seed)
         if dry_run:
@@ -185,13 +198,14 @@ def _preview_explaining(
     from app.jobs.endpoints import endpoint as find
 
     demand_sound(options)
+    jobs.demand_weights(neuron.ref.model, options)
     if options.method not in ASKING_METHODS:
         typer.echo(
             f"--- {options.method} asks no language model: explaining sends nothing and costs nothing."
         )
         return
     asked = find(jobs.settings, options.explainer)
-    seen = previews.explaining(neuron, options, asked)
+    seen = previews.explaining(neuron, options, asked, _weights(jobs, neuron, options))
     for message in seen.messages:
         typer.echo(f"--- {message.role}\n{message.content}")
     about = "" if seen.exact else "about "
@@ -212,6 +226,26 @@ def _preview_explaining(
                 f"{plural(took.tokens_in + took.tokens_out, 'token')} to {by.name} ({by.model}), "
                 f"{'about ' if took.price_usd else ''}{usd(took.price_usd)} at most."
             )
+
+
+def _weights(jobs: Jobs, neuron: "Neuron", options: ExplainOptions) -> "TokenWeights | None":
+    """The weights that a prompt needs, from the model, which is loaded for them in this process."""
+    import asyncio
+
+    from app.jobs.asking import weights_of
+    from app.jobs.runtime import Runtime
+
+    if not needs_weights(options):
+        return None
+
+    async def read() -> "TokenWeights":
+        runtime = Runtime(jobs.settings, jobs.store, "dry run")
+        try:
+            return await weights_of(runtime, neuron.ref)
+        finally:
+            await runtime.close()
+
+    return asyncio.run(read())
 
 
 def _preview_scoring(

@@ -39,6 +39,10 @@ class AskedMethod(StrEnum):
     HS = Method.HS.value
     AVHS = Method.AVHS.value
     TOKEN_LOOKUP = Method.TOKEN_LOOKUP.value
+    NEXT_TOKEN = Method.NEXT_TOKEN.value
+    TOKEN_SPACE = Method.TOKEN_SPACE.value
+    OUTPUT_TOKENS = Method.OUTPUT_TOKENS.value
+    TOKEN_LINEAR = Method.TOKEN_LINEAR.value
 
 
 PROMPTED_METHODS = (Method.ORIGINAL, Method.SUMMARY, Method.HIGHLIGHT, Method.HS, Method.AVHS)
@@ -52,6 +56,7 @@ class SimulatorName(StrEnum):
     LOGPROBS = "logprobs"
     ONE_AT_A_TIME = "one_at_a_time"
     TOKEN_LOOKUP = "token_lookup"  # noqa: S105
+    TOKEN_LINEAR = "token_linear"  # noqa: S105
 
 
 class Protocol(StrEnum):
@@ -221,6 +226,13 @@ class ShownOptions:
     tokens: int = 64  # of each excerpt, around its strongest token
 
 
+class TokenSource(StrEnum):
+    """By what the tokens of `token_space` are the neuron's strongest."""
+
+    ACTIVATION = "activation"  # mean activation over its explain records
+    WEIGHT = "weight"  # input weight, from the live model
+
+
 @dataclass(frozen=True)
 class ExplainOptions:
     """What a person may choose when asking for an explanation."""
@@ -233,6 +245,7 @@ class ExplainOptions:
     seed: int = 0
     shown: ShownOptions = field(default_factory=ShownOptions)
     candidates: int = 1  # statements made, of which the one with the best score on `dev` is kept
+    token_source: TokenSource = TokenSource.ACTIVATION  # of token_space alone
 
 
 @dataclass(frozen=True)

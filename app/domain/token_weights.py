@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from app.domain.neurons import Float32
+import numpy as np
+
+from app.domain.neurons import Float32, Int32
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +25,20 @@ class TokenWeights:
     output: Float32  # [N, V]
     gate: Float32 | None = None  # [N, V]
     up: Float32 | None = None  # [N, V]
+
+    @property
+    def ids(self) -> Int32:
+        """Vocabulary ids [V] of the columns."""
+        return np.arange(self.input.shape[1], dtype=np.int32)
+
+    @property
+    def input_kind(self) -> str:
+        """What `input` is, as provenances say it."""
+        return (
+            "estimate for gated MLPs: act(x_t . gate) * (x_t . up)"
+            if self.gated
+            else "linear: wte[t] . diag(ln.g) . W_in"
+        )
 
     @property
     def gated(self) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from app.errors import AnswerError
 from app.explain.examples import examples
@@ -45,15 +46,20 @@ _REFUSAL = re.compile(
 _ITEM = re.compile(r"^\s*(?:[-*•‣·–—]\s+|\(?\d{1,2}[.):]\s+|\(?[a-hivx]{1,3}\)\s+)", re.IGNORECASE)
 _INLINE_ITEMS = re.compile(r"(?:^|\s)\(?1[.)]\s.*\s\(?2[.)]\s", re.DOTALL)
 _PROMPT_MARKS = re.compile(
-    r"</?start>|<end>|^\s*activations?:|active\s+tokens:|^\s*excerpt\s+\d+\s*:|^\s*neuron\s+\d+\s*$|"
+    r"</?start>|<end>|^\s*activations?:|(?:active|promoted|next)\s+tokens:|^\s*excerpt\s+\d+\s*:|^\s*neuron\s+\d+\s*$|"
     r"\b(?:this|the)\s+neuron\s+(?:does|looks\s+for)\s+is\b|the\s+same\s+without\s+the\s+zeros|explanation\s+of\s+neuron\s+\d+\s*:|\t\d",
     re.IGNORECASE | re.MULTILINE,
 )
 _QUOTES = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»", "`": "`"}
 
 
-def check_answer(text: str, finish_reason: str = "stop") -> str:
+def check_answer(
+    text: str, finish_reason: str = "stop", shots: Sequence[str] | None = None, lead: str = ""
+) -> str:
     """The bare explanation: it continues "the main thing this neuron does is find", without quotes or final period.
+
+    `shots` are the answers that the prompt shows (those of the five formats where not given), `lead` is what the question
+    ended with, which an answer may repeat.
 
     Raises AnswerError with a plain reason for what is none: empty, blocked, leaked reasoning, a refusal, a list,
     several paragraphs, a repetition of the prompt, a beginning without its end, no words, a loop, or far too long.
@@ -69,7 +75,7 @@ def check_answer(text: str, finish_reason: str = "stop") -> str:
             if finish_reason == "length"
             else "the answer is empty"
         )
-    bare = _bare(text)
+    bare = _bare(text, lead)
     if _THOUGHT_MARKS.search(text) or _REASONING.search(bare.replace("’", "'")):
         raise AnswerError("the answer holds the model's reasoning instead of an explanation")
     if not bare:
@@ -85,7 +91,8 @@ def check_answer(text: str, finish_reason: str = "stop") -> str:
         raise AnswerError("the answer has several paragraphs or lines")
     if bare.endswith((",", ";", ":")):
         raise AnswerError("the answer breaks off or announces a list")
-    if any(example.explanation.lower() in bare.lower() for example in examples()):
+    known = [example.explanation for example in examples()] if shots is None else shots
+    if any(shot.lower() in bare.lower() for shot in known):
         raise AnswerError("the answer repeats an example of the prompt")
     if _unreadable(bare):
         raise AnswerError("the answer is no readable text")
@@ -96,12 +103,15 @@ def check_answer(text: str, finish_reason: str = "stop") -> str:
     return bare
 
 
-def _bare(text: str) -> str:
+def _bare(text: str, lead: str) -> str:
     """Without what people and models put around a phrase: spaces, the beginning again, marks, a final period."""
+    repeated = lead.strip().lower()
     before = None
     while before != text:  # each may uncover another
         before = text
         text = _unquoted(_LEAD.sub("", text.strip(), count=1).strip())
+        if repeated and text.lower().startswith(repeated):
+            text = text[len(repeated) :].strip()
         if (
             text.endswith(".")
             and not text.endswith("..")

@@ -36,6 +36,7 @@ async def explain(
     """
     usage = Usage()
     failed: list[str] = []
+    shots = [message.content for message in prompt.messages if message.role == "assistant"]
     nonce = "explain" if candidate == 0 else f"candidate-{candidate}/explain"
     for attempt, temperature in enumerate(TEMPERATURES):
         request = ChatRequest(
@@ -50,11 +51,11 @@ async def explain(
         answer = await client.chat(request, "explain", job_id)
         usage = usage.plus(answer.usage)
         try:
-            text = check_answer(answer.text, answer.finish_reason)
+            text = check_answer(answer.text, answer.finish_reason, shots, prompt.lead)
         except AnswerError as error:
             failed.append(str(error))
             continue
-        return Explained(text, _provenance(client, prompt, options, usage, failed, request))
+        return Explained(prompt.lead + text, _provenance(client, prompt, options, usage, failed, request))
     reasons = failed[0] if len(set(failed)) == 1 else "; ".join(f"{i}) {r}" for i, r in enumerate(failed, 1))
     raise AnswerError(
         f"“{client.endpoint.name}” gave no usable explanation in {len(TEMPERATURES)} tries: {reasons}."

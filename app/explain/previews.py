@@ -24,13 +24,14 @@ class Preview:
     candidates: int = 1
 
 
-def preview(prompt: Prompt, endpoint: Endpoint, candidates: int = 1) -> Preview:
-    """The dry run of a prompt. No language model is asked; a server on this machine is asked to count tokens.
+def preview(prompt: Prompt, endpoint: Endpoint, candidates: int = 1, unread: int = 0) -> Preview:
+    """The dry run of a prompt; `unread` is about how many tokens it will have that are not in it yet. No language model is asked; a server on this machine is asked to count tokens.
 
     Blocks for up to a few seconds where that server is slow.
     """
     counted = count_chat(endpoint, prompt.messages)
-    tokens = estimate_chat(prompt.messages) if counted is None else counted
+    tokens = (estimate_chat(prompt.messages) if counted is None else counted) + unread
     longest = MAX_TOKENS + endpoint.thinking_tokens
     total = candidates * price(endpoint, tokens, longest)
-    return Preview(prompt.messages, tokens, counted is not None, longest, total, candidates)
+    exact = counted is not None and not unread
+    return Preview(prompt.messages, tokens, exact, longest, total, candidates)

@@ -1,6 +1,7 @@
 """From a neuron's records to the exact messages that an explainer gets."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.domain.explanations import PROMPTED_METHODS, ExplainOptions, Method, ShownOptions
@@ -26,6 +27,7 @@ class Prompt:
     version: str  # of the format, such as "summary-2"
     excerpts: tuple[int, ...]  # ordinals of the excerpts shown, strongest first
     parameters_json: str  # cut-off and maximum with their kinds and values, and the polarity
+    lead: str = ""  # what stands before the answer in the statement: the question ends with it
 
 
 def build_prompt(
@@ -53,12 +55,8 @@ def build_prompt(
 
 def chat(chosen: Format, shown: Evidence, note: str = "") -> tuple[Message, ...]:
     """The few-shot examples and the question about this evidence; `note` is added to the system's message."""
-    messages = [Message("system", f"{chosen.system} {note}".strip())]
-    for i, example in enumerate(examples(), 1):
-        messages.append(Message("user", question(i, chosen.block(example.evidence))))
-        messages.append(Message("assistant", example.explanation))
-    messages.append(Message("user", question(len(examples()) + 1, inert(chosen.block(shown)))))
-    return tuple(messages)
+    shots = [(chosen.block(example.evidence), example.explanation) for example in examples()]
+    return conversation(f"{chosen.system} {note}".strip(), shots, chosen.block(shown))
 
 
 def shown_parameters(shown: ShownOptions, excerpts: int) -> dict[str, object]:
@@ -69,9 +67,24 @@ def shown_parameters(shown: ShownOptions, excerpts: int) -> dict[str, object]:
     return {"shown": {**asked, "excerpts_there": excerpts}}
 
 
-def question(number: int, block: str) -> str:
+def conversation(
+    system: str, shots: Sequence[tuple[str, str]], block: str, lead: str = ""
+) -> tuple[Message, ...]:
+    """The chat: (block, explanation) of invented neurons as earlier turns, then the neuron's own block.
+
+    Every question ends with the beginning of its answer, and with `lead` where each answer begins alike.
+    """
+    messages = [Message("system", system)]
+    for i, (shown, explanation) in enumerate(shots, 1):
+        messages.append(Message("user", question(i, shown, lead)))
+        messages.append(Message("assistant", explanation))
+    messages.append(Message("user", question(len(shots) + 1, inert(block), lead)))
+    return tuple(messages)
+
+
+def question(number: int, block: str, lead: str = "") -> str:
     """What is asked of one neuron: its block, and the beginning of the answer."""
-    return f"Neuron {number}\n{block}\nExplanation of neuron {number}: {BEGINNING}"
+    return f"Neuron {number}\n{block}\nExplanation of neuron {number}: {BEGINNING} {lead}".rstrip()
 
 
 def _parameters(

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from app.domain.candidates import KIND, OnDev, best, method_name, on_dev
 from app.domain.explanations import ExplainOptions, Provenance, ScoreOptions, State, Step, Usage
+from app.domain.next_token import compared
 from app.domain.protocols import dev_records
 from app.errors import AnswerError
 from app.jobs import engine
@@ -113,7 +114,7 @@ async def measure(job_id: str, text: str, note: str) -> Measured:
         progress = Progress(runtime, job_id, len(wanted), "excerpts")
         progress.report(0, note)
         try:
-            simulator = await simulator_of(runtime, scoring, neuron, CHOOSE)
+            simulator = await simulator_of(runtime, scoring, neuron, request.explain.method, CHOOSE)
             simulated = await predict(
                 simulator, text, polarity, neuron, wanted, scoring, job_id, progress, note
             )
@@ -122,7 +123,8 @@ async def measure(job_id: str, text: str, note: str) -> Measured:
         else:
             by = by or json.loads(simulated.parameters_json).get("model", "")
             usage = simulated.usage
-            found = on_dev(dev, expected_of(simulated, dev), polarity, neuron.statistics)
+            actual, expected = compared(request.explain.method, dev, expected_of(simulated, dev))
+            found = on_dev(actual, expected, polarity, neuron.statistics)
     return Measured(
         state=found.state.value,
         value=found.value,
@@ -147,7 +149,6 @@ async def choose(job_id: str, made: Sequence[Made], measured: dict[str, Measured
     request = await runtime.asked(ExplainRequest, job_id)
     options = request.explain
     neuron = await in_thread(lambda stop: load_neuron(runtime.store, request.ref))
-    prompt = await prompt_of(runtime, neuron, options)
     there = [i for i, candidate in enumerate(made) if candidate["text"] is not None]
     chosen = best([_on_dev(candidate, measured) for candidate in made])
     undefined = chosen is None
@@ -156,9 +157,10 @@ async def choose(job_id: str, made: Sequence[Made], measured: dict[str, Measured
     how: dict[str, object] = {"candidates": options.candidates}
     if chosen is None:
         text, reason = None, _no_statement([candidate["reason"] for candidate in made])
-        provenance = attempted(runtime, prompt, request)
+        provenance = await attempted(runtime, neuron, request)
     else:
         # The ledger has the answer: nothing is asked again.
+        prompt = await prompt_of(runtime, neuron, options)
         explained = await explain(await runtime.client(options.explainer), prompt, options, job_id, chosen)
         text, reason, provenance = explained.text, "", explained.provenance
         how |= {"candidate": chosen + 1, "chosen_by": NONE_DEFINED if undefined else "correlation on dev"}

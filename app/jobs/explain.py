@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+from app.domain.explain_options import ASKING_METHODS
 from app.domain.explanations import Method, Provenance, State
 from app.errors import AnswerError
 from app.jobs import engine
-from app.jobs.asking import attempted, prompt_of
+from app.jobs.asking import attempted, prompt_of, weights_of
 from app.jobs.candidates import best_of
 from app.jobs.lifecycle import Progress, in_thread, keep, run
 from app.jobs.neuron import Neuron, load_neuron
@@ -55,19 +56,15 @@ async def explain_once(job_id: str) -> int:
     failure: Exception | None = None
     text: str | None = None
     reason = ""
-    if request.explain.method is Method.TOKEN_LOOKUP:
-        from app.explain import token_lookup
-
-        made = token_lookup(neuron.records, neuron.statistics, neuron.vocabulary, request.explain)
-        text, provenance = made.text, replace(made.provenance, author=request.author)
-    else:
-        try:
+    try:
+        if request.explain.method in ASKING_METHODS:
             text, provenance = await _ask(runtime, neuron, request, job_id)
-        except FAILURES as error:
-            failure, reason = error, str(error)
-            took = await runtime.db(lambda s: runtime.usage(s, job_id, "explain"))
-            prompt = await prompt_of(runtime, neuron, request.explain)
-            provenance = replace(attempted(runtime, prompt, request), usage=took)
+        else:
+            text, provenance = await _baseline(runtime, neuron, request)
+    except FAILURES as error:
+        failure, reason = error, str(error)
+        took = await runtime.db(lambda s: runtime.usage(s, job_id, "explain"))
+        provenance = replace(await attempted(runtime, neuron, request), usage=took)
     explanation_id = await keep(
         runtime,
         job_id,
@@ -99,3 +96,15 @@ async def _ask(
     client = await runtime.client(request.explain.explainer)
     explained = await ask(client, prompt, request.explain, job_id)
     return explained.text, replace(explained.provenance, author=request.author)
+
+
+async def _baseline(runtime: Runtime, neuron: Neuron, request: ExplainRequest) -> tuple[str, Provenance]:
+    """The statement of a method that asks no language model."""
+    from app.explain import token_linear, token_lookup
+
+    if request.explain.method is Method.TOKEN_LINEAR:
+        weights = await weights_of(runtime, neuron.ref)
+        made = token_linear(weights, neuron.vocabulary, request.explain)
+    else:
+        made = token_lookup(neuron.records, neuron.statistics, neuron.vocabulary, request.explain)
+    return made.text, replace(made.provenance, author=request.author)

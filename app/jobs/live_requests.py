@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from app.domain.explanations import Metric, Protocol, ScoreOptions, SimulatorName, State, measured
 from app.domain.neurons import NeuronRef, Polarity
+from app.domain.next_token import by_next_token
 from app.errors import BadInput
 from app.jobs.requests import AblationRequest, FalsePositivesRequest, Kind, Request, TransferRequest
 from app.store import Session, explanations, heldout, models, neurons, simulations
@@ -30,6 +31,11 @@ def ablation(s: Session, explanation_id: int, simulation_id: int | None, author:
     NotFound for an unknown explanation or simulation; BadInput where there is nothing to put in the neuron's place.
     """
     row = _statement(s, explanation_id)
+    if by_next_token(row.method):
+        raise BadInput(
+            "This statement is judged by the token that follows, which the running model has not read yet: nothing can be put "
+            "in the neuron's place."
+        )
     held = simulations.of_explanation(s, explanation_id)
     if simulation_id is not None:
         held = [each for each in held if each.id == simulation_id] or [simulations.get(s, simulation_id)]

@@ -22,9 +22,11 @@ from app.domain.explanations import (
     measured,
 )
 from app.domain.neurons import Float32, Int32, Polarity, Records
+from app.domain.next_token import by_next_token, compared, counted
 from app.domain.token_lookup import lookup_records, token_means
 from app.errors import AnswerError, AppError, BadInput, EndpointError, ModelError
 from app.jobs import augmented, engine
+from app.jobs.asking import weights_of
 from app.jobs.endpoints import endpoint
 from app.jobs.lifecycle import Progress, in_thread, keep, run
 from app.jobs.neuron import Neuron, load_neuron
@@ -108,7 +110,7 @@ async def simulated(
     by = endpoint(runtime.settings, options.endpoint).title if asked else ""
     if failure is None:
         try:
-            simulator = await simulator_of(runtime, options, neuron)
+            simulator = await simulator_of(runtime, options, neuron, explanation.method)
             simulated = await predict(
                 simulator, explanation.text, explanation.polarity, neuron, wanted, options, job_id, progress
             )
@@ -173,13 +175,15 @@ async def scored(
         collections.demand_current(stored.collection_id, neuron.collection_id)
         scored, dev = _chosen(neuron, explanation, options)
         strata = _score_records(neuron, explanation, options)[1]
-        calibration = (dev, expected_of(simulated, dev)) if len(dev) else None
+        method = explanation.method
+        calibration = compared(method, dev, expected_of(simulated, dev)) if len(dev) else None
         values: tuple[ScoreValue, ...] = ()
         if options.protocol is not Protocol.GENERATED:
+            actual, expected = compared(method, scored, expected_of(simulated, scored))
             values = scoring.score(
-                scored,
+                actual,
                 strata,
-                expected_of(simulated, scored),
+                expected,
                 options.protocol,
                 explanation.polarity,
                 calibration,
@@ -188,11 +192,12 @@ async def scored(
             )
         if options.revision:
             beside, strata = protocols.score_records(neuron.records, Protocol.GENERATED, explanation.polarity)
+            actual, expected = compared(method, beside, expected_of(simulated, beside))
             values += score_augmented(
-                beside,
+                actual,
                 strata,
-                expected_of(simulated, beside),
-                augmented.tested(sentences, simulated),
+                expected,
+                [counted(method, each) for each in augmented.tested(sentences, simulated)],
                 options.revision,
                 explanation.polarity,
                 calibration,
@@ -280,22 +285,24 @@ def distinct(*parts: Records) -> Records:
 
 
 async def simulator_of(
-    runtime: Runtime, options: ScoreOptions, neuron: Neuron, purpose: str = "simulate"
+    runtime: Runtime, options: ScoreOptions, neuron: Neuron, method: str, purpose: str = "simulate"
 ) -> "Simulator":
-    """Who predicts, with what it needs; `purpose` is what the ledger calls its calls."""
-    from app.simulate import make
+    """Who predicts from a statement of this method, with what it needs; `purpose` is what the ledger calls its calls."""
+    from app.simulate import NextToken, make
 
     asks = options.simulator in ASKING_SIMULATORS
     local = options.simulator is SimulatorName.LOCAL
     seen = lookup_records(neuron.records)
-    return make(
+    made = make(
         options.simulator,
         (await runtime.client(options.endpoint)).entered_as(purpose) if asks else None,
         await runtime.service(neuron.ref.model) if local else None,
         token_means(seen.tokens, seen.activations, position0=neuron.statistics.position0)
         if options.simulator is SimulatorName.TOKEN_LOOKUP
         else None,
+        await weights_of(runtime, neuron.ref) if options.simulator is SimulatorName.TOKEN_LINEAR else None,
     )
+    return NextToken(made) if by_next_token(method) else made
 
 
 async def predict(

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import replace
 from pathlib import Path
 
-from app.domain.explain_options import ASKING_METHODS, demand_sound
+from app.domain.explain_options import ASKING_METHODS, SIGNED_METHODS, demand_sound, needs_weights
 from app.domain.explanations import (
     ExplainOptions,
     Method,
@@ -129,8 +129,9 @@ class Jobs:
                 return self._enqueue_puzzles(session, request_)
             if explain.method in ASKING_METHODS:
                 self._affordable(session, endpoints.endpoint(self.settings, explain.explainer))
-            elif explain.method is not Method.TOKEN_LOOKUP:
+            elif explain.method not in SIGNED_METHODS:
                 raise BadInput(f"{explain.method} is not a method that can be asked for.")
+            _demand_weights(session, ref.model, explain)
             if score is not None:
                 self._check_score(session, ref.model, explain.method, score)
                 augmented.demand_none(score)
@@ -284,6 +285,11 @@ class Jobs:
     def _add_asked(self, session: Session, asked: live_requests.Asked) -> str:
         return self._add(session, asked.kind, asked.title, asked.request, unit=asked.unit, model=asked.model)
 
+    def demand_weights(self, slug: str, options: ExplainOptions) -> None:
+        """Raises BadInput where these options need weights of a model that was imported without any."""
+        with self.store.session() as session:
+            _demand_weights(session, slug, options)
+
     def _affordable(self, session: Session, endpoint: Endpoint) -> None:
         demand_room(session, self.settings, endpoint)
 
@@ -297,6 +303,10 @@ class Jobs:
         if score.simulator is SimulatorName.TOKEN_LOOKUP and method != Method.TOKEN_LOOKUP:
             raise BadInput(
                 "The token_lookup simulator predicts from token means, not from a statement: choose another simulator."
+            )
+        if score.simulator is SimulatorName.TOKEN_LINEAR and method != Method.TOKEN_LINEAR:
+            raise BadInput(
+                "The token_linear simulator predicts from the model's weights, not from a statement: choose another simulator."
             )
         collection = models.model(session, slug).collection
         if collection is None:
@@ -313,6 +323,15 @@ class Jobs:
             raise BadInput("Imported data has no documents to hold out: choose bills-5+5.")
         if collection.too_few_documents:
             raise BadInput(collection.too_few_documents)
+
+
+def _demand_weights(session: Session, slug: str, options: ExplainOptions) -> None:
+    collection = models.model(session, slug).collection
+    if needs_weights(options) and (collection is None or collection.imported):
+        raise BadInput(
+            f"{options.method} reads the weights of the model itself, and {slug} was imported without it: choose a method "
+            "that works from records."
+        )
 
 
 def slug_of(source: str) -> str:

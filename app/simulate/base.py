@@ -5,6 +5,7 @@ from typing import Protocol
 from app.domain.explanations import Simulated, SimulatorName
 from app.domain.neurons import Polarity, Records
 from app.domain.token_lookup import TokenMeans
+from app.domain.token_weights import TokenWeights
 from app.domain.vocabulary import Vocabulary
 from app.errors import BadInput
 from app.gpu.protocol import SubjectService
@@ -13,6 +14,7 @@ from app.simulate.chat_json import ChatJson
 from app.simulate.local import Local
 from app.simulate.logprobs import Logprobs
 from app.simulate.one_at_a_time import OneAtATime
+from app.simulate.token_linear import TokenLinear
 from app.simulate.token_lookup import TokenLookup
 
 
@@ -44,6 +46,7 @@ def make(
     client: Client | None = None,
     service: SubjectService | None = None,
     means: TokenMeans | None = None,
+    weights: TokenWeights | None = None,
 ) -> Simulator:
     """The simulator of this name. BadInput where what it works with is missing or cannot serve it."""
     if name is SimulatorName.LOCAL:
@@ -54,6 +57,10 @@ def make(
         if means is None:
             raise BadInput("The simulator token_lookup needs the neuron's token means, and there are none.")
         return TokenLookup(means)
+    if name is SimulatorName.TOKEN_LINEAR:
+        if weights is None:
+            raise BadInput("The simulator token_linear needs the model's weights, and there are none.")
+        return TokenLinear(weights)
     if client is None:
         raise BadInput(f"The simulator {name} needs an endpoint: name one that the settings hold.")
     endpoint = client.endpoint

@@ -170,10 +170,11 @@ def _difference(
     values = [_rows(each.excerpts, each.expected, excerpts) for each in (first, second)]
     if values[0] is None or values[1] is None:
         return None
+    counted = slice(skip, None if first.last and second.last else -1)
     return paired.difference(
-        (polarity.sign * actual)[:, skip:],
-        values[0][:, skip:],
-        values[1][:, skip:],
+        (polarity.sign * actual)[:, counted],
+        values[0][:, counted],
+        values[1][:, counted],
         strata,
         bootstrap.units(documents, excerpts),
     )

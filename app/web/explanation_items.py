@@ -6,7 +6,17 @@ from functools import lru_cache
 
 from markupsafe import Markup
 
-from app.domain.explanations import PROMPTED_METHODS, Method, Metric, Protocol, Sample, SimulatorName, State
+from app.domain.explain_options import ASKING_METHODS, needs_weights
+from app.domain.explanations import (
+    ExplainOptions,
+    Method,
+    Metric,
+    Protocol,
+    Sample,
+    SimulatorName,
+    State,
+    TokenSource,
+)
 from app.domain.imported import NOT_TOLD, claims
 from app.domain.neurons import NeuronRef, Polarity
 from app.jobs.service import ASKING_SIMULATORS
@@ -200,16 +210,18 @@ def _together(ids: Sequence[int]) -> str:
 def _score_choices(protocol: Protocol, endpoints: tuple[tuple[str, str], ...], imported: bool) -> Markup:
     """The same for thousands of neurons: rendered once."""
     choices = ScoreChoices(
-        simulator_choices(endpoints),
+        simulator_choices(endpoints, imported),
         protocol_choices(protocol, imported, asks=bool(endpoints)),
         endpoint_choices(endpoints),
     )
     return Markup(render("_score_choices.html", choices))  # noqa: S704
 
 
-def simulator_choices(endpoints: Sequence[object]) -> tuple[Choice, ...]:
-    """Simulators that can predict from a statement here."""
+def simulator_choices(endpoints: Sequence[object], imported: bool = False) -> tuple[Choice, ...]:
+    """Simulators that can predict from a statement here; imported data has no weights."""
     names = [SimulatorName.LOCAL, *(ASKING_SIMULATORS if endpoints else ()), SimulatorName.TOKEN_LOOKUP]
+    if not imported:
+        names.append(SimulatorName.TOKEN_LINEAR)
     return tuple(Choice(wording.SIMULATORS[n], n.value, n is SimulatorName.LOCAL) for n in names)
 
 
@@ -235,14 +247,10 @@ def explain_form(
     here: str, protocol: Protocol, endpoints: Sequence[tuple[str, str]], imported: bool
 ) -> ExplainForm:
     """Explain again: what may be chosen, with its defaults."""
-    simulators = simulator_choices(endpoints)
+    simulators = simulator_choices(endpoints, imported)
     return ExplainForm(
         here,
-        tuple(
-            Choice(words, m.value, i == 0)
-            for i, (m, words) in enumerate(wording.METHODS.items())
-            if m is Method.TOKEN_LOOKUP or (endpoints and m in PROMPTED_METHODS)
-        ),
+        _method_groups(asks=bool(endpoints), imported=imported),
         endpoint_choices(endpoints),
         tuple(Choice(p.value, p.value, p is Polarity.POSITIVE) for p in Polarity),
         (*simulators, Choice("do not score", "", False)),
@@ -251,4 +259,23 @@ def explain_form(
         tuple(Choice(words, c.value, i == 0) for i, (c, words) in enumerate(wording.CUT_OFFS.items())),
         tuple(Choice(words, m.value, i == 0) for i, (m, words) in enumerate(wording.MAXIMA.items())),
         tuple(Choice(words, b.value, i == 0) for i, (b, words) in enumerate(wording.BANDS.items())),
+        tuple(
+            Choice(words, source.value, source is TokenSource.ACTIVATION)
+            for source, words in wording.TOKEN_SOURCES.items()
+            if source is TokenSource.ACTIVATION or not imported
+        ),
     )
+
+
+def _method_groups(*, asks: bool, imported: bool) -> tuple[tuple[str, tuple[Choice, ...]], ...]:
+    """Methods by what they show, those left out whose needs are not met: a language model, or the model's weights."""
+    groups = []
+    for title, methods in wording.METHOD_GROUPS.items():
+        there = tuple(
+            Choice(wording.METHODS[m], m.value, m is Method.SUMMARY)
+            for m in methods
+            if (asks or m not in ASKING_METHODS) and not (imported and needs_weights(ExplainOptions(m)))
+        )
+        if there:
+            groups.append((title, there))
+    return tuple(groups)

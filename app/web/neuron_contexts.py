@@ -144,7 +144,7 @@ class ExplainForm:
     """What may be chosen when explaining again."""
 
     here: str
-    methods: tuple[Choice, ...]
+    method_groups: tuple[tuple[str, tuple[Choice, ...]], ...]
     explainers: tuple[Choice, ...]
     polarities: tuple[Choice, ...]
     simulators: tuple[Choice, ...]
@@ -153,6 +153,11 @@ class ExplainForm:
     cut_offs: tuple[Choice, ...]
     maxima: tuple[Choice, ...]
     bands: tuple[Choice, ...]
+    token_sources: tuple[Choice, ...]
+
+    @property
+    def methods(self) -> tuple[Choice, ...]:
+        return tuple(choice for _, choices in self.method_groups for choice in choices)
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,7 @@ class PreviewFragment:
     scoring: ScoringPrice | None  # None where nothing is to be scored
     candidates: int = 1  # `tokens` are of one, `price_usd` is of all
     choosing: ScoringPrice | None = None  # None where there is one candidate only
+    unread: bool = False  # tokens come from the model's weights, which are read when it runs
 
 
 @dataclass(frozen=True)

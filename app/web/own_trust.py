@@ -8,6 +8,7 @@ import numpy as np
 from app.domain import protocols, trust_own
 from app.domain.explanations import Method, Protocol, State
 from app.domain.neurons import Float32, NeuronRef, Records
+from app.domain.next_token import compared
 from app.domain.token_lookup import lookup_records, token_means
 from app.domain.trust import PASS, Test
 from app.domain.trust_own import OwnCheck, OwnSample
@@ -86,7 +87,10 @@ def own(
     expected, expected_dev = found
     if expected is None or not len(scored):
         return None
-    calibration = (dev, expected_dev) if expected_dev is not None and len(dev) else None
+    calibration = None
+    if expected_dev is not None and len(dev):
+        calibration = compared(row.method, dev, expected_dev)
+    scored, expected = compared(row.method, scored, expected)
     parts = trust_own.check(scored, strata, expected, protocol, polarity, calibration, stats)
     return Own(protocol.value, by, trust_own.DRAWS, tuple(_part(each) for each in parts))
 

@@ -1,5 +1,6 @@
 """What an explanation predicts of its neuron's records: as simulated, or for token lookup as the token means say."""
 
+import json
 from typing import NamedTuple
 
 from app.domain.explanations import Method, State
@@ -19,6 +20,7 @@ class Predicted(NamedTuple):
     expected: Float32  # [R, T] on the 0-10 scale, or with `own_scale` in the units of the activations
     actual: Float32 | None  # [R, T] as published beside it; None: the neuron's records have it
     own_scale: bool
+    last: bool = True  # the last position is predicted as well
 
 
 def of_explanation(
@@ -37,13 +39,18 @@ def of_explanation(
 def _of_simulation(row: SimulationRow) -> Predicted | None:
     if row.simulated is None:
         return None
+    by = wording.simulated_by(row.simulator, row.simulator_model)
+    by_next = bool(json.loads(row.parameters_json).get("by_next_token"))
+    if by_next:
+        by += ", from the token that follows; nothing is predicted for an excerpt's last token"
     return Predicted(
-        wording.simulated_by(row.simulator, row.simulator_model),
+        by,
         row.id,
         row.simulated.excerpts,
         row.simulated.expected,
         row.actual,
         row.actual is not None and "neuron_activations" in row.parameters_json,
+        not by_next,
     )
 
 

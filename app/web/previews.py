@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.domain.explain_options import ASKING_METHODS, demand_sound
+from app.domain.explain_options import ASKING_METHODS, demand_sound, needs_weights
 from app.domain.explanations import ExplainOptions, ScoreOptions
 from app.domain.neurons import Polarity
 from app.errors import AppError
@@ -52,6 +52,7 @@ def preview_of(
         scoring,
         options.candidates,
         chosen_by,
+        needs_weights(options),
     )
 
 

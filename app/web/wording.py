@@ -10,6 +10,7 @@ from app.domain.explanations import (
     ScaleMaximum,
     SimulatorName,
     State,
+    TokenSource,
 )
 from app.domain.ideal import Scheme
 from app.domain.imported import NOT_TOLD
@@ -29,11 +30,11 @@ METHODS = {
     Method.HS: "Highlight and summary",
     Method.AVHS: "Highlight and summary with values",
     Method.ORIGINAL: "Original: every token with its value",
-    Method.TOKEN_LOOKUP: "Token lookup: no language model",
-    Method.TOKEN_SPACE: "Token space: from its strongest tokens, no text",
-    Method.OUTPUT_TOKENS: "Output tokens: from what its output promotes",
-    Method.NEXT_TOKEN: "Next token: from what follows where it fires",
-    Method.TOKEN_LINEAR: "Token linear: its input weights, no language model",
+    Method.TOKEN_LOOKUP: "Token lookup: mean activation by token",
+    Method.TOKEN_SPACE: "Token space: its strongest tokens, no text",
+    Method.OUTPUT_TOKENS: "Output tokens: what its output weights promote",
+    Method.NEXT_TOKEN: "Next token: what follows where it fires",
+    Method.TOKEN_LINEAR: "Token linear: its input weights as they are",
     Method.REVISION: "Revision: tested on sentences of its own",
     Method.REVISION_RANDOM: "Revision with random sentences (control)",
     Method.RE_EXPLANATION: "Explained once more (control)",
@@ -41,12 +42,30 @@ METHODS = {
     Method.TRANSFER: "Transfer: another neuron's explanation",
     Method.HUMAN: "Human: written by a person",
 }
+# As the form lists them: by what a method works from.
+METHOD_GROUPS = {
+    "Shows excerpts to a language model": (
+        Method.SUMMARY,
+        Method.HIGHLIGHT,
+        Method.HS,
+        Method.AVHS,
+        Method.ORIGINAL,
+        Method.NEXT_TOKEN,
+    ),
+    "Shows tokens alone to a language model": (Method.TOKEN_SPACE, Method.OUTPUT_TOKENS),
+    "No language model": (Method.TOKEN_LOOKUP, Method.TOKEN_LINEAR),
+}
+TOKEN_SOURCES = {
+    TokenSource.ACTIVATION: "mean activation",
+    TokenSource.WEIGHT: "input weight, from the model",
+}
 SIMULATORS = {
     SimulatorName.LOCAL: "Local simulator",
     SimulatorName.CHAT_JSON: "Chat model, JSON",
     SimulatorName.LOGPROBS: "Completion logprobs",
     SimulatorName.ONE_AT_A_TIME: "One token at a time",
     SimulatorName.TOKEN_LOOKUP: "Token lookup, for what it says itself",
+    SimulatorName.TOKEN_LINEAR: "Token linear, for what it says itself",
 }
 PROTOCOLS = {
     Protocol.HELDOUT_FULL: "all held-out records",

@@ -64,7 +64,8 @@ def test_every_choice_can_be_asked_for(client: TestClient):
                     "explainer": "local" if method["asks"] else "",
                     "score": {**score, "protocol": protocol["value"]},
                 }
-                fits = simulator["value"] != "token_lookup" or method["value"] == "token_lookup"
+                only_own = simulator["value"] in ("token_lookup", "token_linear")
+                fits = not only_own or method["value"] == simulator["value"]
                 status = client.post(f"{NEURONS}/3/explanations", json=body).status_code
                 assert status == (202 if fits else 422), body
 
@@ -97,8 +98,8 @@ def test_without_a_language_model_only_what_needs_none_is_listed(tiny_store: Sto
     app = create_app(Settings(data_dir=tmp_path), store=tiny_store)
     with TestClient(app, base_url=BASE) as client:
         choices = get(client, f"{MODEL}/choices")
-        assert [choice["value"] for choice in choices["method"]] == ["token_lookup"]
-        assert [choice["value"] for choice in choices["simulator"]] == ["local", "token_lookup"]
+        assert [choice["value"] for choice in choices["method"]] == ["token_lookup", "token_linear"]
+        assert [c["value"] for c in choices["simulator"]] == ["local", "token_lookup", "token_linear"]
         assert [choice["value"] for choice in choices["protocol"] if choice["suggested"]] == ["heldout-full"]
         assert get(client, f"{API}/endpoints")["items"] == []
 

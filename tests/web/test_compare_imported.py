@@ -126,3 +126,13 @@ def test_imported_data_has_nothing_held_out_to_ask_for_a_word_on(published: Test
 
 def test_collected_data_has(client: TestClient) -> None:
     assert "marked “explain”" in client.get("/m/tiny-random/0-mlp/3/kept").text
+
+
+def test_an_imported_model_has_no_weights_to_work_from(published: TestClient) -> None:
+    choices = get(published, f"{API}/models/pub-tiny/choices")
+    assert "token_linear" not in {each["value"] for part in ("method", "simulator") for each in choices[part]}
+    assert [each["value"] for each in choices["token_source"]] == ["activation"]
+    neuron = f"{API}/models/pub-tiny/layers/0-mlp/neurons/1"
+    refused = published.post(f"{neuron}/explanations", json={"method": "token_linear"})
+    assert refused.status_code == 422
+    assert "pub-tiny was imported without it" in refused.json()["error"]["message"]

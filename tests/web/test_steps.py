@@ -116,6 +116,9 @@ def test_the_dry_run_shows_what_is_chosen_to_be_shown(client: TestClient):
     [
         ({"shown_band": "q2", "polarity": "negative"}, "choose top, random or mixed"),
         ({"method": "token_lookup", "candidates": 3}, "one statement only"),
+        ({"method": "token_linear", "polarity": "negative"}, "both signs at once"),
+        ({"method": "output_tokens", "shown_band": "random"}, "shows no excerpts"),
+        ({"method": "summary", "token_source": "weight"}, "only token_space does"),
     ],
 )
 def test_what_does_not_go_together_is_said_by_page_and_api_before_any_run(
@@ -142,3 +145,41 @@ def test_the_form_asks_for_what_it_shows(client: TestClient):
     asked = json.loads(job["parameters_json"])["explain"]
     assert asked["candidates"] == 3
     assert asked["shown"] == {"band": "random", "excerpts": 7, "tokens": 32}
+
+
+@pytest.mark.parametrize(("method", "source"), [("output_tokens", "activation"), ("token_space", "weight")])
+def test_what_only_the_model_knows_is_not_made_up_in_the_dry_run(
+    client: TestClient, method: str, source: str
+):
+    query = {"method": method, "token_source": source, "explainer": "paid"}
+    seen = get(client, PREVIEW, **query)["explaining"]
+    assert "50 tokens, read from the model's weights" in seen["messages"][-1]["content"] and not seen["exact"]
+    page = client.get("/m/tiny-random/0-mlp/3/preview", params=query).text
+    assert "The prompt, without its tokens" in page and "--dry-run" in page
+
+
+@pytest.mark.parametrize("method", ["token_space", "next_token"])
+def test_the_exact_prompt_of_a_method_from_records_is_shown(client: TestClient, method: str):
+    seen = get(client, PREVIEW, method=method, explainer="paid")["explaining"]
+    page = read(
+        client.get("/m/tiny-random/0-mlp/3/preview", params={"method": method, "explainer": "paid"}).text
+    )
+    assert page.find("pre")[-1].text == made_visible(seen["messages"][-1]["content"])
+    assert "The exact prompt" in page.one("details").text
+
+
+def test_methods_are_listed_by_what_they_work_from(client: TestClient):
+    page = read(client.get("/m/tiny-random/0-mlp/3").text)
+    groups = {e["label"]: [o["value"] for o in e.inside if o.tag == "option"] for e in page.find("optgroup")}
+    assert groups == {
+        "Shows excerpts to a language model": [
+            "summary",
+            "highlight",
+            "hs",
+            "avhs",
+            "original",
+            "next_token",
+        ],
+        "Shows tokens alone to a language model": ["token_space", "output_tokens"],
+        "No language model": ["token_lookup", "token_linear"],
+    }

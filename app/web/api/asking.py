@@ -14,6 +14,7 @@ from app.domain.explanations import (
     ScoreOptions,
     ShownOptions,
     SimulatorName,
+    TokenSource,
 )
 from app.domain.neurons import EXCERPT_TOKENS, Polarity
 from app.domain.shown import MOST_EXCERPTS
@@ -58,7 +59,7 @@ class ExplainQuery(Schema):
         default=Polarity.POSITIVE, description="Which sign of the activation is explained."
     )
     explainer: str = Field(
-        default="", description="Endpoint name; empty for token_lookup.", examples=["demo"]
+        default="", description="Endpoint name; empty for token_lookup and token_linear.", examples=["demo"]
     )
     cut_off: CutOff = Field(
         default=CutOff.TOKEN_Q99,
@@ -84,6 +85,10 @@ class ExplainQuery(Schema):
         ge=1,
         le=EXCERPT_TOKENS,
         description="Tokens of each, around its strongest one.",
+    )
+    token_source: TokenSource = Field(
+        default=TokenSource.ACTIVATION,
+        description="By what token_space finds the neuron's strongest tokens; weight needs the live model.",
     )
 
 
@@ -111,4 +116,5 @@ def explain_options(request: ExplainQuery) -> ExplainOptions:
         request.seed,
         ShownOptions(request.shown_band, request.shown_excerpts, request.shown_tokens),
         request.candidates,
+        request.token_source,
     )

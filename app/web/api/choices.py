@@ -54,7 +54,10 @@ class ChoicesOut(Schema):
     cut_off: list[ChoiceOut]
     scale_maximum: list[ChoiceOut]
     shown_band: list[ChoiceOut]
-    simulator: list[AskingChoiceOut] = Field(description="token_lookup fits the method token_lookup alone.")
+    token_source: list[ChoiceOut]
+    simulator: list[AskingChoiceOut] = Field(
+        description="token_lookup and token_linear fit the method of their name alone."
+    )
     protocol: list[ChoiceOut] = Field(description="Imported data has other ones than collected data.")
 
 
@@ -89,6 +92,7 @@ def get_choices(jobs: JobsDep, facts_of: FactsDep, model: Model) -> ChoicesOut:
         cut_off=_choices(form.cut_offs),
         scale_maximum=_choices(form.maxima),
         shown_band=_choices(form.bands),
+        token_source=_choices(form.token_sources),
         simulator=_asking(form.simulators, ASKING_SIMULATORS),
         protocol=_choices(form.protocols),
     )

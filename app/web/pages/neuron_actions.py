@@ -22,6 +22,7 @@ from app.domain.explanations import (
     ScoreOptions,
     ShownOptions,
     SimulatorName,
+    TokenSource,
 )
 from app.domain.neurons import EXCERPT_TOKENS, NeuronRef, Polarity
 from app.domain.shown import MOST_EXCERPTS
@@ -61,11 +62,12 @@ async def explain_options(
     shown_band: Band = Band.TOP,
     shown_excerpts: Annotated[int, Query(ge=1, le=MOST_EXCERPTS)] = 5,
     shown_tokens: Annotated[int, Query(ge=1, le=EXCERPT_TOKENS)] = EXCERPT_TOKENS,
+    token_source: TokenSource = TokenSource.ACTIVATION,
 ) -> ExplainOptions:
     """What the query string of a dry run asks for; the form's other fields are not its business."""
     shown = ShownOptions(shown_band, shown_excerpts, shown_tokens)
     return ExplainOptions(
-        Method(method), polarity, explainer, cut_off, scale_maximum, seed, shown, candidates
+        Method(method), polarity, explainer, cut_off, scale_maximum, seed, shown, candidates, token_source
     )
 
 
@@ -80,6 +82,7 @@ async def explain_form_options(
     shown_band: Annotated[Band, Form()] = Band.TOP,
     shown_excerpts: Annotated[int, Form(ge=1, le=MOST_EXCERPTS)] = 5,
     shown_tokens: Annotated[int, Form(ge=1, le=EXCERPT_TOKENS)] = EXCERPT_TOKENS,
+    token_source: Annotated[TokenSource, Form()] = TokenSource.ACTIVATION,
 ) -> ExplainOptions:
     """The same as a form asks for it."""
     chosen = Method(method)
@@ -93,6 +96,7 @@ async def explain_form_options(
         seed,
         shown,
         candidates,
+        token_source,
     )
 
 
