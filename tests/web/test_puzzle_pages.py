@@ -177,6 +177,7 @@ def test_a_run_is_asked_for_on_the_page_and_what_cannot_be_is_said(
     }  # fmt: skip
     answer = client.post(address, data=asked)
     assert answer.status_code == 303 and answer.headers["location"].startswith("/jobs/puzzles-"), answer.text
+    assert f'href="/puzzles/{OWN_SET}#results"' in text(client, answer.headers["location"])
     assert "Explain neuron-puzzles by avhs" in text(client, f"/puzzles/{OWN_SET}")
     for change, why in (
         ({"explainer": ""}, "second round needs a first"),
