@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from app.domain.binary_metrics import activity
 from app.domain.explanations import Step
 from app.domain.neurons import EXCERPT_TOKENS, Float32, Polarity, Statistics
 
@@ -54,8 +55,7 @@ def threshold_of(statistics: Statistics, polarity: Polarity) -> float:
 
     Never below 0, since nothing activates a neuron by a value of the other sign; 0 where no quantile is known.
     """
-    found = statistics.token_q99 if polarity is Polarity.POSITIVE else -statistics.token_q01
-    return max(0.0, float(found)) if np.isfinite(found) else 0.0
+    return max(0.0, activity(statistics, polarity).threshold)
 
 
 def signed(values: Sequence[float], statistics: Statistics, polarity: Polarity) -> Float32:
@@ -83,12 +83,18 @@ def problem_of(texts: Sequence[str], known: Collection[str] = ()) -> str:
     for i, text in enumerate(texts, 1):
         if not same(text):
             return f"text {i} is empty"
-        if any(char == "\ufffd" or unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs") for char in text):
+        if any(_broken(char) for char in text):
             return f"text {i} holds characters that no text has"
         if same(text) in before:
             return f"text {i} repeats an earlier one"
         before.add(same(text))
     return ""
+
+
+def _broken(char: str) -> bool:
+    if char in "\n\t\r":
+        return False
+    return char == "\ufffd" or unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs")
 
 
 def length_problem(lengths: Sequence[int]) -> str:

@@ -107,7 +107,7 @@ def score(
     fitted = fit_dev(dev, polarity, stats, activity)
     values: list[ScoreValue] = []
     for table in tables(actual, strata, expected, protocol, polarity, stats):
-        values += _score_table(table, fitted, activity, seed)
+        values += score_table(table, fitted, activity, seed)
     return tuple(values)
 
 
@@ -179,7 +179,8 @@ def tables(
     ]
 
 
-def _score_table(table: Table, dev: DevFit, activity: Activity, seed: int) -> list[ScoreValue]:
+def score_table(table: Table, dev: DevFit, activity: Activity, seed: int) -> list[ScoreValue]:
+    """Every computed metric of one sample, or the state that says why there is none."""
     without = blocked(table, activity.threshold)
     drawn = min((len(np.unique(table.units[table.strata == stratum])) for stratum in table.needed), default=0)
     calibrated = dev.line.apply(table.expected) if isinstance(dev.line, Calibration) else table.expected

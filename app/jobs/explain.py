@@ -44,13 +44,17 @@ async def explain(job_id: str) -> int:
 
 @engine.step("explain.explain")
 async def explain_once(job_id: str) -> int:
-    """Make the statement and store it, once; its id. A failure is stored with its reason and raised again.
+    """Make the statement that the job's request asks for; its id. See `explained`."""
+    runtime = current()
+    return await explained(runtime, job_id, await runtime.asked(ExplainRequest, job_id), job_id)
 
-    The job's id is the stored row's key, so a step that is repeated after a kill finds the row it has written, and
+
+async def explained(runtime: Runtime, job_id: str, request: ExplainRequest, key: str) -> int:
+    """Make a statement and store it, once; its id. A failure is stored with its reason and raised again.
+
+    `key` is the stored row's, so a step that is repeated after a kill finds the row it has written, and
     the call's answer in the ledger when it was recorded. Conflict where the model was collected anew meanwhile.
     """
-    runtime = current()
-    request = await runtime.asked(ExplainRequest, job_id)
     neuron = await in_thread(lambda stop: load_neuron(runtime.store, request.ref))
     Progress(runtime, job_id, 0, "calls").report(0, f"explaining by {request.explain.method}")
     failure: Exception | None = None
@@ -77,7 +81,7 @@ async def explain_once(job_id: str) -> int:
             State.OK if failure is None else State.FAILED,
             reason,
             runtime.job_of(job_id),
-            job_id,
+            key,
             collection_id=neuron.collection_id,
         ),
     )

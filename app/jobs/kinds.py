@@ -10,7 +10,9 @@ from app.jobs import (
     experiment,
     explain,
     false_positives,
+    probe,
     puzzles,
+    revise,
     score,
     transfer,
 )
@@ -32,4 +34,6 @@ KINDS: dict[str, KindOfJob] = {
     Kind.TRANSFER: KindOfJob(engine.LLM, transfer.transfer_explanation),
     Kind.PUZZLES: KindOfJob(engine.LLM, puzzles.run_puzzles),
     Kind.EXPERIMENT: KindOfJob(engine.EXPERIMENT, experiment.run_experiment),
+    Kind.REVISE: KindOfJob(engine.LLM, revise.revise_explanation),
+    Kind.PROBE: KindOfJob(engine.LLM, probe.probe_neuron),
 }

@@ -94,6 +94,7 @@ class ReviseRequest:
     score: ScoreOptions | None = None  # its revision: whose kept sentences a control is scored on too
     author: str = "neuronarium"
     retry_of: str = ""
+    fresh: bool = False  # ask anew also what has been answered to an identical call
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class ProbeRequest:
     score: ScoreOptions | None = None
     author: str = "neuronarium"
     retry_of: str = ""
+    fresh: bool = False  # ask anew also what has been answered to an identical call
 
 
 @dataclass(frozen=True)

@@ -338,8 +338,20 @@ def _failed(options: ScoreOptions, reason: str) -> list[ScoreValue]:
     """The scores that were asked for, as failures."""
     asked = {options.protocol, Protocol.GENERATED} if options.revision else {options.protocol}
     return [
-        ScoreValue(metric, protocol, sample, State.FAILED, reason=reason)
+        ScoreValue(
+            metric,
+            protocol,
+            sample,
+            State.FAILED,
+            reason=reason,
+            parameters_json=_asked_of(protocol, options),
+        )
         for protocol in sorted(asked)
         for sample, metric in measured(protocol)
         if metric in COMPUTED_METRICS
     ]
+
+
+def _asked_of(protocol: Protocol, options: ScoreOptions) -> str:
+    """Which sentences a failed score is about."""
+    return json.dumps({"revision": options.revision} if protocol is Protocol.GENERATED else {})

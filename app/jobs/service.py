@@ -21,16 +21,19 @@ from app.domain.explanations import (
 )
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, Conflict
-from app.jobs import augmented, embedders, endpoints, live_requests, puzzle_asking
+from app.jobs import augmented, embedders, endpoints, live_checks, live_requests, puzzle_asking
 from app.jobs.caps import demand_room
+from app.jobs.live_checks import LiveT
 from app.jobs.requests import (
     TYPES,
     CollectRequest,
     EmbedRequest,
     ExplainRequest,
     Kind,
+    ProbeRequest,
     PuzzlesRequest,
     Request,
+    ReviseRequest,
     ScoreRequest,
     TransferRequest,
     dumps,
@@ -162,6 +165,33 @@ class Jobs:
             title = f"Score {row.ref} by {score.simulator}"
             return self._add(session, Kind.SCORE, title, request, unit="calls", model=row.ref.model)
 
+    def enqueue_revise(self, request: ReviseRequest) -> str:
+        """Begin a revision, or one of its controls. Raises as `enqueue_explain` does, and BadInput without a live model.
+
+        A control that is scored is scored on the kept sentences of the newest revision of the same explanation too, where
+        the request names no other and there is one.
+        """
+        with self.store.session() as session:
+            request = self._checked(session, request)
+            title = f"Revise {request.ref}" + (
+                "" if request.revise.method is Method.REVISION else f" ({request.revise.method}, control)"
+            )
+            return self._add(session, Kind.REVISE, title, request, unit="calls", model=request.ref.model)
+
+    def enqueue_probe(self, request: ProbeRequest) -> str:
+        """Begin a probing. Raises as `enqueue_revise` does, and BadInput for a budget that allows nothing."""
+        with self.store.session() as session:
+            request = self._checked(session, request)
+            return self._add(
+                session,
+                Kind.PROBE,
+                f"Probe {request.ref}",
+                request,
+                total=request.probe.rounds,
+                unit="rounds",
+                model=request.ref.model,
+            )
+
     def enqueue_embed(self, slug: str, *, token_lookup: bool = False, author: str = "neuronarium") -> str:
         """Begin embedding a model's explanations that have no vector yet.
 
@@ -255,7 +285,9 @@ class Jobs:
                 begun = puzzle_runs.find(session, request.run or job_id)
             return self.enqueue_puzzles(replace(request, run="" if begun is None else begun.id))
         with self.store.session() as session:
-            if isinstance(request, ExplainRequest):
+            if isinstance(request, ReviseRequest | ProbeRequest):
+                request = self._checked(session, request)
+            elif isinstance(request, ExplainRequest):
                 if request.explain.method in ASKING_METHODS:
                     self._affordable(session, endpoints.endpoint(self.settings, request.explain.explainer))
                 if request.score is not None:
@@ -266,6 +298,20 @@ class Jobs:
             elif isinstance(request, TransferRequest):
                 self._check_score(session, request.ref.model, Method.TRANSFER, request.score)
             return self._add(session, kind, row.title, request, unit=row.unit, model=row.model)
+
+    def _checked(self, session: Session, request: LiveT) -> LiveT:
+        """The request with what it left open filled in. Raises what would make it fail, as far as that is known before."""
+        live_checks.check(session, request)
+        asked = endpoints.endpoint(self.settings, live_checks.explainer_of(request))
+        if not asked.chat:
+            raise BadInput(f"“{asked.name}” serves no chats, and writing texts needs one: choose another.")
+        self._affordable(session, asked)
+        if request.first is not None:
+            self._affordable(session, endpoints.endpoint(self.settings, request.first.explainer))
+        if request.score is not None:
+            self._check_score(session, request.ref.model, live_checks.method_of(request), request.score)
+            request = live_checks.with_sentences(session, request)
+        return request
 
     def _add(
         self,

@@ -154,6 +154,11 @@ def get(s: Session, explanation_id: int) -> ExplanationRow:
     return replace(row, provenance=replace(row.provenance, excerpts=seen))
 
 
+def some(s: Session, ids: Sequence[int]) -> list[ExplanationRow]:
+    """Those of these that are there, with their scores, newest first; without messages, as in a list."""
+    return _rows(s, _select(t.explanations.c.id.in_(list(ids))))
+
+
 def recent(s: Session, n: int) -> list[ExplanationRow]:
     """The newest that somebody asked for and that came about; what a collection brings to every neuron is left out."""
     return _rows(s, _select(_RECENT).limit(n))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from app.domain import candidates
+from app.domain import candidates, probing
 from app.domain.explanations import State, Step
 from app.web import wording
 from app.web.formats import number, plural
@@ -103,4 +103,12 @@ def _candidates(steps: Sequence[Data]) -> Tried:
     )
 
 
-VIEWS: dict[str, View] = {candidates.KIND: _candidates}
+def _rejected(steps: Sequence[Data]) -> Tried:
+    rows = tuple(
+        (Cell(step["asked"]), Cell(step["reason"]), Cell(step["answer"], soft=True)) for step in steps
+    )
+    headings = tuple(Heading(text) for text in ("asked for", "why it is none", "what was answered"))
+    return Tried(plural(len(steps), "answer") + " that could not be used", "", headings, rows)
+
+
+VIEWS: dict[str, View] = {candidates.KIND: _candidates, probing.REJECTED: _rejected}

@@ -9,7 +9,7 @@ import pytest
 from app.domain.augmented import Predicted, score_augmented
 from app.domain.bootstrap import poisson_weights
 from app.domain.calibration import calibrate
-from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State
+from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State, measured
 from app.domain.metrics import abs_dev_explained, correlation, r_squared
 from app.domain.neurons import Polarity, Records
 from app.domain.protocols import dev_records, score_records
@@ -117,7 +117,9 @@ def test_the_interval_is_that_of_whole_documents_and_sentences() -> None:
 
 
 def test_without_a_sentence_there_is_no_augmented_score_and_with_one_no_interval() -> None:
-    assert {value.state for value in scored([]).values()} == {State.TOO_FEW_RECORDS}
+    nothing = scored([])
+    assert {value.state for value in nothing.values()} == {State.TOO_FEW_RECORDS}
+    assert set(nothing) == {metric for _, metric in measured(Protocol.GENERATED)} - {Metric.ABLATION}
     one = scored(SENTENCES[:1])[Metric.CORRELATION]
     assert one.state is State.OK and one.low is None
 

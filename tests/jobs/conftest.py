@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.jobs.planted import save_planted
 from tests.jobs.world import World, save_corpus, save_model
 
 
@@ -28,6 +29,22 @@ def collected(tmp_path_factory: pytest.TempPathFactory, materials: Path) -> Path
         done = made.run(
             "collect", "--model", str(materials / "tiny-gpt2"), "--corpus", str(materials / "corpus.jsonl"),
             "--excerpts", "400",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    finally:
+        made.close()
+    return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def collected_planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which the planted model has been collected."""
+    folder = tmp_path_factory.mktemp("planted")
+    made = World(folder)
+    try:
+        done = made.run(
+            "collect", "--model", str(save_planted(folder)), "--corpus", str(save_corpus(folder)), "--excerpts", "400",
+            "--layers", "0",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     finally:

@@ -12,11 +12,13 @@ from app.domain.explanations import Metric, Sample, State
 from app.errors import NotFound
 from app.store import explanations, scores, simulations
 from app.store.explanation_rows import ExplanationRow, ScoreRow, SimulationRow
-from app.web import charts, explanation_tests, own_trust, trust_marks, wording
+from app.web import charts, explanation_tests, live_page, own_trust, trust_marks, wording
 from app.web.contexts import Chrome
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.explanation_items import path_of
 from app.web.explanation_tests import Tests
+from app.web.live_forms import LiveForms
+from app.web.live_text_views import KINDS, Tested
 from app.web.own_trust import Own
 from app.web.rendering import chrome, page
 from app.web.score_words import basis
@@ -57,6 +59,8 @@ class ExplanationPage:
     scores: tuple[ScoreLine, ...]
     failed_simulations: tuple[SimulationRow, ...]
     tried: tuple[Tried, ...]
+    tested: Tested | None  # on the live model
+    live_forms: LiveForms | None
     seen_documents: int | None  # None: nobody knows what an imported explanation's maker saw
     own: Own | None  # the trust checks on its own simulation
     tests: Tests | None  # what it can be put to, and what came of it; None where there is nothing to test
@@ -85,6 +89,7 @@ def show_explanation(
         failed = [s for s in simulated if s.state is not State.OK]
         seen = scores.seen_documents(session, id)
         steps = explanations.steps_of(session, id)
+        on_model = live_page.of(session, row, steps, facts.get(row.ref.model), jobs)
     context = ExplanationPage(
         chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse", row.ref.model),
         row,
@@ -93,7 +98,9 @@ def show_explanation(
         _messages(row.provenance.messages_json),
         tuple(_line(s) for s in sorted(stored, key=_place)),
         tuple(failed),
-        tried(steps),
+        tried([step for step in steps if step.kind not in KINDS]),
+        on_model.tested,
+        on_model.forms,
         len(seen.documents) if seen.known else None,
         own_trust.own(store, facts, row, stored, simulated),
         explanation_tests.of_page(store, jobs, facts, row, simulated),
