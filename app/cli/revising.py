@@ -14,9 +14,9 @@ from app.cli.ask import (
     ProtocolOption,
     Seed,
     Simulator,
-    _only_endpoint,
     _settings,
     finish,
+    only_endpoint,
     score_options,
 )
 from app.cli.common import neuron_ref, open_jobs
@@ -63,7 +63,7 @@ def revise(
         from app.jobs.requests import ReviseRequest
         from app.store import explanations
 
-        explainer = explainer or _only_endpoint(jobs, "--explainer")
+        explainer = explainer or only_endpoint(jobs, "--explainer")
         options = ReviseOptions(explainer, CONTROLS[control], seed)
         scoring = None
         if score is not None:
@@ -123,7 +123,7 @@ def probe(
         from app.jobs.requests import ProbeRequest
         from app.store import explanations
 
-        explainer = explainer or _only_endpoint(jobs, "--explainer")
+        explainer = explainer or only_endpoint(jobs, "--explainer")
         options = ProbeOptions(explainer, polarity, rounds, texts, calls, dollars, seed)
         options.check()
         scoring = None if score is None else score_options(jobs, score, endpoint or explainer, protocol, seed)
