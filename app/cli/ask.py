@@ -35,6 +35,7 @@ from app.jobs.service import ASKING_SIMULATORS, Jobs, usual_protocol
 from app.settings import Settings
 from app.store.explanation_rows import ExplanationRow
 from app.web.formats import plural, usd
+from app.web.score_notes import beside, counted
 
 if TYPE_CHECKING:
     from app.domain.token_weights import TokenWeights
@@ -105,7 +106,7 @@ def explain(
     """Explain a neuron and, with --score, simulate and score the explanation."""
     logs.configure()
     ref = neuron_ref(neuron)
-    with open_jobs(_settings(data_dir, explainer, endpoint)) as jobs:
+    with open_jobs(settings_for(data_dir, explainer, endpoint)) as jobs:
         if Method(method) in ASKING_METHODS:
             explainer = explainer or only_endpoint(jobs, "--explainer")
         shown = ShownOptions(shown_band, shown_excerpts, shown_tokens)
@@ -150,7 +151,7 @@ def score(
 ) -> None:
     """Simulate a neuron from a stored explanation and score that."""
     logs.configure()
-    with open_jobs(_settings(data_dir, endpoint)) as jobs:
+    with open_jobs(settings_for(data_dir, endpoint)) as jobs:
         options = score_options(jobs, simulator, endpoint, protocol, seed)
         if dry_run:
             from app.jobs.neuron import load_neuron
@@ -174,7 +175,7 @@ def score_options(
     return ScoreOptions(simulator, name, protocol or usual_protocol(simulator), seed)
 
 
-def _settings(data_dir: Path | None, *asked: str) -> Settings:
+def settings_for(data_dir: Path | None, *asked: str) -> Settings:
     """The settings in force; whoever names the demo's model wants the demo's."""
     return settings(data_dir=data_dir, demo=True if DEMO in asked else None)
 
@@ -293,12 +294,12 @@ def report(explanation: ExplanationRow, job_id: str, cost_usd: float) -> list[st
             interval = (
                 "" if value.low is None or value.high is None else f" [{value.low:+.3f}, {value.high:+.3f}]"
             )
-            shown = f"{value.value:+.3f}{interval}{' indicative' if value.indicative else ''}"
+            shown = f"{value.value:+.3f}{interval}{' indicative' if value.indicative else ''}{beside(value)}"
         else:
             shown = f"{value.state}: {value.reason}"
         lines.append(
             f"  {value.metric:<20} {value.protocol}, {value.sample:<15} {shown}  "
-            f"({value.n_records} records, {value.n_documents} documents; {row.simulator}{' by ' + row.simulator_model if row.simulator_model else ''})"
+            f"({counted(value)}{row.simulator}{' by ' + row.simulator_model if row.simulator_model else ''})"
         )
     if lines[-1]:
         lines.append("")

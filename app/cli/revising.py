@@ -14,10 +14,10 @@ from app.cli.ask import (
     ProtocolOption,
     Seed,
     Simulator,
-    _settings,
     finish,
     only_endpoint,
     score_options,
+    settings_for,
 )
 from app.cli.common import neuron_ref, open_jobs
 from app.domain.explanations import PROMPTED_METHODS, AskedMethod, ExplainOptions, Method, ScoreOptions
@@ -59,7 +59,7 @@ def revise(
     logs.configure()
     if control not in CONTROLS:
         raise typer.BadParameter("write random or re-explain", param_hint="--control")
-    with open_jobs(_settings(data_dir, explainer, endpoint)) as jobs:
+    with open_jobs(settings_for(data_dir, explainer, endpoint)) as jobs:
         from app.jobs.requests import ReviseRequest
         from app.store import explanations
 
@@ -119,7 +119,7 @@ def probe(
     """Probe a neuron: the explainer tests its hypotheses on the live model until one holds or the budget ends."""
     logs.configure()
     ref = neuron_ref(neuron)
-    with open_jobs(_settings(data_dir, explainer, endpoint)) as jobs:
+    with open_jobs(settings_for(data_dir, explainer, endpoint)) as jobs:
         from app.jobs.requests import ProbeRequest
         from app.store import explanations
 
@@ -155,7 +155,7 @@ def revisions(
     model: Annotated[str, typer.Argument(help="The model's slug.")], data_dir: DataDir = None
 ) -> None:
     """How often explainers were wrong about their own test sentences, over all revisions of a model's neurons."""
-    with open_jobs(_settings(data_dir)) as jobs:
+    with open_jobs(settings_for(data_dir)) as jobs:
         from app.store import revisions as stored
 
         with jobs.store.session() as session:

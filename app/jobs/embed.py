@@ -88,6 +88,9 @@ class Writer:
         self.store, self._job_id, self._by, self._slug = runtime.store, job_id, by, request.model
         with self.store.session() as s:
             rows = embeddings.waiting(s, self._slug, by, through, token_lookup=request.token_lookup)
+            if request.only:
+                only = set(request.only)
+                rows = [row for row in rows if row[0] in only]
             self._space = embeddings.space(s, self._slug, by)
             self._known = {} if self._space is None else embeddings.known_texts(s, self._space)
             self._number = 0 if self._space is None else embeddings.last_chunk(s, self._space) + 1

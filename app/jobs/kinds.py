@@ -10,10 +10,12 @@ from app.jobs import (
     experiment,
     explain,
     false_positives,
+    judge,
     probe,
     puzzles,
     revise,
     score,
+    similarity,
     transfer,
 )
 from app.jobs.requests import Kind
@@ -36,4 +38,6 @@ KINDS: dict[str, KindOfJob] = {
     Kind.EXPERIMENT: KindOfJob(engine.EXPERIMENT, experiment.run_experiment),
     Kind.REVISE: KindOfJob(engine.LLM, revise.revise_explanation),
     Kind.PROBE: KindOfJob(engine.LLM, probe.probe_neuron),
+    Kind.JUDGE: KindOfJob(engine.LLM, judge.judge_explanation),
+    Kind.SIMILARITY: KindOfJob(engine.LLM, similarity.compare_explanations),
 }

@@ -2,17 +2,24 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from app.domain.explain_options import demand_sound, needs_weights
-from app.domain.explanations import ExplainOptions, ScoreOptions
-from app.domain.neurons import Polarity, Records
+from app.domain.explanations import ExplainOptions, Metric, ScoreOptions
+from app.domain.judging import JudgeOptions
+from app.domain.neurons import Polarity, Records, Split
 from app.domain.protocols import dev_records, score_records
 from app.domain.token_choice import SHOWN
 from app.domain.token_weights import TokenWeights
+from app.domain.windows import WINDOW_TOKENS
 from app.explain import preview
 from app.explain.previews import Preview
 from app.explain.puzzles import puzzle_prompt
 from app.jobs.asking import prompt_from
 from app.jobs.neuron import Neuron
+from app.judge import estimates as judge_estimates
+from app.judge import prompts as judge_prompts
+from app.llm.messages import Message
 from app.settings import Endpoint
 from app.simulate.estimates import LIKELY, Estimate, estimate
 
@@ -65,3 +72,24 @@ def _by_excerpt(neuron: Neuron, parts: Sequence[Records]) -> list[list[bytes]]:
         for excerpt, tokens in zip(some.excerpts.tolist(), some.tokens.tolist(), strict=True)
     }
     return [[neuron.vocabulary.pieces[token] for token in tokens] for tokens in rows.values()]
+
+
+MARKED = (0, 8, 16)  # in a preview of fuzzing: about as many brackets as a window has
+
+
+def judging(
+    neuron: Neuron, options: JudgeOptions, endpoint: Endpoint, explanation: str
+) -> tuple[Estimate, tuple[Message, ...]]:
+    """About what judging 50 + 50 windows takes, and a prompt as it will look, both with windows of the neuron's stored records.
+
+    Which windows are asked about is drawn when the job runs.
+    """
+    records = neuron.records.where(splits=(Split.SCORE,))
+    tokens = records.tokens[:, : records.tokens.shape[1] // WINDOW_TOKENS * WINDOW_TOKENS]
+    marked = MARKED if options.metric is Metric.FUZZING else ()
+    passages = [
+        judge_prompts.passage([neuron.vocabulary.pieces[t] for t in window], marked, options.metric)
+        for window in np.reshape(tokens, (-1, WINDOW_TOKENS)).tolist()
+    ]
+    messages = judge_prompts.messages(options.metric, explanation, passages[: options.per_prompt])
+    return judge_estimates.estimate(options, endpoint, explanation, passages), messages

@@ -8,9 +8,11 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from app.domain.explanations import ExplainOptions, Protocol, ScoreOptions, SimulatorName
+from app.domain.judging import JudgeOptions
 from app.domain.neurons import NeuronRef, Polarity, Profile
 from app.domain.puzzles import Judge
 from app.domain.revising import ProbeOptions, ReviseOptions
+from app.domain.text_similarity import SimilarityOptions
 from app.errors import BadInput
 
 
@@ -28,6 +30,8 @@ class Kind(StrEnum):
     TRANSFER = "transfer"
     PUZZLES = "puzzles"
     EXPERIMENT = "experiment"
+    JUDGE = "judge"
+    SIMILARITY = "similarity"
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,7 @@ class EmbedRequest:
 
     model: str  # slug
     token_lookup: bool = False  # those of the method token_lookup too
+    only: tuple[int, ...] = ()  # these explanations; empty: all
     author: str = "neuronarium"
     retry_of: str = ""
 
@@ -187,6 +192,27 @@ class ExperimentRequest:
     retry_of: str = ""
 
 
+@dataclass(frozen=True)
+class JudgeRequest:
+    """Have a language model judge windows by a stored explanation: detection or fuzzing."""
+
+    explanation_id: int
+    judge: JudgeOptions
+    author: str = "neuronarium"
+    retry_of: str = ""
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class SimilarityRequest:
+    """Compare a stored explanation's words with another one's of the same neuron."""
+
+    explanation_id: int
+    similarity: SimilarityOptions
+    author: str = "neuronarium"
+    retry_of: str = ""
+
+
 Request = (
     CollectRequest
     | ExplainRequest
@@ -199,6 +225,8 @@ Request = (
     | TransferRequest
     | PuzzlesRequest
     | ExperimentRequest
+    | JudgeRequest
+    | SimilarityRequest
 )
 T = TypeVar("T", bound=Request)
 
@@ -214,6 +242,8 @@ TYPES: dict[Kind, type[Request]] = {
     Kind.TRANSFER: TransferRequest,
     Kind.PUZZLES: PuzzlesRequest,
     Kind.EXPERIMENT: ExperimentRequest,
+    Kind.JUDGE: JudgeRequest,
+    Kind.SIMILARITY: SimilarityRequest,
 }
 _ADAPTERS: dict[type, TypeAdapter[Request]] = {kind: TypeAdapter(kind) for kind in TYPES.values()}
 
@@ -241,6 +271,9 @@ def is_fresh(text: str) -> bool:
     return isinstance(value, dict) and bool(value.get("fresh") or value.get("retry_of"))
 
 
+_PROTOCOLS: dict[str, Protocol] = {Kind.JUDGE: Protocol.WINDOWS, Kind.SIMILARITY: Protocol.REFERENCE}
+
+
 def protocol_of(kind: str, text: str) -> Protocol | None:
     """The protocol that a job scores by; None for a job that does not score."""
     if kind in (Kind.EXPLAIN, Kind.REVISE, Kind.PROBE):
@@ -249,4 +282,6 @@ def protocol_of(kind: str, text: str) -> Protocol | None:
         return request.score.protocol if request.score is not None else None
     if kind == Kind.TRANSFER:
         return loads(TransferRequest, text).score.protocol
+    if kind in _PROTOCOLS:
+        return _PROTOCOLS[kind]
     return loads(ScoreRequest, text).score.protocol if kind == Kind.SCORE else None

@@ -6,6 +6,7 @@ engine, by id, so that a process that dies in between loses nothing, and `serve`
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from app.domain.explanations import (
     SimulatorName,
     State,
 )
+from app.domain.judging import JudgeOptions
 from app.domain.neurons import NeuronRef, Polarity
+from app.domain.text_similarity import SimilarityOptions
 from app.errors import BadInput, Conflict
-from app.jobs import augmented, embedders, endpoints, live_checks, live_requests, puzzle_asking
+from app.jobs import augmented, embedders, endpoints, live_checks, live_requests, puzzle_asking, wanted
 from app.jobs.caps import demand_room
 from app.jobs.live_checks import LiveT
 from app.jobs.requests import (
@@ -29,12 +32,14 @@ from app.jobs.requests import (
     CollectRequest,
     EmbedRequest,
     ExplainRequest,
+    JudgeRequest,
     Kind,
     ProbeRequest,
     PuzzlesRequest,
     Request,
     ReviseRequest,
     ScoreRequest,
+    SimilarityRequest,
     TransferRequest,
     dumps,
     loads,
@@ -192,8 +197,15 @@ class Jobs:
                 model=request.ref.model,
             )
 
-    def enqueue_embed(self, slug: str, *, token_lookup: bool = False, author: str = "neuronarium") -> str:
-        """Begin embedding a model's explanations that have no vector yet.
+    def enqueue_embed(
+        self,
+        slug: str,
+        *,
+        token_lookup: bool = False,
+        only: Sequence[int] = (),
+        author: str = "neuronarium",
+    ) -> str:
+        """Begin embedding a model's explanations that have no vector yet, or `only` some of them.
 
         Raises NotFound for an unknown model, BadInput where nothing is set up that embeds, Conflict while it is under way.
         """
@@ -202,7 +214,7 @@ class Jobs:
             models.model(session, slug)
             if self.settings.embedding_endpoint is not None:
                 self._affordable(session, endpoints.endpoint(self.settings, self.settings.embedding_endpoint))
-            request = EmbedRequest(slug, token_lookup, author)
+            request = EmbedRequest(slug, token_lookup, tuple(only), author)
             title = f"Embed explanations of {slug}"
             return self._add(session, Kind.EMBED, title, request, unit="explanations", model=slug)
 
@@ -256,6 +268,33 @@ class Jobs:
         title = puzzle_asking.title(request)
         return self._add(session, Kind.PUZZLES, title, request, unit="steps", model=request.model)
 
+    def enqueue_judge(
+        self, explanation_id: int, options: JudgeOptions, author: str = "neuronarium", *, fresh: bool = False
+    ) -> str:
+        """Begin detection or fuzzing with a stored explanation.
+
+        Raises NotFound, BadInput where it cannot be held out or the options do not fit, Refused over the cap.
+        """
+        with self.store.session() as session:
+            row = wanted.explained(session, explanation_id)
+            self._affordable(session, wanted.to_judge(self.settings, session, row, options))
+            request = JudgeRequest(explanation_id, options, author, fresh=fresh)
+            title = f"Judge {row.ref} by {options.metric}"
+            return self._add(session, Kind.JUDGE, title, request, unit="windows", model=row.ref.model)
+
+    def enqueue_similarity(
+        self, explanation_id: int, options: SimilarityOptions, author: str = "neuronarium"
+    ) -> str:
+        """Begin comparing a stored explanation's words with another one's of the same neuron. Raises as `enqueue_judge`."""
+        with self.store.session() as session:
+            row = wanted.explained(session, explanation_id)
+            asked = wanted.to_compare(self.settings, session, row, options)
+            if asked is not None:
+                self._affordable(session, asked)
+            request = SimilarityRequest(explanation_id, options, author)
+            title = f"Compare explanation {row.id} of {row.ref} with {options.reference}"
+            return self._add(session, Kind.SIMILARITY, title, request, unit="texts", model=row.ref.model)
+
     def cancel(self, job_id: str) -> JobRow:
         """Stop a job. One that has ended stays as it is. What was stored stays; its calls are not unmade."""
         with self.store.session() as session:
@@ -297,6 +336,14 @@ class Jobs:
                 self._check_score(session, explanation.ref.model, explanation.method, request.score)
             elif isinstance(request, TransferRequest):
                 self._check_score(session, request.ref.model, Method.TRANSFER, request.score)
+            elif isinstance(request, JudgeRequest):
+                explanation = wanted.explained(session, request.explanation_id)
+                self._affordable(session, wanted.to_judge(self.settings, session, explanation, request.judge))
+            elif isinstance(request, SimilarityRequest):
+                explanation = wanted.explained(session, request.explanation_id)
+                asked = wanted.to_compare(self.settings, session, explanation, request.similarity)
+                if asked is not None:
+                    self._affordable(session, asked)
             return self._add(session, kind, row.title, request, unit=row.unit, model=row.model)
 
     def _checked(self, session: Session, request: LiveT) -> LiveT:

@@ -149,6 +149,21 @@ def elsewhere(s: Session, there: Space, wanted: set[bytes]) -> dict[bytes, Float
     return found
 
 
+def known(s: Session, embedder: Embedder, wanted: set[bytes]) -> dict[bytes, Float32]:
+    """The vectors of those of these texts, by hash, that the embedder has ever embedded, for whichever model."""
+    e, c = t.embedders.c, t.embedding_chunks.c
+    digest = sql.digest(embedder.name, embedder.revision)
+    query = select(c.id, c.hashes, e.dimension).join(t.embedders, e.id == c.embedder_id)
+    found: dict[bytes, Float32] = {}
+    for row in s.execute(query.where(e.digest == digest)).all():
+        here = [(at, one) for at, one in enumerate(_hashes(row.hashes)) if one in wanted and one not in found]
+        if here:
+            data = s.execute(select(c.vectors).where(c.id == row.id)).scalar_one()
+            vectors = unpack(data, row.dimension).astype(np.float32)
+            found |= {one: vectors[at] for at, one in here}
+    return found
+
+
 def append(
     s: Session,
     there: Space,

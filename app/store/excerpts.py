@@ -135,6 +135,13 @@ def documents(s: Session, slug: str) -> list[Document]:
     ]
 
 
+def document_names(s: Session, collection_id: int) -> list[str]:
+    """The names of a collection's documents; a document's place in the list is its ordinal."""
+    d = t.documents.c
+    query = select(d.name).where(d.collection_id == collection_id).order_by(d.ordinal)
+    return list(s.execute(query).scalars())
+
+
 def documents_of(s: Session, collection_id: int, ordinals: Sequence[int]) -> list[int]:
     """The document of each excerpt, reading no more of the collection than needed. BadInput for one that is not there."""
     c = t.excerpt_chunks.c

@@ -20,6 +20,7 @@ from app.store.explanation_rows import SeenProof
 from app.store.session import Session
 
 _SHOWN = 3
+_EXEMPT = {Protocol.BILLS_5_5, Protocol.REFERENCE}
 # In place of the excerpts that an explanation's maker saw, where nobody knows them: other people's explanations.
 UNKNOWN = np.array([-1], "<i4").tobytes()
 
@@ -82,12 +83,12 @@ def demand(
 
     `simulated` are the excerpts of the simulation, by their ordinals in the collection; None where nothing was simulated:
     then the neuron's score-split records stand for them. Documents of the dev split are calibrated on, not scored on.
-    `bills-5+5` reproduces published figures, whose data has no documents; it alone is exempt.
+    `bills-5+5` reproduces published figures, whose data has no documents, and `reference` looks at no text: they alone are exempt.
     An explanation made from another one has seen what that one saw. Where nobody knows what was seen, nothing can be
     shown to be held out, and it is refused.
     """
     demand_known(s, explanation_id, protocols)
-    if all(protocol is Protocol.BILLS_5_5 for protocol in protocols):
+    if set(protocols) <= _EXEMPT:
         return
     row = _explanation(s, explanation_id)
     if simulated is None:
@@ -97,7 +98,9 @@ def demand(
         raise BadInput("data without documents can only be scored by bills-5+5: nothing in it is held out")
     made_from = lineage(s, explanation_id)
     clash = [
-        name for maker in made_from for name in _clashes(s, seen_documents(s, maker), collection_id, scored)
+        document.name
+        for maker in made_from
+        for document in _clashes(s, seen_documents(s, maker), collection_id, scored)
     ]
     if clash:
         shown = "”, “".join(clash[:_SHOWN])
@@ -138,7 +141,7 @@ def demand_known(s: Session, explanation_id: int, protocols: Collection[Protocol
     """
     if Protocol.AS_IMPORTED in protocols:
         raise BadInput("as-imported is for scores that came with an explanation: choose another protocol")
-    if all(protocol is Protocol.BILLS_5_5 for protocol in protocols):
+    if set(protocols) <= _EXEMPT:
         return
     if any(_explanation(s, maker).excerpts == UNKNOWN for maker in lineage(s, explanation_id)):
         raise BadInput(
@@ -147,13 +150,28 @@ def demand_known(s: Session, explanation_id: int, protocols: Collection[Protocol
         )
 
 
+def unseen(s: Session, explanation_id: int, collection_id: int, ordinals: Sequence[int]) -> list[int]:
+    """Those of these excerpts of a collection whose document neither the explanation's maker nor that of any it was made from saw.
+
+    What `demand` would refuse is left out. Nothing can be said of makers who saw nobody knows what: see `demand_known`.
+    """
+    owners = excerpts.documents_of(s, collection_id, ordinals)
+    there = _documents(s, collection_id, ordinals)
+    seen = {
+        document.ordinal
+        for maker in lineage(s, explanation_id)
+        for document in _clashes(s, seen_documents(s, maker), collection_id, there)
+    }
+    return [ordinal for ordinal, owner in zip(ordinals, owners, strict=True) if owner not in seen]
+
+
 def _clashes(
     s: Session, proof: SeenProof, collection_id: int, scored: Sequence[Row[int, str, str, int]]
-) -> list[str]:
-    """The names of those of the documents of a collection that were seen, by themselves or as a near-duplicate."""
+) -> list[Row[int, str, str, int]]:
+    """Those of the documents of a collection that were seen, by themselves or as a near-duplicate."""
     seen = proof.clusters.union(*_texts(s, proof.collection_id, proof.clusters).values())
     now = _texts(s, collection_id, {d.cluster for d in scored})
-    return [d.name for d in scored if d.cluster in seen or not seen.isdisjoint(now[d.cluster])]
+    return [d for d in scored if d.cluster in seen or not seen.isdisjoint(now[d.cluster])]
 
 
 def _texts(s: Session, collection_id: int, clusters: Iterable[str]) -> dict[str, set[str]]:

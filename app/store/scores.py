@@ -1,6 +1,6 @@
 """Scores: only ever added, never without the proof that they are held out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from math import isfinite
 
@@ -10,6 +10,7 @@ from sqlalchemy import insert, select
 from app.domain.explanations import Metric, Protocol, Sample, ScoreValue, State, measured
 from app.domain.imported import NOT_TOLD, claims, is_imported
 from app.domain.neurons import Bool, Float64
+from app.domain.scored_by import Scorer, scorer_of
 from app.errors import BadInput, NotFound
 from app.store import best, heldout, names, origins, packing, sql
 from app.store import tables as t
@@ -122,15 +123,15 @@ def of_explanations(s: Session, ids: Sequence[int]) -> dict[int, list[ScoreRow]]
             reason=row.reason,
             parameters_json=row.parameters_json,
         )
-        said = claims(row.parameters_json) if row.simulation_id is None else {}
+        by = unsimulated(row.parameters_json) if row.simulation_id is None else None
         found.setdefault(row.explanation_id, []).append(
             ScoreRow(
                 id=row.id,
                 explanation_id=row.explanation_id,
                 simulation_id=row.simulation_id,
-                simulator=row.simulator or simulator_of(said, row.parameters_json),
-                simulator_model=row.simulator_model or said.get("simulator_model", ""),
-                seed=row.seed or 0,
+                simulator=row.simulator if by is None else by.name,
+                simulator_model=row.simulator_model if by is None else by.model,
+                seed=row.seed if by is None else by.seed,
                 value=value,
                 job_id=row.job_id,
                 created_at=row.created_at,
@@ -139,9 +140,12 @@ def of_explanations(s: Session, ids: Sequence[int]) -> dict[int, list[ScoreRow]]
     return found
 
 
-def simulator_of(said: Mapping[str, str], parameters_json: str) -> str:
-    """Who predicted where no simulation is stored."""
-    return said.get("simulator", NOT_TOLD) if is_imported(parameters_json) else "token_lookup"
+def unsimulated(parameters_json: str) -> Scorer:
+    """Who predicted or judged where no simulation is stored."""
+    if is_imported(parameters_json):
+        said = claims(parameters_json)
+        return Scorer(said.get("simulator", NOT_TOLD), said.get("simulator_model", ""), 0)
+    return scorer_of(parameters_json) or Scorer("token_lookup", "", 0)
 
 
 def by_layer(

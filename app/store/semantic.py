@@ -118,6 +118,19 @@ def embedded(store: Store, slug: str, embedder: Embedder) -> Ids:
     return np.zeros(0, np.int64) if found is None else found[1].explanations
 
 
+def vectors_for(store: Store, slug: str, embedder: Embedder, ids: Ids) -> tuple[Bool, Float32]:
+    """(which of these explanations of a model have a vector [N], the vectors [M, D] of those that have, in their order)."""
+    found = _vectors(store, slug, embedder)
+    if found is None or not len(found[1].explanations):
+        return np.zeros(len(ids), np.bool_), np.zeros((0, 0), np.float32)
+    vectors, owners = found
+    order = np.argsort(owners.explanations, kind="stable")
+    explanations = owners.explanations[order]
+    at = np.minimum(np.searchsorted(explanations, ids), len(explanations) - 1)  # [N]
+    there = explanations[at] == ids
+    return there, vectors.matrix.read(owners.vectors[order[at[there]]]).astype(np.float32)
+
+
 def loaded(store: Store) -> int:
     """Bytes that embeddings take in this process."""
     with store.lock:

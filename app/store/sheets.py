@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.domain.explanations import Provenance, ScoreValue, Usage
-from app.domain.imported import claims
 from app.domain.neurons import Histogram, NeuronRef, Records, Statistics
+from app.domain.scored_by import Scorer
 from app.errors import NotFound
 from app.store import heldout, names, neurons, packing, relations, sql, types
 from app.store import tables as t
@@ -13,7 +13,7 @@ from app.store.explanation_rows import ExplanationRow, ScoreRow
 from app.store.neurons import number
 from app.store.relations import Relation
 from app.store.rows import StoredExcerpts, StoredTokens
-from app.store.scores import simulator_of
+from app.store.scores import unsimulated
 from app.store.session import Session
 
 # Past SQLAlchemy's own compilation, as in `neurons.records`: describing the columns of a result costs it more than these queries cost
@@ -141,10 +141,8 @@ def _said(s: Session, ref: NeuronRef, layer: int) -> list[ExplanationRow]:
             reason=r[14],
             parameters_json=r[17],
         )
-        told = claims(r[17]) if r[2] is None else {}
-        simulator, seed = r[18] or simulator_of(told, r[17]), r[20] or 0
-        simulator_model = r[19] or told.get("simulator_model", "")
-        row = ScoreRow(r[1], r[0], r[2], simulator, simulator_model, seed, value, r[15], _moment(r[16]))
+        by = Scorer(r[18], r[19], r[20]) if r[2] is not None else unsimulated(r[17])
+        row = ScoreRow(r[1], r[0], r[2], by.name, by.model, by.seed, value, r[15], _moment(r[16]))
         scores.setdefault(r[0], []).append(row)
     return [
         ExplanationRow(

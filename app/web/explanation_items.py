@@ -16,8 +16,10 @@ from app.domain.explanations import (
     SimulatorName,
     State,
     TokenSource,
+    measured,
 )
 from app.domain.imported import NOT_TOLD, claims
+from app.domain.judging import JUDGED
 from app.domain.neurons import NeuronRef, Polarity
 from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
@@ -28,11 +30,10 @@ from app.web.formats import shown as made_visible
 from app.web.neuron_contexts import Choice, ExplainForm, ExplanationItem, ExplanationList, ScoreChoices, Shown
 from app.web.neuron_view import Show, View
 from app.web.rendering import render
+from app.web.score_notes import note
 
-_UNASKED = (
-    Protocol.AS_IMPORTED,
-    Protocol.GENERATED,
-)  # GENERATED needs a revision, which forms of a neuron do not name
+# Protocols that a simulation can be asked for: the others come of revisions, judges and comparisons.
+SIMULATED = (Protocol.HELDOUT_5_5, Protocol.HELDOUT_FULL, Protocol.POPULATION, Protocol.BILLS_5_5)
 
 
 def path_of(ref: NeuronRef) -> str:
@@ -41,15 +42,16 @@ def path_of(ref: NeuronRef) -> str:
 
 
 def main_sample(protocol: Protocol) -> Sample:
-    """The sample whose correlation stands beside an explanation."""
-    own = {Protocol.POPULATION: Sample.POPULATION, Protocol.GENERATED: Sample.GENERATED}
-    return own.get(protocol, Sample.TOP_AND_RANDOM)
+    """The sample that stands beside an explanation."""
+    return measured(protocol)[0][0]
 
 
 def _main(scores: Iterable[ScoreRow], protocol: Protocol) -> tuple[Sample, Metric]:
-    """The measure that stands beside an explanation: of imported scores whichever there is, the correlation first."""
+    """The measure that stands beside an explanation: the protocol's first that there is, the correlation before others."""
     if protocol is not Protocol.AS_IMPORTED:
-        return main_sample(protocol), Metric.CORRELATION
+        mine = {(s.value.sample, s.value.metric) for s in scores if s.value.protocol is protocol}
+        asked = measured(protocol)
+        return next((each for each in asked if each in mine), asked[0])
     samples, metrics = list(Sample), list(Metric)
     there = [(s.value.sample, s.value.metric) for s in scores if s.value.protocol is protocol]
     places = ((metrics.index(metric), samples.index(sample)) for sample, metric in there)
@@ -83,6 +85,8 @@ def shown(scores: Sequence[ScoreRow], protocol: Protocol) -> tuple[Shown, ScoreR
     also = ""
     if protocol is Protocol.AS_IMPORTED:
         also = _claimed(row)
+    elif protocol in (Protocol.WINDOWS, Protocol.REFERENCE):
+        also = "; ".join(filter(None, (note(score), _second(scores, row))))
     elif protocol is not Protocol.POPULATION:
         same = [s for s in scores if s.simulator == row.simulator]
         alone, _ = _attempts(same, protocol, Sample.RANDOM_ONLY)
@@ -95,10 +99,24 @@ def shown(scores: Sequence[ScoreRow], protocol: Protocol) -> tuple[Shown, ScoreR
     if score.value is None:
         return Shown(None, Markup(""), wording.STATES[score.state], also, False, score.reason), row
     line = charts.interval(score.value, score.low, score.high)
-    on = plural(score.n_records, "record") if score.n_records else "records not told"
+    unit = "window" if protocol is Protocol.WINDOWS else "record"
+    on = plural(score.n_records, unit) if score.n_records else "records not told"
+    if protocol is Protocol.REFERENCE:
+        on = "no records"
     trust = trust_marks.html(protocol, sample, metric)
     words = f"{wording.METRICS[metric]}, {on}"
     return Shown(score.value, line, words, also, score.indicative, "", trust), row
+
+
+def _second(scores: Iterable[ScoreRow], first: ScoreRow) -> str:
+    """Fuzzing beside detection, by the same judge."""
+    if first.value.metric is not Metric.DETECTION:
+        return ""
+    same = [s for s in scores if s.simulator_model == first.simulator_model]
+    row, _ = _attempts(same, Protocol.WINDOWS, Sample.WINDOWS, Metric.FUZZING)
+    if row is None:
+        return ""
+    return f"fuzzing: {number(row.value.value) if row.value.value is not None else 'undefined'}"
 
 
 def _claimed(row: ScoreRow) -> str:
@@ -213,6 +231,7 @@ def _score_choices(protocol: Protocol, endpoints: tuple[tuple[str, str], ...], i
         simulator_choices(endpoints, imported),
         protocol_choices(protocol, imported, asks=bool(endpoints)),
         endpoint_choices(endpoints),
+        judge_choices() if endpoints and not imported else (),
     )
     return Markup(render("_score_choices.html", choices))  # noqa: S704
 
@@ -225,6 +244,11 @@ def simulator_choices(endpoints: Sequence[object], imported: bool = False) -> tu
     return tuple(Choice(wording.SIMULATORS[n], n.value, n is SimulatorName.LOCAL) for n in names)
 
 
+def judge_choices() -> tuple[Choice, ...]:
+    """Metrics that a language model judges. They have windows of their own for records."""
+    return tuple(Choice(wording.JUDGED[metric], metric.value, False) for metric in JUDGED)
+
+
 def endpoint_choices(endpoints: Sequence[tuple[str, str]]) -> tuple[Choice, ...]:
     """Language models by endpoint: its name and its model's."""
     return tuple(Choice(f"{name} · {model}", name, i == 0) for i, (name, model) in enumerate(endpoints))
@@ -235,7 +259,7 @@ def protocol_choices(current: Protocol, imported: bool, *, asks: bool) -> tuple[
 
     Where a language model may be asked for money (`asks`), what is usual for the simulator comes first.
     """
-    fitting = [p for p in Protocol if (p is Protocol.BILLS_5_5) == imported and p not in _UNASKED]
+    fitting = [p for p in SIMULATED if (p is Protocol.BILLS_5_5) == imported]
     usual = asks and not imported
     chosen = None if usual else current if current in fitting else fitting[0]
     ordered = sorted(fitting, key=list(wording.PROTOCOLS).index)

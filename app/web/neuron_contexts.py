@@ -137,6 +137,7 @@ class ScoreChoices:
     simulators: tuple[Choice, ...]
     protocols: tuple[Choice, ...]
     endpoints: tuple[Choice, ...]
+    judges: tuple[Choice, ...] = ()  # metrics that a language model judges
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from app.domain.explain_options import ASKING_METHODS, demand_sound, needs_weights
 from app.domain.explanations import ExplainOptions, ScoreOptions
+from app.domain.judging import JudgeOptions
 from app.domain.neurons import Polarity
 from app.errors import AppError
 from app.jobs import previews
@@ -87,6 +88,24 @@ def scoring_price(
             f"There is no language model called “{options.endpoint}”: {there}.", "", 0, 0, 0.0
         )
     seen = previews.scoring(neuron, polarity, options, endpoint, explanation)
+    name = f"{endpoint.name} ({endpoint.model})"
+    return ScoringPrice("", name, seen.calls, seen.tokens_in + seen.tokens_out, seen.price_usd)
+
+
+def judging_price(
+    neuron: Neuron, options: JudgeOptions, endpoints: Sequence[Endpoint], explanation: str
+) -> ScoringPrice:
+    """The estimate of judging in the page's words; a problem in plain words where there can be none."""
+    endpoint = next((e for e in endpoints if e.name == options.endpoint), None)
+    if endpoint is None:
+        there = ", ".join(e.name for e in endpoints) or "none is configured"
+        return ScoringPrice(
+            f"There is no language model called “{options.endpoint}”: {there}.", "", 0, 0, 0.0
+        )
+    try:
+        seen, _ = previews.judging(neuron, options, endpoint, explanation)
+    except AppError as error:
+        return ScoringPrice(str(error), "", 0, 0, 0.0)
     name = f"{endpoint.name} ({endpoint.model})"
     return ScoringPrice("", name, seen.calls, seen.tokens_in + seen.tokens_out, seen.price_usd)
 

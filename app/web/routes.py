@@ -15,6 +15,7 @@ from app.web.pages import (
     go,
     home,
     jobs,
+    judging,
     kept,
     layer,
     lists,
@@ -29,6 +30,7 @@ from app.web.pages import (
     search,
     search_kept,
     similar,
+    similarity,
     trust,
 )
 from app.web.pages import help as help_page
@@ -56,8 +58,10 @@ ROUTERS = (
     explanation_tests.router,
     explanation.router,
     revising.router,
+    judging.router,
     exports.router,
     similar.router,
+    similarity.router,
     trust.router,
     card.router,
     compare.router,

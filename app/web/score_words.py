@@ -2,14 +2,17 @@
 
 import json
 
-from app.domain.explanations import BINARY_METRICS, Metric, ScoreValue, State
+from app.domain.explanations import BINARY_METRICS, Metric, Protocol, ScoreValue, State
 from app.web.formats import number, percent, short
+from app.web.score_notes import note
 
 
 def basis(score: ScoreValue) -> str:
     """Of the metrics of active tokens: the base rate of average precision, when a token is active, where predictions are
-    cut; empty for others and for what was imported without it.
+    cut; of judged windows and of similarities what chance gives; empty for others and for what was imported without it.
     """
+    if score.protocol in (Protocol.WINDOWS, Protocol.REFERENCE):
+        return note(score)
     if score.metric not in BINARY_METRICS or score.state is not State.OK:
         return ""
     said = json.loads(score.parameters_json)

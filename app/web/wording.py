@@ -14,6 +14,7 @@ from app.domain.explanations import (
 )
 from app.domain.ideal import Scheme
 from app.domain.imported import NOT_TOLD
+from app.domain.windows import Decoys, WindowSource
 
 STATES = {
     State.OK: "",
@@ -109,6 +110,18 @@ METRICS = {
     Metric.DETECTION: "detection",
     Metric.FUZZING: "fuzzing",
     Metric.EMBEDDING: "embedding",
+}
+JUDGED = {
+    Metric.DETECTION: "Detection: which windows fire it",
+    Metric.FUZZING: "Fuzzing: are the marked tokens those that fire it",
+}
+SOURCES = {
+    WindowSource.LIVE: "of held-out text run through the model",
+    WindowSource.STORED: "of its stored held-out records",
+}
+DECOYS = {
+    Decoys.INACTIVE: "windows that do not fire it",
+    Decoys.ACTIVE: "windows that fire it, at other tokens",
 }
 CUT_OFFS = {
     CutOff.TOKEN_Q99: "99 % of tokens",

@@ -8,15 +8,17 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from app.domain.explanations import Metric, Sample, State
+from app.domain.explanations import Metric, Protocol, Sample, State
 from app.errors import NotFound
 from app.store import explanations, scores, simulations
 from app.store.explanation_rows import ExplanationRow, ScoreRow, SimulationRow
-from app.web import charts, explanation_tests, live_page, own_trust, trust_marks, wording
+from app.web import charts, explanation_tests, judged_windows, live_page, own_trust, trust_marks, wording
 from app.web.contexts import Chrome
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
 from app.web.explanation_items import path_of
 from app.web.explanation_tests import Tests
+from app.web.judged_windows import Judged
+from app.web.judging_forms import JudgeForm, SimilarityForm, judge_form, similarity_form
 from app.web.live_forms import LiveForms
 from app.web.live_text_views import KINDS, Tested
 from app.web.own_trust import Own
@@ -42,6 +44,7 @@ class ScoreLine(NamedTuple):
     problem: str
     records: int
     documents: int
+    unit: str  # "record", "window"; empty where no text is looked at
     indicative: bool
     basis: str  # what the value cannot be understood without
     trust: Markup
@@ -61,6 +64,9 @@ class ExplanationPage:
     tried: tuple[Tried, ...]
     tested: Tested | None  # on the live model
     live_forms: LiveForms | None
+    judged: tuple[Judged, ...]  # windows of detection and fuzzing, with their verdicts
+    judge_form: JudgeForm
+    similarity_form: SimilarityForm
     seen_documents: int | None  # None: nobody knows what an imported explanation's maker saw
     own: Own | None  # the trust checks on its own simulation
     tests: Tests | None  # what it can be put to, and what came of it; None where there is nothing to test
@@ -90,6 +96,8 @@ def show_explanation(
         seen = scores.seen_documents(session, id)
         steps = explanations.steps_of(session, id)
         on_model = live_page.of(session, row, steps, facts.get(row.ref.model), jobs)
+        beside = explanations.of_neuron(session, row.ref)
+        judged = judged_windows.judged(store, session, row.ref.model, stored)
     context = ExplanationPage(
         chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse", row.ref.model),
         row,
@@ -101,6 +109,9 @@ def show_explanation(
         tried([step for step in steps if step.kind not in KINDS]),
         on_model.tested,
         on_model.forms,
+        judged,
+        judge_form(jobs, facts.get(row.ref.model).imported, known=seen.known),
+        similarity_form(jobs, row, beside),
         len(seen.documents) if seen.known else None,
         own_trust.own(store, facts, row, stored, simulated),
         explanation_tests.of_page(store, jobs, facts, row, simulated),
@@ -109,6 +120,7 @@ def show_explanation(
     return page("explanation.html", context)
 
 
+UNITS = {Protocol.WINDOWS: "window", Protocol.REFERENCE: ""}
 METRICS, SAMPLES = list(Metric), list(Sample)
 
 
@@ -133,6 +145,7 @@ def _line(row: ScoreRow) -> ScoreLine:
         "" if defined else ". ".join(filter(None, (wording.STATES[score.state], score.reason))),
         score.n_records,
         score.n_documents,
+        UNITS.get(score.protocol, "record"),
         score.indicative,
         basis(score),
         trust_marks.html(score.protocol, score.sample, score.metric) if defined else Markup(""),

@@ -24,12 +24,13 @@ from app.domain.explanations import (
     SimulatorName,
     TokenSource,
 )
+from app.domain.judging import JUDGED, JudgeOptions
 from app.domain.neurons import EXCERPT_TOKENS, NeuronRef, Polarity
 from app.domain.shown import MOST_EXCERPTS
 from app.errors import AppError, NotFound
 from app.jobs.neuron import load_neuron
 from app.jobs.requests import protocol_of
-from app.jobs.service import ASKING_SIMULATORS, usual_protocol
+from app.jobs.service import ASKING_SIMULATORS, Jobs, usual_protocol
 from app.store import explanations, jobs
 from app.store.rows import JobRow
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
@@ -37,7 +38,7 @@ from app.web.explanation_items import path_of
 from app.web.live import live, panels
 from app.web.neuron_contexts import LiveFragment, PreviewPage, ProblemFragment, ScorePreviewFragment
 from app.web.neuron_view import View, parse
-from app.web.previews import preview_of, scoring_price
+from app.web.previews import judging_price, preview_of, scoring_price
 from app.web.rendering import chrome, page, render
 
 router = APIRouter(include_in_schema=False)
@@ -106,7 +107,16 @@ async def scoring_options(
     protocol: Annotated[Protocol | Literal[""], Query()] = "",
 ) -> ScoreOptions | None:
     """What the query string of a dry run says of scoring; None where nothing is to be scored."""
-    return score_options(simulator, endpoint, protocol, 0) if simulator else None
+    judged = judged_by(simulator, endpoint) is not None
+    return score_options(simulator, endpoint, protocol, 0) if simulator and not judged else None
+
+
+async def judging_options(
+    simulator: Annotated[str, Query(max_length=40)] = "",
+    endpoint: Annotated[str, Query(max_length=200)] = "",
+) -> JudgeOptions | None:
+    """What the query string of a dry run says of judging; None where nothing is to be judged."""
+    return judged_by(simulator, endpoint)
 
 
 @router.get("/m/{model}/{layer}/{index:index}/preview")
@@ -141,19 +151,19 @@ def show_score_preview(
     index: int,
     explanation: Annotated[int, Query(ge=0)],
     scoring: Annotated[ScoreOptions | None, Depends(scoring_options)],
+    judge: Annotated[JudgeOptions | None, Depends(judging_options)],
     store: StoreDep,
     jobs_: JobsDep,
 ) -> HTMLResponse:
     """About what scoring an explanation again takes. Nothing is sent anywhere."""
     with store.session() as session:
         row = explanations.get(session, explanation)
-    price = scoring_price(
-        load_neuron(store, NeuronRef(model, layer, index)),
-        row.polarity,
-        scoring or score_options(SimulatorName.LOCAL, "", "", 0),
-        jobs_.endpoints(),
-        row.text,
-    )
+    neuron, there = load_neuron(store, NeuronRef(model, layer, index)), jobs_.endpoints()
+    if judge is not None:
+        price = judging_price(neuron, judge, there, row.text)
+    else:
+        scoring = scoring or score_options(SimulatorName.LOCAL, "", "", 0)
+        price = scoring_price(neuron, row.polarity, scoring, there, row.text)
     return page("_score_preview.html", ScorePreviewFragment(price))
 
 
@@ -199,8 +209,7 @@ def score_here(
     with store.session() as session:
         if explanations.get(session, explanation).ref != ref:
             raise NotFound("This neuron has no such explanation.")
-    options = score_options(simulator, endpoint, protocol, seed)
-    job = jobs_.enqueue_score(explanation, options, author="web", fresh=fresh)
+    job = begin_score(jobs_, explanation, simulator, endpoint, protocol, seed, fresh=fresh)
     return started(request, store, path_of(ref), job)
 
 
@@ -219,9 +228,32 @@ def score(
     """Scores an explanation again, wherever it is shown."""
     with store.session() as session:
         ref = explanations.get(session, explanation).ref
-    options = score_options(simulator, endpoint, protocol, seed)
-    job = jobs_.enqueue_score(explanation, options, author="web", fresh=fresh)
+    job = begin_score(jobs_, explanation, simulator, endpoint, protocol, seed, fresh=fresh)
     return started(request, store, path_of(ref), job)
+
+
+def begin_score(
+    jobs_: Jobs,
+    explanation: int,
+    simulator: str,
+    endpoint: str,
+    protocol: Protocol | Literal[""],
+    seed: int,
+    *,
+    fresh: bool,
+) -> str:
+    """The job that scores as the form says: by simulating, or by a judge."""
+    judge = judged_by(simulator, endpoint, seed)
+    if judge is not None:
+        return jobs_.enqueue_judge(explanation, judge, author="web", fresh=fresh)
+    options = score_options(simulator, endpoint, protocol, seed)
+    return jobs_.enqueue_score(explanation, options, author="web", fresh=fresh)
+
+
+def judged_by(simulator: str, endpoint: str, seed: int = 0) -> JudgeOptions | None:
+    """A judge's options where the form names a metric that is judged in place of a simulator."""
+    metric = next((each for each in JUDGED if each == simulator), None)
+    return None if metric is None else JudgeOptions(metric, endpoint, seed=seed)
 
 
 @router.post("/m/{model}/{layer}/{index:index}/jobs/{job}/retry")
