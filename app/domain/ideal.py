@@ -19,6 +19,8 @@ from app.domain.neurons import BAND_EDGES, Bool, Float64
 
 LOWEST = 0.5
 CUT = LOWEST / 2  # a prediction above it says that the neuron fires
+NOISE = 0.2  # standard deviation of a simulator that errs, where it predicts that the neuron fires
+STRAY = 0.4  # what such a one predicts at most elsewhere, on as many tokens as the neuron fires on
 CORPUS = 12_500
 EXCERPT, WINDOW = 64, 32  # tokens
 WINDOWS = 50  # active ones, and as many inactive ones
@@ -47,9 +49,8 @@ class Sampled(NamedTuple):
     spurious: Bool  # [D, R, K] where it is wrongly predicted to
     weights: Float64  # [R] of each token of the record
     tokens: float  # weight of all tokens, of which most are not named above
-    marked: Bool | None = (
-        None  # [D, R, K] windows alone: tokens that a judge is asked about, true ones and decoys
-    )
+    stray: Bool  # [D, R, K] where a simulator that errs predicts something
+    marked: Bool | None = None  # [D, R, K] of windows: what a judge is asked about, true tokens and decoys
 
 
 _TOP_AND_RANDOM = {
@@ -97,6 +98,12 @@ def too_broad(sampled: Sampled, rng: np.random.Generator) -> Float64:
     return np.where(sampled.spurious, magnitudes(rng, sampled.actual.shape), sampled.actual)
 
 
+def simulated(sampled: Sampled, expected: Float64, rng: np.random.Generator) -> Float64:
+    """These predictions [D, R, K] as a simulator that errs makes them."""
+    noisy = np.maximum(expected + NOISE * rng.normal(size=expected.shape), 0.0)
+    return np.where(expected > 0, noisy, STRAY * rng.random(expected.shape) * sampled.stray)
+
+
 def _strongest(rng: np.random.Generator, draws: int, k: int) -> Float64:
     """Where the maxima of the k strongest of `CORPUS` excerpts lie among all, as quantiles [D, k]."""
     highest = np.ones((draws, 1))
@@ -113,13 +120,17 @@ def _sampled(
     """Records of `length` tokens whose maxima lie at these quantiles [D, R] among all."""
     firing = _firing(places, frequency, length, rng)  # [D, R, K]
     silent = length - (firing > 0).sum(-1)  # [D, R]
-    wrong = rng.binomial(silent, frequency / (1 - frequency))
-    spurious = np.arange(int(wrong.max(initial=0))) < wrong[..., None]
+    share = frequency / (1 - frequency)
+    wrong = rng.binomial(silent, share)
+    astray = rng.binomial(silent - wrong, share)
+    spurious, stray = (np.arange(int(each.max(initial=0))) < each[..., None] for each in (wrong, astray))
+    none = [np.zeros(each.shape, np.bool_) for each in (firing, spurious, stray)]
     return Sampled(
-        np.concatenate([firing, np.zeros(spurious.shape)], axis=-1),
-        np.concatenate([np.zeros(firing.shape, np.bool_), spurious], axis=-1),
+        np.concatenate([firing, *none[1:]], axis=-1),
+        np.concatenate([none[0], spurious, none[2]], axis=-1),
         weights,
         float(weights.sum() * length),
+        np.concatenate([*none[:2], stray], axis=-1),
     )
 
 
@@ -153,4 +164,5 @@ def _windows(frequency: float, draws: int, rng: np.random.Generator) -> Sampled:
     # Which tokens of an inactive window are decoys is of no consequence: all are alike.
     marked = np.concatenate([fires, fires], axis=1)
     spurious = (actual == 0) & (rng.random(actual.shape) < frequency / (1 - frequency))
-    return Sampled(actual, spurious, np.ones(2 * WINDOWS), 2.0 * WINDOWS * WINDOW, marked)
+    none = np.zeros(actual.shape, np.bool_)
+    return Sampled(actual, spurious, np.ones(2 * WINDOWS), 2.0 * WINDOWS * WINDOW, none, marked)

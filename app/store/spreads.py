@@ -4,6 +4,7 @@ Over 300,000 neurons they take most of a second to compute. What is kept is chec
 change with the collection alone, scores layer by layer with every new one.
 """
 
+import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.domain.explanations import Metric, Protocol, Sample
+from app.domain.explanations import Metric, Protocol, Sample, State
+from app.domain.seeds import SeedSpread, seed_spread
 from app.store import names, neurons, scores
 from app.store import tables as t
 from app.store.rows import CollectionState, LayerDistribution, LayerScores, NeuronSort
@@ -71,14 +73,60 @@ def by_layer(
                 else scores.of_part(s, part, protocol, sample, metric, method)
                 for part in parts
             }
-            recent = newest is not None and newest[1] > datetime.now(UTC) - LATE
-            until = time.monotonic() + LATE.total_seconds() if recent else float("inf")
+            until = _until(newest)
             if changed is not None and known is not None:
                 until = min(until, known.until)
             _keep(store, key, Held(collection, held, newest, until))
         elif known is not None and known.newest != newest:
             _keep(store, key, Held(collection, held, newest, known.until))
     return [held[part.id] for part in parts]
+
+
+VARYING = ("sent_seed", "failed_answers")  # parameters of an explanation that its seed decides
+
+
+def by_seed(store: Store, slug: str, protocol: Protocol, sample: Sample, metric: Metric) -> SeedSpread | None:
+    """How far scores of explanations that were asked for differ where nothing but the seed does: the same neuron and side,
+    method, explainer, prompt and evidence, and simulator. None where nothing has two seeds.
+    """
+    key = ("seeds", slug, protocol, sample, metric)
+    with store.session() as s:
+        collection, newest = _collection(s, slug), _newest(s)
+        known = _known(store, key)
+        late = known is not None and time.monotonic() > known.until
+        if known is None or late or (known.collection, known.newest) != (collection, newest):
+            value = _by_seed(s, slug, protocol, sample, metric)
+            known = _keep(store, key, Held(collection, value, newest, _until(newest)))
+    found: SeedSpread | None = known.value
+    return found
+
+
+def _by_seed(s: Session, slug: str, protocol: Protocol, sample: Sample, metric: Metric) -> SeedSpread | None:
+    e, o, sc, sim = t.explanations.c, t.origins.c, t.scores.c, t.simulations.c
+    p, part_ids = t.parts.c, [part.id for part in names.parts_of(s, slug)]
+    query = (
+        select(
+            e.layer_id, e.neuron, e.polarity, o.method, o.explainer, o.prompt_version, o.parameters_json,
+            sim.simulator, sim.simulator_model, e.seed, sim.seed.label("simulation_seed"), sc.value,
+        )
+        .select_from(t.explanations)
+        .join(t.origins, o.id == e.origin_id)
+        .join(t.scores, sc.explanation_id == e.id)
+        .join(t.parts, (p.layer_id == e.layer_id) & (p.collection_id == sc.collection_id))
+        .outerjoin(t.simulations, sim.id == sc.simulation_id)
+        .where(
+            e.key.is_not(None), e.state == State.OK, p.id.in_(part_ids),
+            sc.protocol == protocol, sc.sample == sample, sc.metric == metric, sc.value.is_not(None),
+        )
+        .order_by(sc.id)
+    )  # fmt: skip
+    groups: dict[Key, dict[Key, float]] = {}
+    for row in s.execute(query):
+        said = json.loads(row.parameters_json)
+        same = json.dumps({name: said[name] for name in said if name not in VARYING}, sort_keys=True)
+        key = (*row[:6], same, row.simulator, row.simulator_model)
+        groups.setdefault(key, {})[row.seed, row.simulation_seed] = row.value  # the newest of each
+    return seed_spread(list(each.values()) for each in groups.values())
 
 
 def _collection(s: Session, slug: str) -> Key:
@@ -117,6 +165,12 @@ def _changed(s: Session, known: Held, collection: Key, newest: Stamp | None) -> 
         .distinct()
     )
     return set(s.execute(query).scalars())
+
+
+def _until(newest: Stamp | None) -> float:
+    """How long what was computed may be kept: while a score is new, an older one may still come to light."""
+    recent = newest is not None and newest[1] > datetime.now(UTC) - LATE
+    return time.monotonic() + LATE.total_seconds() if recent else float("inf")
 
 
 def _known(store: Store, key: Key) -> Held | None:

@@ -26,6 +26,8 @@ PAGES = {
     "search-token": "/search?token=koba&sort=gain",
     "search-nothing": "/search?q=nothing+koba&layers=0",
     "search-refused": "/search?q=-words",
+    "trust": "/trust",
+    "explanation": "/explanations/1",
     "jobs": "/jobs",
     "api": "/api",
     "help": "/help",

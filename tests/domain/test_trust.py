@@ -89,7 +89,8 @@ def test_over_all_text_the_papers_verdicts_come_out() -> None:
 def test_top_and_random_does_not_notice_what_is_too_broad_of_rare_neurons() -> None:
     for scheme in (Scheme.TOP_5_RANDOM_5, Scheme.TOP_8_RANDOM_12):
         for metric in COMPUTED_METRICS:
-            assert verdict(metric, scheme) == (False, 0.0001, 0.01)
+            said = verdict(metric, scheme)
+            assert said is not None and not said.passes and said.broad == 0.01
     rare = found(Scheme.TOP_5_RANDOM_5, Metric.CORRELATION, 0.0001, Test.EXTRA)
     # ten excerpts hold 640 tokens: of one in 10,000 too many, mostly none is among them
     assert rare.noticed == pytest.approx(1 - np.exp(-640e-4), abs=0.05)

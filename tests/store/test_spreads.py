@@ -1,3 +1,5 @@
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,3 +136,31 @@ def test_statistics_are_computed_anew_for_a_new_collection(full: Full) -> None:
     after = spreads.statistic(full.store, factories.SLUG, NeuronSort.DENSITY)
     assert [each.mean for each in after] == [0.25, 0.25]
     assert np.allclose(after[0].quantiles, 0.25)
+
+
+def seeded(store: Store, ref: NeuronRef, value: float, seed: int, key: str, **changes: Any) -> None:
+    """An explanation by one seed, as good as said; `parameters` differ as those of real ones do."""
+    made = factories.provenance(neurons_of(store, ref))
+    said = {"sent_seed": seed, "failed_answers": [], "evidence": changes.pop("evidence", "top")}
+    made = replace(made, seed=seed, parameters_json=json.dumps(said), **changes)
+    with store.session() as s:
+        id_ = stored.add(s, ref, f"seed {seed}", Polarity.POSITIVE, made, State.OK, "", None, key)
+        scores.add(s, id_, None, [ScoreValue(MEASURE[2], MEASURE[0], MEASURE[1], State.OK, value)], None, key)
+
+
+def test_the_spread_between_seeds_is_of_what_differs_in_nothing_else(full: Full) -> None:
+    store, other = full.store, NeuronRef(factories.SLUG, "1-mlp", 9)
+    assert spreads.by_seed(store, factories.SLUG, *MEASURE) is None
+    seeded(store, other, 0.2, 0, "a")
+    seeded(store, other, 0.9, 1, "b", evidence="random")
+    seeded(store, other, 0.8, 2, "c", method="highlight")
+    seeded(store, NeuronRef(factories.SLUG, "1-mlp", 10), 0.7, 3, "d")
+    assert spreads.by_seed(store, factories.SLUG, *MEASURE) is None
+    seeded(store, other, 0.4, 5, "e")
+    found = spreads.by_seed(store, factories.SLUG, *MEASURE)
+    assert found is not None and (found.groups, found.scores) == (1, 2)
+    assert found.deviation == pytest.approx(np.std([0.2, 0.4], ddof=1))
+    assert spreads.by_seed(store, factories.SLUG, Protocol.POPULATION, Sample.POPULATION, MEASURE[2]) is None
+    seeded(store, other, 0.3, 5, "f")  # the same seed again: the newest counts
+    again = spreads.by_seed(store, factories.SLUG, *MEASURE)
+    assert again is not None and again.deviation == pytest.approx(np.std([0.2, 0.3], ddof=1))

@@ -1,6 +1,7 @@
 """Models and layers of the store as values of the API."""
 
 from app.domain.neurons import Split
+from app.domain.seeds import SeedSpread
 from app.store.rows import (
     SCORE_EDGES,
     CollectionRow,
@@ -21,6 +22,7 @@ from app.web.api.model_schemas import (
     MethodOut,
     ModelOut,
     ScoreSpreadOut,
+    SeedSpreadOut,
     SpreadOut,
     StatedOut,
 )
@@ -92,7 +94,11 @@ def measure(row: Measure) -> MeasureOut:
 
 
 def spreads(
-    measure: Measure, densities: list[LayerDistribution], scores: list[LayerScores], whole: Whole
+    measure: Measure,
+    densities: list[LayerDistribution],
+    scores: list[LayerScores],
+    seeds: SeedSpread | None,
+    whole: Whole,
 ) -> DistributionsOut:
     """Both lists are of the same layers, unless a new collection came between: then those that both have."""
     scored = {row.layer: row for row in scores}
@@ -103,6 +109,7 @@ def spreads(
         trust=trust_marks.said(*measure),
         score_edges=list(SCORE_EDGES),
         overall=MeansOut(**distributions.means(scores)._asdict()),
+        seeds=None if seeds is None else SeedSpreadOut(**seeds._asdict()),
         bars=[BarOut(**each._asdict()) for each in whole.bars],
         methods=[MethodOut(**each._asdict()) for each in whole.methods],
         stated=[StatedOut(**each._asdict()) for each in whole.stated],

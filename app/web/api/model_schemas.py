@@ -161,6 +161,16 @@ class StatedOut(Schema):
     address: str = Field(description=ADDRESS, examples=["/search?model=gpt2-xl&min=0.7"])
 
 
+class SeedSpreadOut(Schema):
+    """How far scores differ where nothing but the seed of explaining or simulating does."""
+
+    groups: int = Field(description="What has scores under more than one seed.", examples=[12])
+    scores: int = Field(description="Of them.", examples=[36])
+    deviation: float = Field(
+        description="Standard deviation between seeds, pooled over the groups.", examples=[0.041]
+    )
+
+
 class DistributionsOut(Schema):
     """How densities and best scores are spread over a model's layers, by one measure."""
 
@@ -175,6 +185,9 @@ class DistributionsOut(Schema):
         description="Edges of the bins of `counts`.", examples=[[-1.0, -0.9, -0.8, 0.9, 1.0]]
     )
     overall: MeansOut = Field(description="Over the neurons of all layers.")
+    seeds: SeedSpreadOut | None = Field(
+        description="Of explanations that were asked for; null where none has more than one seed."
+    )
     bars: list[BarOut] = Field(description="Neurons of all layers by their best score; empty without any.")
     methods: list[MethodOut] = Field(description="Explanations by method, most first.")
     stated: list[StatedOut] = Field(description="For imported GPT-2 XL alone: the paper's counts.")

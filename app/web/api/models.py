@@ -63,7 +63,8 @@ def get_distributions(
     scores = spreads.by_layer(store, model, protocol, sample, metric)
     with store.session() as session:
         everything = whole.of_model(store, session, summary, measure, scores)
-    return model_convert.spreads(measure, densities, scores, everything)
+    seeds = spreads.by_seed(store, model, protocol, sample, metric)
+    return model_convert.spreads(measure, densities, scores, seeds, everything)
 
 
 @router.get("/models/{model}/layers")

@@ -24,12 +24,13 @@ class TrustOut(Schema):
         description="missing-labels: half of the positives are dropped. extra-labels: as many again are added, over all text."
     )
     passes: bool | None = Field(
-        description="The score falls by more than 0.001 of its range in at least 90 % of draws; null where most draws have no score."
+        description="The score falls by more than 0.001 of its range in at least 97.5 % of draws, less those in which it rises as far; null where most draws have no score."
     )
     fall: float | None = Field(description="Mean fall, as a share of the metric's range.", examples=[0.0187])
     spread: float | None = Field(description="Standard deviation of the fall over draws.", examples=[0.0176])
     noticed: float | None = Field(
-        description="Share of draws in which it falls by more than 0.001 of its range.", examples=[0.67]
+        description="Share of draws in which it falls by more than 0.001 of its range, less those in which it rises as far.",
+        examples=[0.67],
     )
     defined: float = Field(
         description="Share of draws in which the right explanation has a score.", examples=[1.0]

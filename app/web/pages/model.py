@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, Response
 
+from app.domain.seeds import SeedSpread
 from app.errors import NotFound
 from app.store import imported_neurons, spreads
 from app.store import models as stored_models
@@ -53,6 +54,7 @@ class ModelPage:
     constant: int
     mean: float | None
     mean_constant_0: float | None
+    seeds: SeedSpread | None
     measure: str
     measure_label: str
     measures: tuple[MeasureChoice, ...]
@@ -181,6 +183,7 @@ def show(request: Request, store: StoreDep, model: str, measure: str = "") -> HT
         constant=overall.constant,
         mean=overall.mean,
         mean_constant_0=overall.mean_constant_0,
+        seeds=spreads.by_seed(store, model, *chosen) if there else None,
         measure=chosen.key,
         measure_label=chosen.label,
         measures=measures.choices(stored, chosen),
