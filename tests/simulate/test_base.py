@@ -7,17 +7,19 @@ import pytest
 
 from app.domain.explanations import SimulatorName
 from app.domain.token_lookup import TokenMeans
+from app.domain.token_weights import TokenWeights
 from app.errors import BadInput
 from app.llm.client import Client
 from app.simulate import make
 from tests.simulate.test_local import Service
 
 MEANS = TokenMeans(np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.int32), 0.0)
+WEIGHTS = TokenWeights(np.ones((1, 3), np.float32), np.ones((1, 3), np.float32))
 
 
 @pytest.mark.parametrize("name", list(SimulatorName))
 def test_every_name_makes_its_simulator(name: SimulatorName, make_client: Callable[..., Client]) -> None:
-    assert make(name, make_client(), Service(), MEANS).name is name
+    assert make(name, make_client(), Service(), MEANS, WEIGHTS).name is name
 
 
 @pytest.mark.parametrize("name", list(SimulatorName))

@@ -64,7 +64,17 @@ class StepOut(Schema):
     kind: str = Field(examples=["candidate"])
     data: dict[str, Any] = Field(
         description="By kind. Of a candidate: its text, or the reason why there is none; seed and temperature as sent; whether it "
-        "was kept; and how well it predicts the dev records."
+        "was kept; and how well it predicts the dev records.",
+        examples=[
+            {
+                "text": "words about the sea",
+                "reason": "",
+                "seed": 0,
+                "temperature": 1.0,
+                "kept": True,
+                "dev": None,
+            }
+        ],
     )
 
 
