@@ -84,7 +84,7 @@ def go_on(store: Store, experiment: int, units: int | None = None, draw: int = 0
                 s, experiment, [_end(s, row.definition, experiment, unit, rng) for unit in taken]
             )
             ended += len(taken)
-        if not experiment_units.waiting(s, experiment):
+        if all(each.state.ended for each in experiment_units.counts(s, experiment)):
             experiments.set_state(s, experiment, ExperimentState.DONE)
     return ended
 
@@ -100,7 +100,7 @@ def _end(s: Session, planned: Definition, experiment: int, unit: Unit, rng: np.r
     arm = planned.arms()[unit.arm]
     key = unit.key(experiment)
     if unit.scorer < 0:
-        if rng.random() < 0.05:
+        if (unit.ordinal, unit.arm, unit.seed) == (0, 1, planned.seeds[0]) or rng.random() < 0.05:
             return Ended(unit.id, UnitState.FAILED, "the endpoint said: <b>no</b> & hung up")
         free = not arm.explainer
         usage = Usage() if free else Usage(900 if arm.method is Method.SUMMARY else 2300, 30, 0.01, 2.0, 1)
