@@ -94,7 +94,7 @@ def _candidates(steps: Sequence[Data]) -> Tried:
         if defined
         else "none has a defined correlation there, so that the first is kept"
     )
-    note = f"Each statement predicts the neuron on {on}, none of which is scored on; {kept}."
+    note = f"Each statement predicts {on}, none of which is scored on; {kept}."
     return Tried(
         plural(len(steps), "candidate"),
         note,
