@@ -83,9 +83,8 @@ class Here:
     ) -> JobRow:
         options = replace(ProbeOptions("scripted", texts=2), **more)  # type: ignore[arg-type]
         begin = {"first": explain} if explain else {"explanation_id": self.source}
-        return self.world.ended(
-            self.world.jobs.enqueue_probe(ProbeRequest(REF, options, score=score, **begin))
-        )  # type: ignore[arg-type]
+        request = ProbeRequest(REF, options, score=score, fresh=True, **begin)  # type: ignore[arg-type]
+        return self.world.ended(self.world.jobs.enqueue_probe(request), 240)
 
     def newest(self) -> explanations.ExplanationRow:
         with self.world.store.session() as session:
