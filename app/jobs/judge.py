@@ -168,7 +168,8 @@ async def _live(runtime: Runtime, work: Work, job_id: str) -> tuple[Int32, Float
 
     excerpts, tokens, layer = await in_thread(choose)
     service = await runtime.subject(neuron.ref.model)
-    progress = Progress(runtime, job_id, len(excerpts), "excerpts")
+    # Told in words alone: what counts are windows, and how far a job is never goes back.
+    progress = Progress(runtime, job_id, 0, "windows")
     progress.report(0, "running held-out text through the model")
     rows: list[Float32] = []
     try:
@@ -176,12 +177,11 @@ async def _live(runtime: Runtime, work: Work, job_id: str) -> tuple[Int32, Float
         for start in range(0, len(excerpts), AT_ONCE):
             part = tokens[start : start + AT_ONCE].tolist()
             rows += [row[:, 0] for row in await service.activations(layer, [neuron.ref.index], part)]
-            progress.report(len(rows))
+            progress.report(0, f"run through the model: {len(rows)} of {len(excerpts)} held-out excerpts")
     except ModelError as error:
         raise ModelError(
             f"{error} Windows of live text need the model itself: mend that, or judge on the stored records (source: stored)."
         ) from error
-    progress.flush()
     return excerpts, np.stack(rows) if rows else np.zeros(tokens.shape, np.float32)
 
 

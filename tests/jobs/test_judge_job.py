@@ -152,6 +152,7 @@ def test_windows_of_live_text_are_what_the_model_does_there(
         assert row.state is JobState.DONE, row.reason
         value = judged(here, id_)
     assert value.value == 1.0 and server.calls == -(-value.n_records // 5)
+    assert (row.done, row.total, row.unit) == (value.n_records, value.n_records, "windows")
     said = json.loads(value.parameters_json)
     assert (said["source"], said["sampled_excerpts"], said["decoys"]) == ("live", 60, "active")
     assert said["live_active"] + said["stored_active"] == said["active"] and said["live_active"] > 0
