@@ -167,6 +167,7 @@ def _definition(t: Table) -> Definition:
 def _sample(t: Table) -> SampleRule:
     rule = t.word("rule", Rule, None)
     if rule is None:
+        t.done(of="samples", only=("rule", "name", *dict.fromkeys(sum(_KEYS_OF_RULE.values(), ()))))
         return SampleRule(Rule.RANDOM)
     usual = SampleRule(rule)
     made = SampleRule(

@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, insert, select, text
 
@@ -14,6 +14,14 @@ from app.store.session import Session, writing
 
 _FIELDS = tuple(field.name for field in fields(LedgerEntry))
 _ANSWER = text("outcome = 0")
+
+
+class Pace(NamedTuple):
+    """Means over some calls."""
+
+    seconds: float
+    tokens_out: float
+    calls: int
 
 
 def lookup(s: Session, request_key: str) -> LedgerEntry | None:
@@ -66,6 +74,23 @@ def usage(s: Session, job_id: str, purpose: str) -> Usage:
     query = select(*sums, func.count()).where(c.job_id == job_id, c.purpose == purpose)
     row = s.execute(query).one()
     return Usage(int(row[0]), int(row[1]), float(row[2]), float(row[3]), int(row[4]))
+
+
+def pace(s: Session, endpoint: str, purpose: str, calls: int = 200) -> Pace | None:
+    """What the newest answered calls of one purpose took on average at an endpoint; None where none was answered yet."""
+    c = t.llm_calls.c
+    newest = (
+        select(c.seconds, c.tokens_out)
+        .where(c.endpoint == endpoint, c.purpose == purpose, c.outcome == Outcome.OK)
+        .order_by(c.id.desc())
+        .limit(calls)
+        .subquery()
+    )
+    query = select(func.avg(newest.c.seconds), func.avg(newest.c.tokens_out), func.count()).select_from(
+        newest
+    )
+    row = s.execute(query).one()
+    return Pace(float(row[0]), float(row[1]), int(row[2])) if row[2] else None
 
 
 def of_job(s: Session, job_id: str) -> list[LedgerEntry]:

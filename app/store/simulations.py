@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, func, select
 
 from app.domain.explanations import Simulated, State, Usage
 from app.errors import BadInput, NotFound
@@ -90,6 +90,20 @@ def get(s: Session, simulation_id: int) -> SimulationRow:
     if not found:
         raise NotFound(f"there is no simulation {simulation_id}")
     return found[0]
+
+
+def pace(s: Session, simulator: str, of: int = 50) -> float | None:
+    """Seconds that the newest good simulations by a simulator took on average; None where there is none."""
+    c = t.simulations.c
+    newest = (
+        select(c.seconds)
+        .where(c.simulator == simulator, c.state == State.OK, c.seconds > 0)
+        .order_by(c.id.desc())
+        .limit(of)
+        .subquery()
+    )
+    found: float | None = s.execute(select(func.avg(newest.c.seconds))).scalar()
+    return found
 
 
 def collection_of(s: Session, explanation_id: int) -> int:
