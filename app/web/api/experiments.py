@@ -85,7 +85,9 @@ class StandingOut(Schema):
     """An experiment with its definition, how far it is, and what failed."""
 
     experiment: ExperimentOut
-    definition: dict[str, Any] = Field(description="As a JSON file holds it.")
+    definition: dict[str, Any] = Field(
+        description="As a JSON file holds it.", examples=[{"name": "Two formats", "methods": ["summary"]}]
+    )
     ended: int = Field(description="Units that are over, one way or another.", examples=[120])
     spent_usd: float = Field(examples=[0.25])
     counts: list[UnitCountOut]
@@ -121,25 +123,29 @@ class DryRunOut(Schema):
         description="Until the busiest endpoint is done; null where one has not been asked yet.",
         examples=[600],
     )
-    notes: list[str]
+    notes: list[str] = Field(description="What is less than asked for.", examples=[[]])
 
 
 class ResultOut(Schema):
     """One value that was asked for, or the state that says why there is none."""
 
-    model: str
-    layer: str
-    index: int
-    arm: str
-    seed: int
-    simulator: str = Field(description="Who predicted or judged, with its model.")
+    model: str = Field(examples=["smollm2-135m-instruct"])
+    layer: str = Field(examples=["8-mlp"])
+    index: int = Field(examples=[101])
+    arm: str = Field(examples=["summary"])
+    seed: int = Field(examples=[0])
+    simulator: str = Field(
+        description="Who predicted or judged, with its model.", examples=["chat_json / vllm / Qwen2.5"]
+    )
     protocol: Protocol
     sample: Sample
     metric: Metric
     state: State
-    value: float | None
-    reason: str
-    explanation: int | None
+    value: float | None = Field(description="Null for any state but ok.", examples=[0.31])
+    reason: str = Field(description="Why there is no value.", examples=[""])
+    explanation: int | None = Field(
+        description="Its explanation's id; null where none was stored.", examples=[46081]
+    )
 
 
 @router.get("/experiments")
