@@ -8,6 +8,7 @@ from app.domain.experiments import Definition
 from app.jobs.experiment_dry_run import DryRun
 from app.jobs.experiment_service import Standing
 from app.store.experiment_rows import ExperimentState, UnitState
+from app.store.rows import JobState
 from app.web.formats import count, plural, seconds, usd
 
 STATE_WORDS = {
@@ -97,7 +98,11 @@ def progress(standing: Standing) -> Progress:
 
 def state_words(standing: Standing) -> str:
     """How it stands."""
-    return "pausing" if standing.row.pausing else STATE_WORDS[standing.row.state]
+    if standing.row.pausing:
+        return "pausing"
+    if standing.row.state is ExperimentState.RUNNING and standing.job.state is JobState.QUEUED:
+        return "waiting for a worker"
+    return STATE_WORDS[standing.row.state]
 
 
 def dry_run_lines(dry: DryRun) -> list[str]:

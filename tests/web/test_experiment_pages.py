@@ -62,7 +62,13 @@ def test_the_form_becomes_a_definition_with_what_it_would_take(client: TestClien
     begun = client.post("/experiments", data={"text": definition_in(looked.text)})
     assert begun.status_code == 303 and begun.headers["location"] == "/experiments/1"
     page = client.get("/experiments/1").text
-    for words in ("running", "Is shorter better?", "summary against original", "Pause", "random 2 a layer"):
+    for words in (
+        "waiting for a worker",
+        "Is shorter better?",
+        "summary against original",
+        "Pause",
+        "random 2 a layer",
+    ):
         assert words in page
     for address in ("/experiments", "/lab", "/experiments/1/units?arm=0&scorer=-1&state=pending"):
         assert client.get(address).status_code == 200
