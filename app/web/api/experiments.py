@@ -182,7 +182,9 @@ def get_experiment(jobs: JobsDep, experiment: Number) -> StandingOut:
 
 @router.get("/experiments/{experiment}/results")
 def get_results(
-    store: StoreDep, experiment: Number, metric: Annotated[Metric | None, Query(description="This one alone.")] = None
+    store: StoreDep,
+    experiment: Number,
+    metric: Annotated[Metric | None, Query(description="This one alone.")] = None,
 ) -> ListOf[ResultOut]:
     """A row for every value of the units that have ended, with or without one."""
     with store.reading() as session:
