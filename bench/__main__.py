@@ -14,7 +14,18 @@ from app.errors import AppError
 from bench.report import Figure, show
 from bench.scale_place import address
 
-NAMES = ("store", "page", "collect", "simulate", "search", "semantic", "imports", "prompts", "start")
+NAMES = (
+    "store",
+    "page",
+    "collect",
+    "simulate",
+    "search",
+    "semantic",
+    "imports",
+    "prompts",
+    "experiment",
+    "start",
+)
 ON_A_STORE = ("store", "page", "search", "start", "browse", "prompts")
 
 
