@@ -2,6 +2,7 @@
 alike."""
 
 import re
+from functools import lru_cache
 
 LONGEST = 48  # characters of one token that a prompt shows; vocabularies hold a few of hundreds of characters
 _NAMED = {"\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -13,6 +14,7 @@ _CONTROL = re.compile(
 )
 
 
+@lru_cache(maxsize=1 << 16)  # a prompt holds a token many times, and prompts the same tokens
 def field_text(piece: bytes) -> str:
     """A token's bytes as text for a line of `token<TAB>value`.
 

@@ -51,7 +51,9 @@ class Call:
     key: str
     purpose: str
     job_id: str
-    estimated_in: int  # tokens of the prompt
+    estimate_in: Callable[
+        [], int
+    ]  # tokens of the prompt, where the server does not say: not worth counting else
     most_in: int  # a bound on them
     max_tokens: int | None  # None: nothing is written, as by an embedding model
     parse: Callable[[bytes], Parsed]  # raises Unusable
@@ -122,7 +124,7 @@ class Call:
         tokens = failure.tokens if failure else None
         if answer is not None:
             tokens = answer.counted or Counted(
-                self.estimated_in,
+                self.estimate_in(),
                 0 if self.max_tokens is None else estimate_tokens(answer.text),
             )
         if tokens is not None:

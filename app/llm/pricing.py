@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from app.llm.messages import Message
 from app.settings import Endpoint
@@ -13,6 +14,7 @@ MARKS_MOST = 64  # what a chat template may put around one message, a default sy
 _PARTS = re.compile(r"[A-Za-z]+|[0-9]+|\n+|\s+|[!-/:-@\[-`{-~]+|[^\x00-\x7f]+")
 
 
+@lru_cache(maxsize=256)  # examples are in every prompt
 def estimate_tokens(text: str) -> int:
     """About how many tokens a byte-level BPE of 30,000 to 200,000 entries makes of a text.
 

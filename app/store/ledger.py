@@ -2,18 +2,22 @@
 
 from dataclasses import fields
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, func, insert, select, text
+from sqlalchemy import Row, bindparam, func, insert, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 
 from app.domain.explanations import Usage
 from app.domain.ledger import LedgerEntry, Outcome, answered_already, now
-from app.store import sql
 from app.store import tables as t
 from app.store.session import Session, writing
 
 _FIELDS = tuple(field.name for field in fields(LedgerEntry))
 _ANSWER = text("outcome = 0")
+_LOOKUP = select(t.llm_calls).where(
+    t.llm_calls.c.request_key == bindparam("key"), t.llm_calls.c.outcome == Outcome.OK
+)
 
 
 class Pace(NamedTuple):
@@ -26,8 +30,7 @@ class Pace(NamedTuple):
 
 def lookup(s: Session, request_key: str) -> LedgerEntry | None:
     """The answered try of a request, if there is one."""
-    c = t.llm_calls.c
-    row = s.execute(select(t.llm_calls).where(c.request_key == request_key, c.outcome == Outcome.OK)).first()
+    row = s.execute(_LOOKUP, {"key": request_key}).first()
     return None if row is None else _entry(row)
 
 
@@ -101,7 +104,15 @@ def of_job(s: Session, job_id: str) -> list[LedgerEntry]:
 
 def _insert(s: Session, entry: LedgerEntry) -> bool:
     values = {name: getattr(entry, name) for name in _FIELDS}
-    return sql.insert_new(s, t.llm_calls, values, ("request_key",), _ANSWER) is not None
+    return s.execute(_insertion(s.dialect.name), values).scalar() is not None
+
+
+@cache  # every call comes here twice: making the statement takes longer than running it
+def _insertion(dialect: str) -> Any:
+    make = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    new = make(t.llm_calls).values({name: bindparam(name) for name in _FIELDS})
+    ours = new.on_conflict_do_nothing(index_elements=["request_key"], index_where=_ANSWER)
+    return ours.returning(t.llm_calls.c.id)
 
 
 def _entry(row: Row[Any]) -> LedgerEntry:
