@@ -27,6 +27,7 @@ from app.domain.neurons import Polarity
 from app.errors import BadInput
 
 LONGEST = 1_000_000  # characters of a file
+KEYS = tuple(f.name for f in fields(Definition))  # of a file, at its top
 
 
 class FileKind(StrEnum):

@@ -115,11 +115,11 @@ def dry_run_lines(dry: DryRun) -> list[str]:
         of = arm.total
         lines.append(
             f"  {arm.arm}: {plural(arm.explanations, 'statement')}, about {count(round(of.calls))} calls, "
-            f"{count(round(of.tokens_in))} tokens in, at most {count(round(of.tokens_out))} out, at most {usd(of.most_usd)}"
+            f"{count(round(of.tokens_in))} tokens in, at most {count(round(of.tokens_out))} out, {_at_most(of.most_usd)}"
         )
     lines.append(
         f"In all about {count(round(total.calls))} calls, {count(round(total.tokens_in))} tokens in, at most "
-        f"{count(round(total.tokens_out))} out: at most {usd(total.most_usd)}, likely {usd(total.likely_usd)}."
+        f"{count(round(total.tokens_out))} out: {_at_most(total.most_usd)}{f', likely {usd(total.likely_usd)}' if total.most_usd else ''}."
     )
     for lane in dry.lanes:
         kind = "simulations" if lane.name == "local model" else "calls"
@@ -132,3 +132,7 @@ def dry_run_lines(dry: DryRun) -> list[str]:
             f"The budget of ${dry.plan.definition.budget_usd:.2f} may not be enough: it pauses before it would be passed."
         )
     return [*lines, *(f"Note: {note}." for note in (*dry.plan.notes, *dry.problems))]
+
+
+def _at_most(price: float) -> str:
+    return f"at most {usd(price)}" if price else usd(price)
