@@ -7,6 +7,7 @@ from app.domain.experiments import (
     ASKING_SIMULATORS,
     BY_NAME,
     BY_SCORE,
+    DIRECT,
     JUDGED,
     NOT_IN_EXPERIMENTS,
     WITHOUT_EXPLAINER,
@@ -16,11 +17,12 @@ from app.domain.experiments import (
     SampleRule,
 )
 from app.domain.explain_options import demand_sound as demand_sound_options
-from app.domain.explanations import ExplainOptions, Metric, Protocol, SimulatorName, measured
+from app.domain.explanations import ExplainOptions, Metric, Protocol, measured
 from app.domain.written import DESCRIPTION, NAME, one_line, prose
 from app.errors import BadInput
 
 MOST_ATTEMPTS = 10
+ASKING_JUDGES = (Metric.DETECTION, Metric.FUZZING)
 _SEEDS = 2**31  # what every endpoint takes
 
 
@@ -100,16 +102,22 @@ def _scorers(d: Definition) -> Iterator[str]:
         if judge.metric not in JUDGED:
             there = ", ".join(JUDGED)
             yield f"judges: {judge.metric} comes with every simulation and needs no judge. Judges are: {there}."
-        elif judge.metric in (Metric.DETECTION, Metric.FUZZING) and not judge.endpoint:
+        elif judge.metric in ASKING_JUDGES and not judge.endpoint:
             yield f"judges: {judge.metric} asks a language model: name its endpoint."
+        elif judge.metric not in ASKING_JUDGES and judge.endpoint:
+            yield f"judges: {judge.metric} asks no endpoint: leave “{judge.endpoint}” out."
+        elif judge.metric is Metric.ABLATION and not d.simulators:
+            yield "judges: ablation puts a simulation in the neuron's place: name a simulator."
+        elif judge.metric is Metric.EMBEDDING and not judge.reference:
+            yield "judges: embedding compares with another statement of the neuron: name the method of it as reference."
     for protocol in d.protocols:
         if protocol in (Protocol.AS_IMPORTED, Protocol.WINDOWS, Protocol.REFERENCE):
             yield f"protocols: nothing can be simulated on {protocol}: it belongs to imported scores or to judges."
-    if d.simulators and all(s.name is SimulatorName.TOKEN_LOOKUP for s in d.simulators) and not d.judges:
+    if d.simulators and all(s.name in DIRECT for s in d.simulators) and not d.judges:
         idle = [arm.name for arm in d.arms() if not any(scorer.fits(arm) for scorer in d.scorers())]
         if idle:
             yield (
-                f"simulators: token_lookup predicts from token means, so that nothing would score {', '.join(idle)}:"
+                f"simulators: {d.simulators[0].name} predicts without a statement, so that nothing would score {', '.join(idle)}:"
                 " add another simulator."
             )
 

@@ -24,6 +24,7 @@ from app.domain.experiments import (
 )
 from app.domain.explanations import Band, Method, Metric, Protocol, Sample, ShownOptions, SimulatorName
 from app.domain.neurons import Polarity
+from app.domain.windows import WindowSource
 from app.errors import BadInput
 
 LONGEST = 1_000_000  # characters of a file
@@ -221,7 +222,12 @@ def _simulator(t: Table) -> Simulator:
 
 
 def _judge(t: Table) -> Judge:
-    made = Judge(t.word("metric", Metric, Metric.DETECTION, needed=True), t.text("endpoint"))
+    made = Judge(
+        t.word("metric", Metric, Metric.DETECTION, needed=True),
+        t.text("endpoint"),
+        t.word("source", WindowSource, WindowSource.LIVE),
+        t.text("reference"),
+    )
     t.done()
     return made
 

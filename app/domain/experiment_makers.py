@@ -3,5 +3,5 @@
 from app.domain.explain_options import ASKING_METHODS
 from app.domain.explanations import Method, Metric
 
-MAKERS: tuple[Method, ...] = (*ASKING_METHODS, Method.TOKEN_LOOKUP)
-SCORERS: tuple[Metric, ...] = ()  # that no simulation stands behind
+MAKERS: tuple[Method, ...] = (*ASKING_METHODS, Method.TOKEN_LOOKUP, Method.TOKEN_LINEAR)
+SCORERS: tuple[Metric, ...] = (Metric.DETECTION, Metric.FUZZING, Metric.ABLATION, Metric.EMBEDDING)

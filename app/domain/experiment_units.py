@@ -37,7 +37,10 @@ class Lanes:
     def of_scorer(self, scorer: Scorer) -> int:
         if scorer.endpoint:
             return self._endpoint(scorer.endpoint)
-        local = scorer.simulator is SimulatorName.LOCAL or scorer.metric is Metric.ABLATION
+        local = (
+            scorer.simulator in (SimulatorName.LOCAL, SimulatorName.TOKEN_LINEAR)
+            or scorer.metric is Metric.ABLATION
+        )
         return LOCAL_MODEL if local else PROCESSOR
 
     def names(self) -> tuple[str, ...]:

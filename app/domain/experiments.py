@@ -21,6 +21,7 @@ from app.domain.explanations import (
     measured,
 )
 from app.domain.neurons import Polarity
+from app.domain.windows import WindowSource
 
 
 class Rule(StrEnum):
@@ -97,10 +98,12 @@ class Simulator:
 
 @dataclass(frozen=True)
 class Judge:
-    """A score that no simulation stands behind."""
+    """A score beside those that every simulation has."""
 
     metric: Metric
-    endpoint: str = ""
+    endpoint: str = ""  # of detection and fuzzing
+    source: WindowSource = WindowSource.LIVE  # of detection and fuzzing: where windows come from
+    reference: str = ""  # of embedding: the method whose newest statement of a neuron is compared with
 
 
 class Contrast(NamedTuple):
@@ -136,10 +139,11 @@ class Scorer(NamedTuple):
     metric: Metric | None  # the judge's; None: all that the simulation allows
     endpoint: str  # empty where no language model is asked
     protocol: Protocol
+    judge: Judge | None = None
 
     def fits(self, arm: Arm) -> bool:
-        """Whether this arm's statements can be scored so: predictions from token means need a token table."""
-        return self.simulator is not SimulatorName.TOKEN_LOOKUP or arm.method is Method.TOKEN_LOOKUP
+        """Whether this arm's statements can be scored so: predictions from token means, or from weights, are their baseline's."""
+        return self.simulator not in DIRECT or arm.method is DIRECT[self.simulator]
 
     def gives(self) -> tuple[tuple[Sample, Metric], ...]:
         """What it is asked for, whether or not it can be had."""
@@ -149,6 +153,11 @@ class Scorer(NamedTuple):
         return tuple(pair for pair in pairs if pair[1] not in JUDGED)
 
 
+# Simulators that predict without a statement, each with the method that it is the prediction of.
+DIRECT: dict[SimulatorName | None, Method] = {
+    SimulatorName.TOKEN_LOOKUP: Method.TOKEN_LOOKUP,
+    SimulatorName.TOKEN_LINEAR: Method.TOKEN_LINEAR,
+}
 JUDGED = (Metric.DETECTION, Metric.FUZZING, Metric.EMBEDDING, Metric.ABLATION)
 ASKING_SIMULATORS = (SimulatorName.CHAT_JSON, SimulatorName.LOGPROBS, SimulatorName.ONE_AT_A_TIME)
 _JUDGED_ON = {
@@ -217,7 +226,7 @@ class Definition:
             on = _JUDGED_ON.get(judge.metric)
             for protocol in self.protocols if on is None else (on,):
                 label = self._scorer_label(judge.metric, judge.endpoint, protocol)
-                found.append(Scorer(label, None, judge.metric, judge.endpoint, protocol))
+                found.append(Scorer(label, None, judge.metric, judge.endpoint, protocol, judge))
         return tuple(found)
 
     def decided_by(self) -> tuple[Scorer, Measure]:
@@ -257,6 +266,15 @@ class Definition:
         said = f"{name} by {endpoint}" if endpoint else str(name)
         several = len(self.protocols) > 1 and protocol in self.protocols
         return f"{said} on {protocol}" if several else said
+
+
+def behind(definition: Definition, scorer: Scorer) -> int | None:
+    """The scorer whose simulation the ablation score is of: the first on its protocol that predicts from statements."""
+    for i, other in enumerate(definition.scorers()):
+        predicts = other.simulator is not None and other.simulator not in DIRECT
+        if predicts and other.protocol is scorer.protocol:
+            return i
+    return None
 
 
 def evidence_label(shown: ShownOptions) -> str:

@@ -11,11 +11,12 @@ from app.domain.experiments import Arm, Definition, Scorer
 from app.domain.explanations import SimulatorName
 from app.errors import BadInput
 from app.jobs import endpoints, previews
+from app.jobs.experiment_options import chosen_by, explain_options, judge_options, score_options
 from app.jobs.experiment_plan import Plan
-from app.jobs.experiment_units import chosen_by, explain_options, score_options
 from app.jobs.neuron import Neuron, load_neuron
 from app.llm.pricing import price
 from app.settings import Settings
+from app.simulate.estimates import LIKELY
 from app.store import Store, ledger, simulations
 from app.store.ledger import Pace
 
@@ -123,7 +124,7 @@ class _Counting:
                 if scorer.fits(arm):
                     scored = scored.plus(one)
                     local = lanes.of_scorer(scorer) == LOCAL_MODEL
-                    self._count(lanes.of_scorer(scorer), "simulate", 1 if local else one.calls)
+                    self._count(lanes.of_scorer(scorer), _purpose(scorer), 1 if local else one.calls)
             lines.append(ArmLine(arm.name, each, explaining.times(each), scored.times(each)))
         return DryRun(
             self._plan, tuple(lines), tuple(self._lanes(lanes, each)), len(neurons), tuple(dict.fromkeys(self._problems))
@@ -155,14 +156,17 @@ class _Counting:
         return total.times(1 / n) if n else Calls()
 
     def _scoring(self, scorer: Scorer, neurons: Sequence[Neuron]) -> Calls:
-        if not scorer.endpoint or scorer.simulator is None:
+        if not scorer.endpoint:
             return Calls()
         endpoint = endpoints.endpoint(self._settings, scorer.endpoint)
         total = Calls()
         for neuron in neurons:
-            made = previews.scoring(neuron, self._definition.polarity, score_options(scorer, 0), endpoint)
+            if scorer.judge is None:
+                made = previews.scoring(neuron, self._definition.polarity, score_options(scorer, 0), endpoint)
+            else:
+                made = previews.judging(neuron, judge_options(scorer, 0), endpoint, LIKELY)[0]
             total = total.plus(
-                self._priced(scorer.endpoint, "simulate", made.calls, made.tokens_in, made.tokens_out)
+                self._priced(scorer.endpoint, _purpose(scorer), made.calls, made.tokens_in, made.tokens_out)
             )
         return total.times(1 / len(neurons))
 
@@ -200,7 +204,7 @@ class _Counting:
         for i, name in enumerate(lanes.endpoints):
             at_once = endpoints.endpoint(self._settings, name).concurrency
             total, busy, seen, unknown = 0.0, 0.0, 0, False
-            for purpose in ("explain", "simulate"):
+            for purpose in ("explain", "simulate", "judge"):
                 calls = each * self._lane_calls.get((FIRST_ENDPOINT + i, purpose), 0.0)
                 pace = self._pace(name, purpose) if calls else None
                 total += calls
@@ -209,3 +213,8 @@ class _Counting:
                 seen += pace.calls if pace else 0
             found.append(LaneLine(name, round(total), at_once, None if unknown else busy / at_once, seen))
         return found
+
+
+def _purpose(scorer: Scorer) -> str:
+    """What the ledger calls its calls."""
+    return "simulate" if scorer.judge is None else "judge"

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from app.domain.experiment_checks import problems
 from app.domain.experiment_makers import MAKERS, SCORERS
 from app.domain.experiment_units import MOST_UNITS, units_of_neuron
-from app.domain.experiments import Definition, Scorer
-from app.domain.explanations import Method, Metric, ScoreOptions, SimulatorName
-from app.domain.neurons import Polarity
+from app.domain.experiments import Definition, Scorer, behind
+from app.domain.explain_options import needs_weights
+from app.domain.explanations import Metric, ScoreOptions, SimulatorName
 from app.errors import AppError, BadInput
-from app.jobs import endpoints
+from app.jobs import embedders, endpoints
 from app.jobs.caps import demand_room
+from app.jobs.experiment_options import explain_options
 from app.jobs.service import Jobs
 from app.settings import Endpoint, Settings
 from app.store import Session, experiment_samples, models
-from app.store.experiment_results import LOCAL_TITLE
+from app.store.experiment_results import EMBEDDER_TITLE, LOCAL_TITLE
 from app.store.experiments import Chosen
 
 
@@ -50,7 +51,13 @@ def plan(asked: Jobs, s: Session, definition: Definition) -> Plan:
             wrong.append(error.sentence)
     sample, notes, lacking = experiment_samples.draw(s, definition)
     wrong += lacking
+    if any(judge.metric is Metric.EMBEDDING for judge in definition.judges):
+        try:
+            titles[EMBEDDER_TITLE] = embedders.embedder(settings).name
+        except AppError as error:
+            wrong.append(error.sentence)
     for slug in sorted({chosen.ref.model for chosen in sample}):
+        wrong += _weights(s, definition, slug)
         for scorer in definition.scorers():
             wrong += _scorer(asked, s, definition, slug, scorer)
     units = len(sample) * len(units_of_neuron(definition))
@@ -67,11 +74,13 @@ def _methods(d: Definition) -> Iterator[str]:
     for method in d.methods:
         if method not in MAKERS:
             yield f"methods: {method} cannot be made by an experiment yet; there is {', '.join(MAKERS)}."
-        elif method is Method.TOKEN_LOOKUP and d.polarity is Polarity.NEGATIVE:
-            yield "methods: token_lookup speaks of both signs at once: leave it out, or take the positive polarity."
     for judge in d.judges:
         if judge.metric not in SCORERS:
             yield f"judges: {judge.metric} cannot be scored by an experiment yet."
+        elif judge.metric is Metric.ABLATION and all(
+            behind(d, each) is None for each in d.scorers() if each.judge == judge
+        ):
+            yield "judges: ablation puts a simulation in the neuron's place, and no simulator here predicts from statements."
 
 
 def _endpoint(settings: Settings, s: Session, d: Definition, endpoint: Endpoint) -> Iterator[str]:
@@ -94,6 +103,15 @@ def _endpoint(settings: Settings, s: Session, d: Definition, endpoint: Endpoint)
         yield error.sentence
 
 
+def _weights(s: Session, d: Definition, slug: str) -> Iterator[str]:
+    collection = models.model(s, slug).collection
+    if collection is None or not collection.imported:
+        return
+    for arm in d.arms():
+        if needs_weights(explain_options(arm, d, 0)):
+            yield f"{slug} was imported and cannot be loaded: {arm.name} reads the model's weights."
+
+
 def _scorer(asked: Jobs, s: Session, d: Definition, slug: str, scorer: Scorer) -> Iterator[str]:
     collection = models.model(s, slug).collection
     imported = collection is not None and collection.imported
@@ -103,6 +121,12 @@ def _scorer(asked: Jobs, s: Session, d: Definition, slug: str, scorer: Scorer) -
             f"{slug} was imported and cannot be loaded: {scorer.label} needs a model (set NEURONARIUM_SIMULATOR_MODEL for the"
             " simulator local, or take another one)."
         )
+    if scorer.judge is not None and scorer.endpoint:
+        own = collection is not None and not imported and sum(collection.documents_per_split[:3]) > 0
+        if not own:
+            yield f"{slug}: imported data has no documents to hold out, so that {scorer.metric} has nothing to judge."
+        elif collection is not None and collection.too_few_documents:
+            yield f"{slug}: {collection.too_few_documents}"
     if scorer.simulator is None:
         return
     for arm in d.arms():

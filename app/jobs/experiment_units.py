@@ -4,8 +4,7 @@ import logging
 from time import monotonic
 
 from app.domain.experiment_units import EXPLANATION, FIRST_ENDPOINT
-from app.domain.experiments import Arm, Definition, Scorer
-from app.domain.explanations import ExplainOptions, Method, ScoreOptions, SimulatorName, Usage
+from app.domain.explanations import Method, Usage
 from app.errors import (
     AnswerError,
     AppError,
@@ -15,7 +14,8 @@ from app.errors import (
     Refused,
     StoreError,
 )
-from app.jobs import explain
+from app.jobs import experiment_judges, explain
+from app.jobs.experiment_options import chosen_by, explain_options, score_options
 from app.jobs.experiment_runtime import Piece, UnitRuntime
 from app.jobs.requests import ExplainRequest
 from app.jobs.runtime import SHARED
@@ -86,38 +86,18 @@ class Doing:
         return await explain.explain(piece.key)
 
     async def _score(self, unit: Unit, piece: Piece) -> int | None:
+        """The simulation behind the score, None where there is none."""
         if unit.explanation_id is None:
             raise BadInput("There is no explanation to score.")
-        options = score_options(self._scorers[unit.scorer], unit.seed)
+        scorer = self._scorers[unit.scorer]
+        if scorer.judge is not None:
+            return await experiment_judges.score(
+                self._runtime, self._row, unit, piece, unit.explanation_id, scorer
+            )
+        options = score_options(scorer, unit.seed)
         simulation = await simulated(self._runtime, piece.key, unit.explanation_id, options, piece.key)
         await scored(self._runtime, piece.key, unit.explanation_id, simulation, options, piece.key)
         return simulation
-
-
-def explain_options(arm: Arm, definition: Definition, seed: int) -> ExplainOptions:
-    """What an arm asks of a neuron."""
-    return ExplainOptions(
-        method=arm.method,
-        polarity=definition.polarity,
-        explainer=arm.explainer,
-        seed=seed,
-        shown=arm.shown,
-        candidates=arm.candidates,
-    )
-
-
-def chosen_by(definition: Definition, seed: int) -> ScoreOptions | None:
-    """What the best of several candidates is chosen by: the first simulator that predicts from statements."""
-    for scorer in definition.scorers():
-        if scorer.simulator not in (None, SimulatorName.TOKEN_LOOKUP):
-            return score_options(scorer, seed)
-    return None
-
-
-def score_options(scorer: Scorer, seed: int) -> ScoreOptions:
-    """What a scorer that simulates asks."""
-    assert scorer.simulator is not None, "a judge does not simulate"
-    return ScoreOptions(scorer.simulator, scorer.endpoint, scorer.protocol, seed)
 
 
 def _failed(unit: Unit, failure: AppError) -> Ended:

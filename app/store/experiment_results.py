@@ -12,6 +12,7 @@ from app.domain.experiments import (
     WITHOUT_EXPLAINER,
     Arm,
     Scorer,
+    behind,
     evidence_label,
 )
 from app.domain.explanations import Metric, Protocol, Sample, SimulatorName, State
@@ -22,6 +23,7 @@ from app.store import tables as t
 from app.store.experiment_rows import ExperimentRow, unit_key
 from app.store.session import Session
 
+EMBEDDER_TITLE = "embedder"  # under which titles say who embeds
 LOCAL_TITLE = "local model"  # under which titles say who the local simulator is; "" there: the subject itself
 
 
@@ -123,6 +125,11 @@ class _Reading:
 
     def by(self, scorer: Scorer, model: str) -> str:
         title = self.row.titles.get(scorer.endpoint, scorer.endpoint)
+        if scorer.metric is Metric.EMBEDDING:
+            return self.row.titles.get(EMBEDDER_TITLE, "")
+        if scorer.metric is Metric.ABLATION:
+            index = behind(self.row.definition, scorer)
+            return "" if index is None else self.by(self.scorers[index], model)
         if scorer.simulator is None:
             return title
         if scorer.simulator is SimulatorName.LOCAL:
@@ -171,13 +178,13 @@ class _Reading:
                 value = _Value(*row[1:7])
                 if value.metric in _FLOORS:
                     value = value._replace(floor=json.loads(row[7]).get(_FLOORS[value.metric]))
-                found.setdefault(row.key, []).append(value)
+                found.setdefault(row.key.rpartition("/")[0], []).append(value)
         return found
 
 
 def _key(experiment_id: int, row: Row[Any]) -> str:
     """Under which the scores of a unit are stored."""
-    return f"{unit_key(experiment_id, row.ordinal, row.arm, row.seed, row.scorer, row.kept_as)}/scores"
+    return unit_key(experiment_id, row.ordinal, row.arm, row.seed, row.scorer, row.kept_as)
 
 
 def _evidence(arm: Arm) -> str:

@@ -46,6 +46,14 @@ def plan(s: Session, row: ExperimentRow) -> int:
     return row.neurons - upto
 
 
+def beside(s: Session, experiment_id: int, unit: Unit, scorer: int) -> Unit | None:
+    """Another scorer's unit of the same statement; None where it has none."""
+    c = t.experiment_units.c
+    query = _select(experiment_id).where(_cell(unit), c.scorer == scorer)
+    row = s.execute(query).first()
+    return None if row is None else _unit(row)
+
+
 def put_back(s: Session, experiment_id: int) -> None:
     """What was under way when a worker died, or was stopped, is to be done."""
     _set(s, experiment_id, t.experiment_units.c.state == UnitState.RUNNING, state=UnitState.PENDING)

@@ -134,6 +134,27 @@ def collected_lookup(s: Session, ref: NeuronRef, polarity: Polarity) -> int | No
     return found
 
 
+def newest_by(s: Session, ref: NeuronRef, method: str, polarity: Polarity, before: datetime) -> int | None:
+    """A neuron's newest good explanation by a method, of those made before a moment; None where there is none."""
+    part = names.part_of(s, ref)
+    e = t.explanations.c
+    query = (
+        select(e.id)
+        .join(t.origins, t.origins.c.id == e.origin_id)
+        .where(
+            e.layer_id == part.layer_id,
+            e.neuron == ref.index,
+            e.state == State.OK,
+            e.polarity == polarity,
+            e.created_at < before,
+            t.origins.c.method == method,
+        )
+        .order_by(e.id.desc())
+    )
+    found: int | None = s.execute(query.limit(1)).scalar()
+    return found
+
+
 def of_neuron(s: Session, ref: NeuronRef) -> list[ExplanationRow]:
     """All explanations of a neuron with their scores, newest first, failed ones too."""
     part = names.part_of(s, ref)

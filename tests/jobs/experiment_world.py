@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,7 +32,12 @@ PLAN = Definition(
 
 
 def answers(request: Recorded) -> Reply:
-    """As `model_answers`, with another statement for every prompt: else identical simulations would be served."""
+    """As `model_answers`, with another statement for every prompt: else identical simulations would be served.
+
+    A judge says yes to everything.
+    """
+    if '"answers"' in json.dumps(request.body.get("response_format")):
+        return chat('{"answers": [true]}')
     if tokens_of(request) is None:
         words = hashlib.sha256(request.text.encode()).hexdigest()[:12]
         return chat(f"words about {words}")

@@ -12,6 +12,7 @@ from app.domain.experiment_units import EXPLANATION
 from app.domain.experiments import Judge, Rule, SampleRule, Simulator
 from app.domain.explanations import Method, Metric, Protocol, SimulatorName, State
 from app.domain.neurons import Polarity
+from app.domain.windows import WindowSource
 from app.errors import BadInput, Conflict
 from app.store import Store, experiment_results, experiments, explanations
 from app.store.experiment_rows import ExperimentState, UnitState
@@ -208,7 +209,7 @@ def test_an_identical_call_of_another_experiment_is_served_and_a_fresh_one_is_no
         ({"methods": (Method.TOKEN_LOOKUP,), "polarity": Polarity.NEGATIVE}, "both signs at once"),
         ({"protocols": (Protocol.BILLS_5_5,)}, "bills-5+5 is for imported data"),
         ({"samples": (SampleRule(Rule.RANDOM_ABOVE, n=3, above=9.0),)}, "is empty"),
-        ({"judges": (Judge(Metric.ABLATION),)}, "cannot be scored by an experiment yet"),
+        ({"judges": (Judge(Metric.DETECTION, "nobody"),)}, "No endpoint is called “nobody”"),
     ],
 )
 def test_what_can_be_known_is_said_before_anything_runs(
@@ -234,6 +235,39 @@ def test_all_that_stands_in_the_way_is_said_at_once(lab: Make) -> None:
         )
     for words in ("serves no chats", "“nobody”", "no list", "no model “x”", "chat_json needs chats"):
         assert words in str(caught.value)
+
+
+def test_judges_and_comparisons_are_units_like_any_other(
+    lab: Make, server: ScriptedServer, tiny: factories.Tiny
+) -> None:
+    here = lab()
+    named = SampleRule(Rule.NEURONS, neurons=(str(tiny.explained), str(tiny.plain)))
+    judges = (
+        Judge(Metric.DETECTION, "scripted", WindowSource.STORED),
+        Judge(Metric.EMBEDDING, reference=Method.SUMMARY.value),
+        Judge(Metric.ABLATION),
+    )
+    definition = replace(PLAN, samples=(named,), methods=(Method.SUMMARY,), judges=judges)
+    done = here.run(here.begin(definition))
+    assert done.row.state is ExperimentState.DONE
+    with here.store.session() as s:
+        found = experiment_results.results(s, done.row.id)
+    by_metric = {
+        metric: [r for r in found if r.metric is metric] for metric in (judge.metric for judge in judges)
+    }
+    detected = by_metric[Metric.DETECTION]
+    # Who says yes to everything is right half the time; where too few windows fire, there is no number.
+    assert detected and all(r.value == 0.5 if r.state is State.OK else r.value is None for r in detected)
+    assert {r.simulator for r in detected} == {"scripted / scripted-model"} and {
+        r.protocol for r in detected
+    } == {Protocol.WINDOWS}
+    # One neuron has no earlier statement to be compared with; the other has too few neighbours for a chance floor.
+    assert {r.ref for r in by_metric[Metric.EMBEDDING]} == {tiny.explained, tiny.plain}
+    assert all(r.value is None and r.reason for r in by_metric[Metric.EMBEDDING])
+    assert any("no earlier statement by summary" in r.reason for r in by_metric[Metric.EMBEDDING])
+    # The made-up model cannot be loaded: the reason stands where the number would.
+    ablated = by_metric[Metric.ABLATION]
+    assert ablated and all(r.value is None and r.reason and "chat_json" in r.simulator for r in ablated)
 
 
 def test_a_killed_worker_s_experiment_goes_on_and_asks_nothing_twice_that_was_answered(
