@@ -90,6 +90,7 @@ class Progress:
         self._job_id = job_id
         self._lock = threading.Lock()
         self._at = float("-inf")
+        self.followed = runtime.follows
         self.done = 0
         self.total = total
         self.unit = unit

@@ -33,6 +33,8 @@ SHARED = "shared"  # the sample of all jobs that did not ask for a fresh one
 class Runtime:
     """One worker's means. Made and used on one event loop; whatever is costly is made when first asked for."""
 
+    follows = True  # whether somebody sees how far a single piece of work is
+
     def __init__(self, settings: Settings, store: Store, worker: str) -> None:
         self.settings = settings
         self.store = store

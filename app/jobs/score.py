@@ -320,8 +320,11 @@ async def predict(
     parts: list[Simulated] = []
     usage = Usage()
     progress.report(0, note or f"simulating with {options.simulator}")
-    for start in range(0, len(wanted), CHUNK):
-        rows = np.arange(start, min(start + CHUNK, len(wanted)))
+    # Where nobody looks at the progress of one simulation, no answer waits for those that were asked for beside it.
+    unseen = not progress.followed and options.simulator in ASKING_SIMULATORS
+    chunk = max(1, len(wanted)) if unseen else CHUNK
+    for start in range(0, len(wanted), chunk):
+        rows = np.arange(start, min(start + chunk, len(wanted)))
         part = await simulator.simulate(
             statement, wanted.take(rows), neuron.vocabulary, polarity, options.seed, job_id
         )
