@@ -77,6 +77,14 @@ def _keyed(
         key = c.endpoint + " / " + c.model
     elif by is CostsBy.PURPOSE:
         key = c.purpose
+    elif (
+        by is CostsBy.EXPERIMENT
+    ):  # all its jobs together; other calls belong to none, and stand under no name
+        key = t.experiments.c.id
+        title = func.max(t.experiments.c.name)
+        source = source.outerjoin(t.experiment_jobs, t.experiment_jobs.c.job_id == job_id).outerjoin(
+            t.experiments, t.experiments.c.id == t.experiment_jobs.c.experiment_id
+        )
     else:
         key, title = job_id, func.max(t.jobs.c.title)
         source = source.outerjoin(t.jobs, t.jobs.c.id == job_id)
@@ -84,4 +92,6 @@ def _keyed(
 
 
 def _name(by: CostsBy, key: Any) -> str:
+    if key is None:
+        return ""
     return (_EPOCH + timedelta(days=int(key))).isoformat() if by is CostsBy.DAY else str(key)

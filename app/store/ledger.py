@@ -96,10 +96,16 @@ def pace(s: Session, endpoint: str, purpose: str, calls: int = 200) -> Pace | No
     return Pace(float(row[0]), float(row[1]), int(row[2])) if row[2] else None
 
 
-def of_job(s: Session, job_id: str) -> list[LedgerEntry]:
-    """All tries for a job, oldest first."""
-    query = select(t.llm_calls).where(t.llm_calls.c.job_id == job_id).order_by(t.llm_calls.c.id)
-    return [_entry(row) for row in s.execute(query)]
+def of_job(s: Session, job_id: str, newest: int | None = None) -> list[LedgerEntry]:
+    """All tries for a job, or so many of the newest, oldest first."""
+    query = select(t.llm_calls).where(t.llm_calls.c.job_id == job_id).order_by(t.llm_calls.c.id.desc())
+    return [_entry(row) for row in s.execute(query.limit(newest))][::-1]
+
+
+def count_of_job(s: Session, job_id: str) -> int:
+    """How many tries a job has made."""
+    query = select(func.count()).select_from(t.llm_calls).where(t.llm_calls.c.job_id == job_id)
+    return int(s.execute(query).scalar_one())
 
 
 def _insert(s: Session, entry: LedgerEntry) -> bool:

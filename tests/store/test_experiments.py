@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from app.domain.costs import CostsBy
 from app.domain.experiments import Definition, Measure, Rule, SampleRule, Simulator, definition_hash
 from app.domain.explanations import (
     Method,
@@ -18,12 +19,14 @@ from app.domain.explanations import (
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, Conflict, NotFound
 from app.store import (
+    costs,
     experiment_results,
     experiment_samples,
     experiment_units,
     experiments,
     explanations,
     jobs,
+    ledger,
     list_items,
     lists,
     scores,
@@ -36,6 +39,7 @@ from app.store.rows import JobState
 from app.store.session import Session
 from tests import factories
 from tests.conftest import Full
+from tests.store.test_ledger import entry
 
 PLAN = Definition(
     name="Two formats",
@@ -252,3 +256,16 @@ def test_results_hold_a_row_for_every_value_asked_for_and_never_a_number_for_a_f
 def test_a_chosen_neuron_of_an_unknown_layer_is_refused(full: Full) -> None:
     with full.store.session() as s, pytest.raises(NotFound, match="no layer"):
         experiments.create(s, PLAN, [Chosen(NeuronRef(full.tiny.slug, "8-mlp", 0), 1)], "j", titles={})
+
+
+def test_costs_are_added_up_by_experiment_whatever_jobs_it_had(full: Full) -> None:
+    with full.store.session() as s:
+        id_ = made(s)
+        experiments.begin_again(s, id_, "experiment-a2", None)
+        for job, cost in (("experiment-a", 0.25), ("experiment-a2", 0.5), ("explain-x", 2.0)):
+            ledger.record(s, replace(entry(), job_id=job, request_key=job, cost_usd=cost))
+        assert experiments.spent(s, id_) == 0.75
+        found = {
+            line.key: (line.title, line.cost_usd, line.calls) for line in costs.lines(s, CostsBy.EXPERIMENT)
+        }
+    assert found == {str(id_): ("Two formats", 0.75, 2), "": ("", 2.0, 1)}

@@ -29,6 +29,7 @@ router = APIRouter(include_in_schema=False)
 
 POLL_S = 0.5
 ENDED_SHOWN = 50
+CALLS_SHOWN = 200  # an experiment makes many thousands
 ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 Shown = Annotated[int, Query(ge=1, le=MOST_LISTED)]  # so many of those that have not ended
 
@@ -72,7 +73,8 @@ class JobPage:
     chrome: Chrome
     job: JobView
     nobody: bool
-    calls: tuple[LedgerEntry, ...]
+    calls: tuple[LedgerEntry, ...]  # the newest
+    calls_in_all: int
     parameters: str
     about: str | None  # address of the explanation or neuron that the job is about
     retry_of: str
@@ -80,6 +82,8 @@ class JobPage:
 
 def explanation_address(row: JobRow) -> str | None:
     """The page of the explanation that a job put to the test or made for that; None for other jobs."""
+    if row.kind == Kind.EXPERIMENT:
+        return f"/experiments/{parameter(row, 'experiment_id')}"
     if row.kind not in (Kind.ABLATION, Kind.FALSE_POSITIVES, Kind.TRANSFER):
         return None
     result = orjson.loads(row.result_json) if row.result_json else {}
@@ -183,13 +187,15 @@ def show(request: Request, store: StoreDep, job_id: str) -> HTMLResponse:
     """One job: what was asked, how far it is, what it called, and why it failed if it did."""
     row, nobody = look(store, job_id)
     with store.session() as session:
-        calls = stored_ledger.of_job(session, job_id)
+        calls = stored_ledger.of_job(session, job_id, CALLS_SHOWN)
+        made = stored_ledger.count_of_job(session, job_id)
     text = orjson.dumps(orjson.loads(row.parameters_json or "{}"), option=orjson.OPT_INDENT_2).decode()
     context = JobPage(
         chrome=chrome(request, row.title, "jobs"),
         job=view(row),
         nobody=nobody,
         calls=tuple(calls),
+        calls_in_all=made,
         parameters=text,
         about=explanation_address(row) or neuron_address(row),
         retry_of=parameter(row, "retry_of"),
