@@ -52,14 +52,18 @@ class ProbeIn(Schema):
 
     explainer: str = Field(description="Endpoint that writes the texts and thinks again.", examples=["vllm"])
     explanation: int | None = Field(
-        default=None, description="The explanation to begin from; null where `first` says how one is made."
+        default=None,
+        description="The explanation to begin from; null where `first` says how one is made.",
+        examples=[46081],
     )
     first: ExplainQuery | None = Field(default=None, description="How a first explanation is made.")
     rounds: int = Field(default=4, description=f"Rounds at most, 1 to {MOST_ROUNDS}.")
     texts: int = Field(default=4, description=f"Texts of each kind in a round, 1 to {MOST_TEXTS}.")
     calls: int = Field(default=20, description=f"Calls of the explainer at most, 1 to {MOST_CALLS}.")
     usd: float | None = Field(
-        default=None, description="Dollars at most; null for no bound but the spending cap."
+        default=None,
+        description="Dollars at most; null for no bound but the spending cap.",
+        examples=[0.5],
     )
     seed: int = Field(default=0, ge=0, lt=2**31)
     score: ScoreIn | None = Field(default=None, description="Also score what comes out.")
