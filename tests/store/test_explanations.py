@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.domain.explanations import Provenance, Simulated, State, Usage
+from app.domain.explanations import COMPUTED_METRICS, Provenance, Simulated, State, Usage
 from app.domain.neurons import NeuronRef, Polarity, Split
 from app.errors import BadInput, NotFound
 from app.store import Session, explanations, neurons, scores, simulations
@@ -126,7 +126,7 @@ def test_recent_ones_are_those_that_somebody_asked_for(full: Full) -> None:
         assert [row.method for row in found] == ["highlight", "summary", "summary"]
         assert tiny.failed_explanation not in [row.id for row in found]
         assert [row.id for row in explanations.recent(s, 1)] == [found[0].id]
-        assert len(found[1].scores) == 8
+        assert len(found[1].scores) == 2 * len(COMPUTED_METRICS)  # both samples
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 50])
