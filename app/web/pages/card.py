@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from app.domain.explanations import Protocol
@@ -16,7 +16,6 @@ from app.web.compare_contexts import HeatLine
 from app.web.contexts import Chrome
 from app.web.dependencies import FactsDep, StoreDep
 from app.web.drawing import DRAUGHTSMAN
-from app.web.explanation_items import path_of
 from app.web.measures import address
 from app.web.model_cache import ModelFacts
 from app.web.neuron_card import card_of
@@ -47,9 +46,7 @@ class CardPage:
     json: str
 
 
-@router.get("/card")
-def show_card(
-    request: Request,
+def asked_card(
     model: str,
     layer: str,
     index: int,
@@ -57,18 +54,30 @@ def show_card(
     facts_of: FactsDep,
     explanation: Explanation = None,
     protocol: Protocol | None = None,
+) -> Card:
+    """The card that an address names."""
+    return card_of(store, facts_of.get(model), NeuronRef(model, layer, index), explanation, protocol)
+
+
+CardDep = Annotated[Card, Depends(asked_card)]
+
+
+@router.get("/card")
+def show_card(
+    request: Request,
+    card: CardDep,
+    facts_of: FactsDep,
+    explanation: Explanation = None,
+    protocol: Protocol | None = None,
 ) -> HTMLResponse:
     """The card as a page that prints on one sheet."""
-    facts = facts_of.get(model)
-    ref = NeuronRef(model, layer, index)
-    card = card_of(store, facts, ref, explanation, protocol)
     asked = {"explanation": str(explanation) if explanation else None, "protocol": protocol}
-    here = path_of(ref)
+    here = card.path
     context = CardPage(
-        chrome(request, f"Card of {card.name}", "browse", model),
+        chrome(request, f"Card of {card.name}", "browse", card.slug),
         card,
         here,
-        _painted(facts, card),
+        _painted(facts_of.get(card.slug), card),
         card.citation(),
         card.hash(),
         address(f"{here}/card.pdf", **asked),
@@ -78,33 +87,15 @@ def show_card(
 
 
 @router.get("/card.json")
-def card_json(
-    model: str,
-    layer: str,
-    index: int,
-    store: StoreDep,
-    facts_of: FactsDep,
-    explanation: Explanation = None,
-    protocol: Protocol | None = None,
-) -> Response:
+def card_json(card: CardDep) -> Response:
     """Everything on the card, with its hash and citation."""
-    card = card_of(store, facts_of.get(model), NeuronRef(model, layer, index), explanation, protocol)
     body = {"card": asdict(card), "sha256": card.hash(), "citation": card.citation()}
     return Response(orjson.dumps(body, option=orjson.OPT_INDENT_2), media_type="application/json")
 
 
 @router.get("/card.pdf")
-def card_pdf(
-    model: str,
-    layer: str,
-    index: int,
-    store: StoreDep,
-    facts_of: FactsDep,
-    explanation: Explanation = None,
-    protocol: Protocol | None = None,
-) -> Response:
+def card_pdf(card: CardDep) -> Response:
     """The card as a PDF of one page."""
-    card = card_of(store, facts_of.get(model), NeuronRef(model, layer, index), explanation, protocol)
     name = f"{card.slug}-{card.layer}-{card.index}.pdf"
     return Response(
         DRAUGHTSMAN.draw(card_svg.drawn(card), "pdf of svg"),
