@@ -36,7 +36,8 @@ async def explain(
     """
     usage = Usage()
     failed: list[str] = []
-    shots = [message.content for message in prompt.messages if message.role == "assistant"]
+    turns = [message.content for message in prompt.messages if message.role == "assistant"]
+    shots = [turn for turn in turns if turn != prompt.earlier]
     nonce = "explain" if candidate == 0 else f"candidate-{candidate}/explain"
     for attempt, temperature in enumerate(TEMPERATURES):
         request = ChatRequest(

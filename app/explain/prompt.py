@@ -28,6 +28,7 @@ class Prompt:
     excerpts: tuple[int, ...]  # ordinals of the excerpts shown, strongest first
     parameters_json: str  # cut-off and maximum with their kinds and values, and the polarity
     lead: str = ""  # what stands before the answer in the statement: the question ends with it
+    earlier: str = ""  # what was said of this neuron in an earlier turn, by which an answer may stand
 
 
 def build_prompt(

@@ -80,7 +80,12 @@ def revision_prompt(
         **said,
     }
     return Prompt(
-        Method.REVISION, messages, f"{REVISION_VERSION}/{first.version}", (), json.dumps(parameters)
+        Method.REVISION,
+        messages,
+        f"{REVISION_VERSION}/{first.version}",
+        (),
+        json.dumps(parameters),
+        earlier=statement,
     )
 
 
