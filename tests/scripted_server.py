@@ -12,6 +12,7 @@ process, so it also serves workers in other processes, and goes on counting whil
 """
 
 import json
+import secrets
 import socket
 import threading
 from collections import deque
@@ -86,6 +87,8 @@ class ScriptedServer:
         self._arrived = threading.Condition(self._lock)
         self._released = threading.Event()
         self._closing = threading.Event()
+        # A client that outlives its own server may be given this one's port: only this server's clients know its path.
+        self.root = f"/{secrets.token_hex(4)}"
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
@@ -113,7 +116,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        return f"http://127.0.0.1:{self._http.server_address[1]}{self.root}/v1"
 
     def endpoint(self, **fields: Any) -> Endpoint:
         """Settings that lead here; any field may be given."""
@@ -165,13 +168,14 @@ def _handler(server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
             body = json.loads(self.rfile.read(length) or b"{}")
-            if self.path == "/tokenize":
+            path = self.path.removeprefix(server.root) if self.path.startswith(server.root) else ""
+            if path == "/tokenize":
                 self._tokenize(body)
                 return
-            if self.path not in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
+            if path not in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
                 self._send(json_reply({"error": {"message": "no such path"}}, status=404))
                 return
-            reply = server.enter(Recorded(self.path, body, {k.lower(): v for k, v in self.headers.items()}))
+            reply = server.enter(Recorded(path, body, {k.lower(): v for k, v in self.headers.items()}))
             try:
                 server.wait(reply)
             finally:

@@ -42,11 +42,12 @@ def count_chat(endpoint: Endpoint, messages: Sequence[Message]) -> int | None:
 
 
 def _post(endpoint: Endpoint, path: str, body: object) -> dict[str, object] | None:
-    """A JSON object from the server's own root, which is not under /v1; None for anything else."""
+    """A JSON object from the server's own root, which is what /v1 hangs from; None for anything else."""
     parts = urlsplit(endpoint.base_url)
+    root = parts.path.rstrip("/").removesuffix("/v1")
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {endpoint.api_key()}"}
     request = Request(  # noqa: S310  (http or https to loopback, checked by the caller)
-        f"{parts.scheme}://{parts.netloc}{path}", json.dumps(body).encode(), headers
+        f"{parts.scheme}://{parts.netloc}{root}{path}", json.dumps(body).encode(), headers
     )
     try:
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT_S) as answer:
