@@ -58,7 +58,7 @@ def definition(
 def made(store: Store, planned: Definition, job: str = "experiment-1") -> int:
     """The experiment with all its units still to be done."""
     with store.session() as s:
-        sample, notes, wrong = experiment_samples.draw(s, planned)
+        sample, notes, wrong = experiment_samples.draw(s, planned.samples, planned.models)
         assert not wrong, wrong
         found = experiments.create(s, planned, sample, job, titles=TITLES, notes=notes)
         jobs.add(s, job, "experiment", planned.name, "{}")

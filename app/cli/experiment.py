@@ -9,6 +9,7 @@ from app import logs
 from app.cli import app
 from app.cli.common import open_jobs, settings
 from app.domain import experiment_files
+from app.domain.definition_files import kind_of
 from app.errors import BadInput
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def run(
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file} cannot be read: {error}.") from None
-    definition = experiment_files.read(text, experiment_files.kind_of(text))
+    definition = experiment_files.read(text, kind_of(text))
     with open_jobs(settings(data_dir=data_dir)) as jobs:
         experiments = Experiments(jobs)
         if dry_run:

@@ -1,6 +1,6 @@
 """What a definition must hold to by itself, whatever models, neurons and endpoints there are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 
 from app.domain.experiments import (
@@ -28,7 +28,12 @@ _SEEDS = 2**31  # what every endpoint takes
 
 def problems(definition: Definition) -> list[str]:
     """Everything that is wrong with a definition, in sentences; empty for a sound one."""
-    return [*_words(definition), *_crossed(definition), *_samples(definition), *_plan(definition)]
+    return [
+        *_words(definition),
+        *_crossed(definition),
+        *sample_problems(definition.samples),
+        *_plan(definition),
+    ]
 
 
 def demand_sound(definition: Definition) -> None:
@@ -73,7 +78,7 @@ def _crossed(d: Definition) -> Iterator[str]:
     for method in d.methods:
         if method in NOT_IN_EXPERIMENTS:
             yield f"methods: {method} is nothing that an experiment can ask for."
-    for seed in (*d.seeds, *(sample.seed for sample in d.samples)):
+    for seed in d.seeds:
         if not 0 <= seed < _SEEDS:
             yield f"seeds: {seed} is not between 0 and {_SEEDS - 1}."
     yield from dict.fromkeys(_options(d))
@@ -122,9 +127,12 @@ def _scorers(d: Definition) -> Iterator[str]:
             )
 
 
-def _samples(d: Definition) -> Iterator[str]:
-    yield from _repeated("the names of samples", [sample.label for sample in d.samples])
-    for i, sample in enumerate(d.samples, 1):
+def sample_problems(samples: Sequence[SampleRule]) -> Iterator[str]:
+    """Everything that is wrong with samples, in sentences."""
+    yield from _repeated("the names of samples", [sample.label for sample in samples])
+    for i, sample in enumerate(samples, 1):
+        if not 0 <= sample.seed < _SEEDS:
+            yield f"seeds: {sample.seed} is not between 0 and {_SEEDS - 1}."
         for problem in _sample(sample):
             yield f"sample {i} ({sample.rule}): {problem}."
 

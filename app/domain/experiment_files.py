@@ -4,11 +4,10 @@ Reading says everything that is wrong at once: where it is, what was found there
 """
 
 import json
-import tomllib
 from dataclasses import asdict, fields
-from enum import StrEnum
 from typing import Any
 
+from app.domain.definition_files import FileKind, text_of, values_of
 from app.domain.experiment_checks import problems
 from app.domain.experiment_values import Table
 from app.domain.experiments import (
@@ -27,15 +26,8 @@ from app.domain.neurons import Polarity
 from app.domain.windows import WindowSource
 from app.errors import BadInput
 
-LONGEST = 1_000_000  # characters of a file
+WHAT = "An experiment"
 KEYS = tuple(f.name for f in fields(Definition))  # of a file, at its top
-
-
-class FileKind(StrEnum):
-    """How a definition is written down."""
-
-    TOML = "toml"
-    JSON = "json"
 
 
 _PLACE = ("protocol", "sample", "metric")
@@ -50,22 +42,15 @@ _KEYS_OF_RULE: dict[Rule, tuple[str, ...]] = {
 }
 
 
-def kind_of(text: str) -> FileKind:
-    """What a text looks like: JSON begins with a brace."""
-    return FileKind.JSON if text.lstrip("\ufeff \t\r\n").startswith("{") else FileKind.TOML
-
-
 def read(text: str, kind: FileKind) -> Definition:
     """The definition in a file. BadInput with everything that is wrong with it."""
-    if len(text) > LONGEST:
-        raise BadInput(f"An experiment file has at most {LONGEST:,} characters, this one {len(text):,}.")
-    return from_values(_values(text.removeprefix("\ufeff"), kind))
+    return from_values(values_of(text, kind, WHAT))
 
 
 def read_kept(text: str) -> Definition:
     """The definition that `write` made JSON of, whatever this version would say of it now. BadInput where it is none."""
     wrong: list[str] = []
-    found = _definition(Table("", _values(text, FileKind.JSON), wrong))
+    found = _definition(Table("", values_of(text, FileKind.JSON, WHAT), wrong))
     if wrong:
         raise BadInput(f"The experiment is of a newer version of Neuronarium, or damaged: {' '.join(wrong)}")
     return found
@@ -84,10 +69,7 @@ def from_values(values: dict[str, Any]) -> Definition:
 
 def write(definition: Definition, kind: FileKind) -> str:
     """The definition as a file that `read` gives back. What is as it would be without saying so is left out."""
-    values = to_values(definition)
-    if kind is FileKind.JSON:
-        return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    return _toml(values)
+    return text_of(to_values(definition), kind)
 
 
 def to_values(definition: Definition) -> dict[str, Any]:
@@ -96,9 +78,7 @@ def to_values(definition: Definition) -> dict[str, Any]:
     values = {
         f.name: plain[f.name] for f in fields(Definition) if getattr(definition, f.name) != _default(f.name)
     }
-    values["samples"] = [
-        _sample_values(rule, row) for rule, row in zip(definition.samples, plain["samples"], strict=True)
-    ]
+    values["samples"] = [sample_values(rule) for rule in definition.samples]
     if "contrasts" in values:
         values["contrasts"] = [list(pair) for pair in definition.contrasts]
     for name in ("simulators", "judges"):
@@ -117,24 +97,14 @@ def _default(name: str) -> object:
     return found.default
 
 
-def _sample_values(rule: SampleRule, row: dict[str, Any]) -> dict[str, Any]:
+def sample_values(rule: SampleRule) -> dict[str, Any]:
+    """One sample as a plain table, without what its rule does not use."""
+    row = json.loads(json.dumps(asdict(rule), allow_nan=False))
     row = {**row, **row.pop("measure")}
     kept = {name: row[name] for name in _KEYS_OF_RULE[rule.rule]}
     empty = {name for name in ("layers", "list", "digest") if not row[name]}
     named = {"name": rule.name} if rule.name else {}
     return {"rule": rule.rule.value, **named, **{k: v for k, v in kept.items() if k not in empty}}
-
-
-def _values(text: str, kind: FileKind) -> dict[str, Any]:
-    try:
-        found = tomllib.loads(text) if kind is FileKind.TOML else json.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise BadInput(f"This is no TOML: {error}.") from None
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"This is no JSON: {error}.") from None
-    if not isinstance(found, dict):
-        raise BadInput("An experiment in JSON is an object, as in {“name”: …, “samples”: …}.")
-    return found
 
 
 def _definition(t: Table) -> Definition:
@@ -145,7 +115,7 @@ def _definition(t: Table) -> Definition:
         polarity=t.word("polarity", Polarity, Polarity.POSITIVE),
         methods=t.words("methods", Method),
         explainers=t.texts("explainers"),
-        samples=tuple(_sample(row) for row in t.tables("samples", needed=True)),
+        samples=tuple(read_sample(row) for row in t.tables("samples", needed=True)),
         evidence=tuple(_shown(row) for row in t.tables("evidence"))
         if t.has("evidence")
         else (ShownOptions(),),
@@ -166,7 +136,8 @@ def _definition(t: Table) -> Definition:
     return made
 
 
-def _sample(t: Table) -> SampleRule:
+def read_sample(t: Table) -> SampleRule:
+    """One table of `samples`."""
     rule = t.word("rule", Rule, None)
     if rule is None:
         t.done(of="samples", only=("rule", "name", *dict.fromkeys(sum(_KEYS_OF_RULE.values(), ()))))
@@ -236,32 +207,3 @@ def _primary(t: Table) -> Primary:
     made = Primary(_measure(t), t.text("scorer"))
     t.done()
     return made
-
-
-def _toml(values: dict[str, Any]) -> str:
-    """Plain values first, then tables, then arrays of tables, as TOML wants them."""
-    lines = [
-        f"{k} = {_toml_value(v)}" for k, v in values.items() if not isinstance(v, dict) and not _is_tables(v)
-    ]
-    for key, value in values.items():
-        if isinstance(value, dict):
-            lines += ["", f"[{key}]", *(f"{k} = {_toml_value(v)}" for k, v in value.items())]
-        elif _is_tables(value):
-            for row in value:
-                lines += ["", f"[[{key}]]", *(f"{k} = {_toml_value(v)}" for k, v in row.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _is_tables(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        # JSON's string is TOML's, but for DEL, which JSON leaves as it is.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    if isinstance(value, list):
-        return f"[{', '.join(_toml_value(each) for each in value)}]"
-    return repr(value)

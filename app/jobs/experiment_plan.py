@@ -49,7 +49,7 @@ def plan(asked: Jobs, s: Session, definition: Definition) -> Plan:
             wrong += _endpoint(settings, s, definition, endpoint)
         except AppError as error:
             wrong.append(error.sentence)
-    sample, notes, lacking = experiment_samples.draw(s, definition)
+    sample, notes, lacking = experiment_samples.draw(s, definition.samples, definition.models)
     wrong += lacking
     if any(judge.metric is Metric.EMBEDDING for judge in definition.judges):
         try:

@@ -1,4 +1,4 @@
-"""The neurons that an experiment's definition draws from what the store holds."""
+"""The neurons that samples of an experiment or a study draw from what the store holds."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from app.domain import experiment_sampling
 from app.domain.experiment_sampling import LayerPool
-from app.domain.experiments import BY_NAME, BY_SCORE, Definition, Rule, SampleRule
+from app.domain.experiments import BY_NAME, BY_SCORE, Rule, SampleRule
 from app.domain.neurons import Float64, NeuronRef
 from app.errors import AppError, BadInput
 from app.store import kept_names, list_samples, names, sql
@@ -21,17 +21,19 @@ _MAXIMUM = (
 )
 
 
-def draw(s: Session, definition: Definition) -> tuple[list[Chosen], list[str], list[str]]:
+def draw(
+    s: Session, samples: Sequence[SampleRule], models: Sequence[str]
+) -> tuple[list[Chosen], list[str], list[str]]:
     """(the sample, each neuron once; what was less than asked for; what is wrong), the last two in words.
 
-    A list is frozen as a sample when it is drawn, so `s` must be a session that may write.
+    `models` are slugs; empty: those of the neurons that are named or listed. A list is frozen as a sample when it is drawn, so `s` must be a session that may write.
     """
     groups: dict[NeuronRef, int] = {}
     short: list[str] = []
     wrong: list[str] = []
-    for i, rule in enumerate(definition.samples):
+    for i, rule in enumerate(samples):
         try:
-            found, words = _by_rule(s, definition, rule)
+            found, words = _by_rule(s, models, rule)
         except AppError as error:
             wrong.append(f"sample {i + 1} ({rule.label}): {str(error).rstrip('.')}.")
             continue
@@ -44,20 +46,20 @@ def draw(s: Session, definition: Definition) -> tuple[list[Chosen], list[str], l
 
 
 def _by_rule(
-    s: Session, definition: Definition, rule: SampleRule
+    s: Session, models: Sequence[str], rule: SampleRule
 ) -> tuple[Sequence[NeuronRef], Sequence[str]]:
     if rule.rule is Rule.NEURONS:
-        refs = [_named(s, text) for text in rule.neurons]
+        refs = [named(s, text) for text in rule.neurons]
     elif rule.rule is Rule.LIST:
         kept = list_samples.freeze(s, rule.list) if rule.list else list_samples.get(s, rule.digest)
         by_key = kept_names.refs_of(s, kept.keys)
         refs = [by_key[key] for key in kept.keys if key in by_key]
     if rule.rule in BY_NAME:
-        wanted = [ref for ref in refs if not definition.models or ref.model in definition.models]
+        wanted = [ref for ref in refs if not models or ref.model in models]
         return _there(s, wanted)
     drawn: list[NeuronRef] = []
     short: list[str] = []
-    for model in definition.models:
+    for model in models:
         pools = _pools(s, model, rule)
         found = experiment_sampling.draw(rule, pools)
         drawn += found.neurons
@@ -65,7 +67,8 @@ def _by_rule(
     return drawn, short
 
 
-def _named(s: Session, text: str) -> NeuronRef:
+def named(s: Session, text: str) -> NeuronRef:
+    """The neuron that `model/layer/index` names. BadInput where it names none, NotFound where the store has not got it."""
     parts = text.split("/")
     if len(parts) != 3 or not (parts[2].isascii() and parts[2].isdigit() and len(parts[2]) < 9):
         raise BadInput(f"“{text[:80]}” names no neuron: write model/layer/index, such as gpt2/5-mlp/131")

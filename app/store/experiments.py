@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, Select, func, insert, select, update
 
 from app.domain import experiment_files
-from app.domain.experiment_files import FileKind
+from app.domain.definition_files import FileKind
 from app.domain.experiment_sampling import sample_digest
 from app.domain.experiment_units import units_of_neuron
 from app.domain.experiments import Definition, definition_hash

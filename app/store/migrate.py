@@ -10,7 +10,7 @@ from app.errors import StoreError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0012"  # a test holds it against migrations/versions
+HEAD = "0013"  # a test holds it against migrations/versions
 FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 _LOCK = 0x6E6575726F  # PostgreSQL advisory lock: "neuro"
 

@@ -47,6 +47,16 @@ from app.store.puzzle_tables import (
     puzzles,
 )
 from app.store.rows import CollectionState
+from app.store.study_tables import (
+    studies,
+    study_answers,
+    study_identities,
+    study_items,
+    study_log,
+    study_places,
+    study_raters,
+    study_slots,
+)
 from app.store.work_tables import jobs, llm_calls, llm_served, workers
 
 __all__ = [
@@ -91,6 +101,14 @@ __all__ = [
     "puzzles",
     "scores",
     "simulations",
+    "studies",
+    "study_answers",
+    "study_identities",
+    "study_items",
+    "study_log",
+    "study_places",
+    "study_raters",
+    "study_slots",
     "vocabularies",
     "workers",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from app.domain import experiment_files
-from app.domain.experiment_files import FileKind
+from app.domain.definition_files import FileKind
 from app.domain.explanations import Metric
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

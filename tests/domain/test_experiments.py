@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.definition_files import FileKind, kind_of
 from app.domain.experiment_checks import problems
-from app.domain.experiment_files import FileKind, kind_of, read, read_kept, to_values, write
+from app.domain.experiment_files import read, read_kept, to_values, write
 from app.domain.experiment_sampling import LayerPool, draw
 from app.domain.experiment_units import EXPLANATION, FIRST_ENDPOINT, LOCAL_MODEL, PROCESSOR, units_of_neuron
 from app.domain.experiments import (

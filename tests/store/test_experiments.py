@@ -54,7 +54,7 @@ TITLES = {"scripted": "scripted / test-model"}
 
 
 def made(s: Session, definition: Definition = PLAN, job: str = "experiment-a") -> int:
-    sample, notes, wrong = experiment_samples.draw(s, definition)
+    sample, notes, wrong = experiment_samples.draw(s, definition.samples, definition.models)
     assert not wrong
     found = experiments.create(s, definition, sample, job, titles=TITLES, notes=notes, author="a person")
     jobs.add(s, job, "experiment", "Two formats", "{}")
@@ -101,7 +101,7 @@ def test_samples_are_drawn_by_score_by_list_and_by_name(full: Full) -> None:
             SampleRule(Rule.LIST, list="mine"),
             SampleRule(Rule.NEURONS, neurons=(str(explained), f"{slug}/0-mlp/5")),
         )
-        sample, notes, wrong = experiment_samples.draw(s, replace(PLAN, samples=rules))
+        sample, notes, wrong = experiment_samples.draw(s, rules, PLAN.models)
         assert (notes, wrong) == ([], [])
         groups = {chosen.ref: chosen.groups for chosen in sample}
         assert sum(bits & 1 for bits in groups.values()) == 5
@@ -134,7 +134,7 @@ def test_samples_are_drawn_by_score_by_list_and_by_name(full: Full) -> None:
 )
 def test_what_a_sample_lacks_is_said(shared: Full, rule: SampleRule, words: str) -> None:
     with shared.store.session() as s:
-        _, _, [said] = experiment_samples.draw(s, replace(PLAN, samples=(rule,)))
+        _, _, [said] = experiment_samples.draw(s, (rule,), PLAN.models)
     assert words in said and rule.label in said
 
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from app.domain import experiment_files
-from app.domain.experiment_files import FileKind
+from app.domain.definition_files import FileKind
 from app.domain.experiments import Rule, SampleRule
 from app.store import Store, experiment_units, experiments
 from app.store.experiment_rows import Ended, ExperimentState, UnitState

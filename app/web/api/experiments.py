@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import Field
 
 from app.domain import experiment_files
+from app.domain.definition_files import kind_of
 from app.domain.explanations import Metric, Protocol, Sample, State
 from app.errors import BadInput
 from app.jobs.experiment_dry_run import Calls, DryRun, dry_run
@@ -245,7 +246,7 @@ def retry_experiment(
 def _definition(request: ExperimentIn) -> Any:
     given = request.definition
     if isinstance(given, str):
-        return experiment_files.read(given, experiment_files.kind_of(given))
+        return experiment_files.read(given, kind_of(given))
     if not given:
         raise BadInput("The definition is empty: see docs/experiments.md for what it holds.")
     return experiment_files.from_values(given)

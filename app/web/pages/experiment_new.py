@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.domain import experiment_files
-from app.domain.experiment_files import LONGEST, FileKind
+from app.domain.definition_files import LONGEST, FileKind, kind_of
 from app.domain.experiments import Definition
 from app.errors import AppError, BadInput
 from app.jobs.experiment_dry_run import DryRun, dry_run
@@ -134,7 +134,7 @@ def _look(request: Request, jobs: Jobs, text: str) -> HTMLResponse:
 
 def _read(text: str) -> Definition:
     text = text.replace("\r\n", "\n")
-    return experiment_files.read(text, experiment_files.kind_of(text))
+    return experiment_files.read(text, kind_of(text))
 
 
 def _page(request: Request, text: str, name: str, dry: DryRun | None, problem: str) -> HTMLResponse:

@@ -9,7 +9,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.domain import experiment_files
-from app.domain.experiment_files import FileKind
+from app.domain.definition_files import FileKind
 from app.errors import BadInput
 from app.jobs.alive import left_alone
 from app.jobs.experiment_service import Experiments, Standing

@@ -1,0 +1,1 @@
+"""Rating studies: from a definition to what raters see, from what they answer to results."""
