@@ -15,7 +15,7 @@ viewer: .venv/.viewer $(NPM_DIR)/.ready
 	exec $(BIN)/neuronarium serve --no-worker
 
 test: check .venv/.chromium
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup --durations 40 --durations-min 3
 
 check: .venv/.dev $(NPM_DIR)/.ready
 	$(BIN)/ruff check .
