@@ -1,4 +1,4 @@
-"""Tables and figures as files for programs: CSV, Parquet, JSON. Each says which experiment it is of."""
+"""Tables and figures as files for programs: CSV, Parquet, JSON. Each says where it is from."""
 
 import csv
 import io
@@ -10,28 +10,10 @@ import orjson
 from app.domain.report_plan import Evaluation
 from app.errors import BadInput
 from app.report.build import Report
-from app.report.values import Column, Figure, Heading, Kind, Table, Value
+from app.report.values import Column, Figure, Heading, Kind, Table, Value, Whence
 
 LACKS_PYARROW = "Parquet needs pyarrow: pip install 'neuronarium[exchange]', or choose CSV."
-_WHENCE = (
-    "experiment", "definition_sha256", "all_models", "all_explainers", "all_simulators", "all_protocols", "all_neurons", "all_results",
-    "all_without_value",
-)  # fmt: skip
 Record = dict[str, Any]
-
-
-def whence(heading: Heading) -> Record:
-    """Where every row is from."""
-    lists = (heading.models, heading.explainers, heading.simulators, heading.protocols)
-    values = (
-        heading.experiment,
-        heading.definition,
-        *("; ".join(each) for each in lists),
-        heading.neurons,
-        heading.results,
-        heading.failed,
-    )
-    return dict(zip(_WHENCE, values, strict=True))
 
 
 def records(table: Table) -> list[dict[str, Value]]:
@@ -59,20 +41,20 @@ def points(figure: Figure) -> list[dict[str, Value]]:
     ]
 
 
-def table_csv(table: Table, heading: Heading) -> bytes:
+def table_csv(table: Table, whence: Whence) -> bytes:
     """RFC 4180 in UTF-8. A table without rows has one that says what it would need."""
-    return _csv([column.key for column in table.columns], records(table), heading, table.needs)
+    return _csv([column.key for column in table.columns], records(table), whence, table.needs)
 
 
-def figure_csv(figure: Figure, heading: Heading) -> bytes:
+def figure_csv(figure: Figure, whence: Whence) -> bytes:
     """The points behind a figure."""
-    return _csv([column.key for column in FIGURE_COLUMNS], points(figure), heading, figure.needs)
+    return _csv([column.key for column in FIGURE_COLUMNS], points(figure), whence, figure.needs)
 
 
-def _csv(keys: Sequence[str], rows: Sequence[Record], heading: Heading, needs: str) -> bytes:
+def _csv(keys: Sequence[str], rows: Sequence[Record], whence: Whence, needs: str) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    origin = whence(heading)
+    origin = whence.record()
     writer.writerow([*keys, *origin, *([] if rows else ["needs"])])
     for row in rows:
         writer.writerow([*(_plain(row[key]) for key in keys), *origin.values()])
@@ -87,22 +69,22 @@ def _plain(value: Value) -> Value:
     return "" if value is None else repr(value) if isinstance(value, float) else value
 
 
-def table_parquet(table: Table, heading: Heading) -> bytes:
+def table_parquet(table: Table, whence: Whence) -> bytes:
     """One row group; what the table is stands in the schema's metadata. BadInput without pyarrow."""
     said = {"title": table.title, "source": table.source, "how": table.how, "needs": table.needs}
-    return _parquet(table.columns, records(table), heading, said)
+    return _parquet(table.columns, records(table), whence, said)
 
 
-def figure_parquet(figure: Figure, heading: Heading) -> bytes:
+def figure_parquet(figure: Figure, whence: Whence) -> bytes:
     """The points behind a figure; x as words. BadInput without pyarrow."""
     said = {"title": figure.title, "source": figure.source, "how": figure.how, "needs": figure.needs}
     said |= {"x": figure.x, "y": figure.y}
     rows = [{**row, "x": str(row["x"])} for row in points(figure)]
-    return _parquet(FIGURE_COLUMNS, rows, heading, said)
+    return _parquet(FIGURE_COLUMNS, rows, whence, said)
 
 
 def _parquet(
-    columns: Sequence[Column], rows: Sequence[Record], heading: Heading, said: dict[str, str]
+    columns: Sequence[Column], rows: Sequence[Record], whence: Whence, said: dict[str, str]
 ) -> bytes:
     try:
         import pyarrow as pa
@@ -111,7 +93,7 @@ def _parquet(
         raise BadInput(LACKS_PYARROW) from None
     kinds = {Kind.TEXT: pa.string(), Kind.YES_NO: pa.bool_(), Kind.COUNT: pa.int64()}
     fields = [(column.key, kinds.get(column.kind, pa.float64())) for column in columns]
-    origin = whence(heading)
+    origin = whence.record()
     fields += [(key, pa.int64() if isinstance(value, int) else pa.string()) for key, value in origin.items()]
     metadata = {**{key: str(value) for key, value in origin.items()}, **said}
     schema = pa.schema(fields, metadata=metadata)

@@ -2,7 +2,7 @@ r"""Tables as LaTeX with booktabs: `\usepackage{booktabs}`, nothing else. Everyt
 
 import unicodedata
 
-from app.report.values import Heading, Table
+from app.report.values import Table, Whence
 from app.report.written import blocks, heads
 
 _SPECIAL = {
@@ -56,9 +56,9 @@ def escape(text: str) -> str:
     return "".join(pieces)
 
 
-def table(made: Table, heading: Heading) -> str:
+def table(made: Table, whence: Whence) -> str:
     """One table in a `table` environment, with where it comes from as comments and in its caption."""
-    comments = [f"% {line}" for line in about(heading)]
+    comments = [f"% {line}" for line in whence.lines()]
     title = escape(f"{made.title}{f' ({made.source})' if made.source else ''}.")
     note = escape_long(made.how)
     lines = [
@@ -91,22 +91,3 @@ def table(made: Table, heading: Heading) -> str:
 def escape_long(text: str) -> str:
     """Our own prose, of any length."""
     return " ".join(escape(word) for word in text.split())
-
-
-def about(heading: Heading) -> list[str]:
-    """Where a file comes from, a line each, in plain characters."""
-    failures = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in heading.failures)
-    lines = [
-        f"Neuronarium, experiment {heading.experiment}: {heading.name}",
-        f"definition sha256: {heading.definition}",
-        f"models: {', '.join(heading.models)}",
-        f"explainers: {', '.join(heading.explainers)}",
-        f"simulators: {', '.join(heading.simulators)}",
-        f"protocols: {', '.join(heading.protocols)}",
-        f"neurons: {heading.neurons}" + (f" of {heading.neurons_asked}" if heading.neurons_asked else ""),
-        f"results: {heading.results}"
-        + (f" of {heading.expected}" if heading.expected else "")
-        + f", {heading.failed} without a value"
-        + (f" ({failures})" if failures else ""),
-    ]
-    return ["".join(sign if sign.isprintable() else " " for sign in line) for line in lines]

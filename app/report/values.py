@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from app.domain.explanations import State
 from app.domain.report_columns import Columns
@@ -100,8 +100,18 @@ class Figure:
         return tuple(dict.fromkeys(point.series for point in self.points))
 
 
-class Heading(NamedTuple):
+class Whence(Protocol):
     """What every file says of where it comes from."""
+
+    def record(self) -> dict[str, str | int]:
+        """For programs: the same in every row."""
+
+    def lines(self) -> list[str]:
+        """For people, a line each, in plain characters."""
+
+
+class Heading(NamedTuple):
+    """Where a report of an experiment comes from."""
 
     experiment: str
     name: str
@@ -125,6 +135,40 @@ class Heading(NamedTuple):
     @property
     def failed(self) -> int:
         return self.results - self.defined
+
+    def record(self) -> dict[str, str | int]:
+        return {
+            "experiment": self.experiment,
+            "definition_sha256": self.definition,
+            "all_models": "; ".join(self.models),
+            "all_explainers": "; ".join(self.explainers),
+            "all_simulators": "; ".join(self.simulators),
+            "all_protocols": "; ".join(self.protocols),
+            "all_neurons": self.neurons,
+            "all_results": self.results,
+            "all_without_value": self.failed,
+        }
+
+    def lines(self) -> list[str]:
+        failures = ", ".join(f"{n} {state.replace('_', ' ')}" for state, n in self.failures)
+        return plain_lines(
+            f"Neuronarium, experiment {self.experiment}: {self.name}",
+            f"definition sha256: {self.definition}",
+            f"models: {', '.join(self.models)}",
+            f"explainers: {', '.join(self.explainers)}",
+            f"simulators: {', '.join(self.simulators)}",
+            f"protocols: {', '.join(self.protocols)}",
+            f"neurons: {self.neurons}" + (f" of {self.neurons_asked}" if self.neurons_asked else ""),
+            f"results: {self.results}"
+            + (f" of {self.expected}" if self.expected else "")
+            + f", {self.failed} without a value"
+            + (f" ({failures})" if failures else ""),
+        )
+
+
+def plain_lines(*lines: str) -> list[str]:
+    """Lines in which nothing breaks or hides."""
+    return ["".join(sign if sign.isprintable() else " " for sign in line) for line in lines]
 
 
 @dataclass(frozen=True, eq=False)

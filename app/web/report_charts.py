@@ -5,8 +5,7 @@ from collections.abc import Callable
 from markupsafe import Markup
 
 from app.domain.report_selection import Selection
-from app.report.latex import about
-from app.report.values import Figure, Heading
+from app.report.values import Figure, Whence
 from app.web import vega
 from app.web.drawing import Format
 
@@ -157,13 +156,13 @@ def inline(figure: Figure, address: Address) -> Markup:
     )
 
 
-def file(figure: Figure, heading: Heading, format: Format) -> bytes:
+def file(figure: Figure, whence: Whence, format: Format) -> bytes:
     """A file that says what it shows and where it is from."""
     made = spec(figure, lambda _: "")
     source = f" ({figure.source})" if figure.source else ""
     said = [
         line
-        for text in (*about(heading), *([figure.spread] if figure.spread else []))
+        for text in (*whence.lines(), *([figure.spread] if figure.spread else []))
         for line in _wrapped(text)
     ]
     made["title"] = {

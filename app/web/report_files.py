@@ -83,7 +83,7 @@ def packed(report: Report, evaluations: Sequence[Evaluation], wanted: Sequence[R
 
 def _about(report: Report, evaluations: Sequence[Evaluation]) -> bytes:
     """What each file is, how its numbers come about, and what those would need that are empty."""
-    lines = [*latex.about(report.heading), ""]
+    lines = [*report.heading.lines(), ""]
     for table in report.tables:
         source = f" ({table.source})" if table.source else ""
         lines += [f"tables/{table.key}: {table.title}{source}. {table.how}"]

@@ -1,0 +1,106 @@
+"""Answers out of the store: only whole items, the newest answer of each question, texts that several methods say credited to each."""
+
+import numpy as np
+
+from app.domain.studies import Gold, GoldKind, Task
+from app.domain.study_items import ItemKind
+from app.domain.study_replies import Reply, ReplyKind
+from app.report.files import records, table_csv, table_parquet
+from app.store.study_rows import Identity
+from app.study import answered, export, heading
+from app.study.rating import Rating
+from tests import study_world as w
+from tests.conftest import Full
+
+
+def collected(full: Full, study) -> answered.Collected:  # type: ignore[no-untyped-def]
+    with full.store.session() as s:
+        return answered.collect(s, study)
+
+
+def test_ratings_choices_and_ranks_go_to_the_methods_behind_a_text(full: Full) -> None:
+    study = w.opened(full.store, raters=1, tasks=(Task.RATE, Task.BEST, Task.RANK), practice=0)
+    w.rate_all(full.store, study)
+    found = collected(full, study)
+    rated = answered.ratings(found)
+    assert len(rated.values) == 9  # three neurons, three methods, in the second two of them one text
+    second = rated.neurons == 1
+    values = dict(zip(rated.methods[second].tolist(), rated.values[second].tolist(), strict=True))
+    assert values[0] == values[2] != values[1]
+    assert len(set(rated.positions[second].tolist())) == 2
+    chosen = answered.choices(found)
+    assert np.allclose(chosen.credit.sum(1), 1)
+    one = chosen.credit[chosen.neurons.tolist().index(1)].tolist()
+    assert one in ([0.5, 0, 0.5], [0, 1, 0])
+    ranked = answered.ranks(found)
+    row = ranked.values[ranked.neurons.tolist().index(1)]
+    assert row[0] == row[2] != row[1]
+
+
+def test_only_whole_items_count_and_the_newest_answer(full: Full) -> None:
+    study = w.opened(full.store, raters=1, practice=0)
+    rater = w.come(full.store, study)
+    by = Rating(full.store)
+    at, shown = by.show(study.code, rater.secret, 1)
+    by.save(study.code, rater.secret, 1, w.replies(study, at, shown, 2))
+    found = collected(full, study)
+    assert (len(found.whole), found.started) == (0, 1)
+    w.answer(full.store, study, rater.secret, 1, 5)
+    found = collected(full, study)
+    assert (len(found.whole), found.started) == (1, 0)
+    assert max(answered.ratings(found).values) == 5
+    assert len(found.log) > len(found.whole[0].given)  # the earlier ones are kept
+    assert heading.heading(found, (), False).blocks == 1
+
+
+def test_gold_practice_and_repeats_tell_of_raters_alone(full: Full) -> None:
+    gold = (Gold(GoldKind.PUZZLES, 1), Gold(GoldKind.FALSE, 1))
+    study = w.opened(full.store, raters=1, gold=gold, repeats=2)
+    w.rate_all(full.store, study)
+    found = collected(full, study)
+    kinds = [each.item.kind for each in found.whole]
+    assert (kinds.count(ItemKind.PRACTICE), kinds.count(ItemKind.GOLD), kinds.count(ItemKind.MAIN)) == (
+        1,
+        2,
+        5,
+    )
+    assert len(found.main) == 3
+    assert set(answered.ratings(found).neurons.tolist()) == {0, 1, 2}
+    [behaviour] = answered.behaviours(found)
+    assert behaviour.gold == (True, True)
+    assert sorted(behaviour.first) == sorted(behaviour.again)  # by place on the page, which differs the second time
+    assert len(behaviour.first) in (5, 6)
+
+
+def test_pairs_stand_for_every_pair_of_methods(full: Full) -> None:
+    study = w.opened(full.store, raters=1, tasks=(Task.PAIR,), practice=0)
+    w.rate_all(full.store, study)
+    found = answered.pairs(collected(full, study))
+    assert (
+        np.bincount(found.neurons) == [3, 2, 3]
+    ).all()  # the second neuron has one pair of texts: two of methods
+    assert (found.outcomes == 1).all()
+
+
+def test_the_export_says_all_but_who_raters_are(full: Full) -> None:
+    study = w.opened(full.store, raters=1)
+    rater = Rating(full.store).arrive(
+        study.code, Identity("", "prolific", "PID-5f3a", "STUDY-1", "SESSION-2")
+    )
+    Rating(full.store).consent(study.code, rater.secret)
+    w.answer(full.store, study, rater.secret, 1)
+    w.answer(full.store, study, rater.secret, 1)
+    Rating(full.store).save(study.code, rater.secret, 1, [Reply(ReplyKind.COMMENT, "", "odd")])
+    found = collected(full, study)
+    table = export.answers(found, frozenset({1}))
+    rows = records(table)
+    comment = next(row for row in rows if row["task"] == "comment")
+    assert (comment["value"], comment["excluded"], comment["arm"]) == ("odd", True, None)
+    best = [row for row in rows if row["task"] == "best" and row["item_kind"] == "main"]
+    assert sum(float(row["credit"] or 0) for row in best) == 1
+    whence = heading.heading(found, (), False)
+    said = table_csv(table, whence) + table_parquet(table, whence)
+    assert b"odd" in said and not any(
+        each in said for each in (b"5f3a", b"STUDY-1", b"SESSION-2", b"prolific")
+    )
+    assert [row["column"] for row in records(export.dictionary())] == list(rows[0])
