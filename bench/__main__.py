@@ -25,6 +25,7 @@ NAMES = (
     "prompts",
     "experiment",
     "start",
+    "study",
 )
 ON_A_STORE = ("store", "page", "search", "start", "browse", "prompts")
 

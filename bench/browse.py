@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -103,15 +104,15 @@ def kinds(slug: str, layers: list[LayerSummary], client: http.client.HTTPConnect
 
 
 @contextmanager
-def serving(url: str) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
-    """`serve` on a store; its port and process."""
+def serving(url: str, data: Path | None = None) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    """`serve` on a store; its port and process. `data` is its data folder: an empty one that is deleted, where none is given."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port = int(probe.getsockname()[1])
     with tempfile.TemporaryDirectory() as folder:
         env = {
             **os.environ,
-            "NEURONARIUM_DATA_DIR": folder,
+            "NEURONARIUM_DATA_DIR": str(data or folder),
             "NEURONARIUM_DATABASE_URL": url,
             "NEURONARIUM_DEMO": "0",
         }

@@ -5,7 +5,7 @@ raters. Raters are numbered as their pseudonyms are, neurons as the study's item
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from app.domain.study_answers import ABSENT, Blocks, Choices, Outcome, Pairs, Ratings, ranked_blocks
 from app.domain.study_items import ItemKind, StudyItem
+from app.domain.study_quality import Work
 from app.domain.study_replies import LEFT, RIGHT, ReplyKind, pair_subject, passed
 from app.store import Session, studies, study_answers, study_raters
 from app.store.study_rows import AnswerRow, Place, RaterRow, StudyRow
@@ -152,53 +153,40 @@ def pairs(found: Collected) -> Pairs:
     return Pairs(found.names, raters, neurons, first, second, outcomes, np.ones(len(rows), np.bool_))
 
 
-class Behaviour(NamedTuple):
-    """What tells of how carefully one rater answered."""
-
-    rater: int
-    seconds: tuple[float, ...]  # of each item
-    blocks: tuple[tuple[int, ...], ...]  # ratings of each item, in the order in which they stood
-    gold: tuple[bool, ...]  # items with a known answer: whether they were answered rightly
-    first: tuple[int, ...]  # ratings of repeated items, the first time
-    again: tuple[int, ...]  # and the second, text by text
-
-
-def behaviours(found: Collected) -> list[Behaviour]:
-    """Of every rater who answered anything, by number."""
-    by_rater: dict[int, list[Answered]] = defaultdict(list)
-    for each in found.whole:
-        if not each.place.practice:
-            by_rater[each.rater.number].append(each)
-    return [_behaviour(number, done) for number, done in sorted(by_rater.items())]
-
-
-def _behaviour(number: int, done: Sequence[Answered]) -> Behaviour:
+def work(found: Collected) -> Work:
+    """How people worked: gold, repeats and times of all items but those of the practice, in the order in which they were done."""
+    done = [each for each in found.whole if not each.place.practice]
+    timed = [(each.rater.number, each.seconds) for each in done if each.seconds is not None]
     gold = [
-        passed(each.item, each.place.sitting, each.given)
+        (each.rater.number, verdict)
         for each in done
-        if each.item.kind is ItemKind.GOLD and not each.place.sitting.repeat
+        if each.item.kind is ItemKind.GOLD
+        and not each.place.sitting.repeat
+        and (verdict := passed(each.item, each.place.sitting, each.given)) is not None
     ]
-    before = {each.place.sitting.item: each for each in done if not each.place.sitting.repeat}
-    first: list[int] = []
-    again: list[int] = []
-    for each in done:
-        earlier = before.get(each.place.sitting.item)
-        if each.place.sitting.repeat and earlier is not None:
-            for text in each.place.sitting.texts:
-                key = (ReplyKind.RATE, str(text))
-                if key in each.given and key in earlier.given:
-                    first.append(int(earlier.given[key]))
-                    again.append(int(each.given[key]))
-    return Behaviour(
-        number,
-        tuple(each.seconds for each in done if each.seconds is not None),
-        tuple(row for each in done if (row := _row(each))),
-        tuple(verdict for verdict in gold if verdict is not None),
-        tuple(first),
-        tuple(again),
+    twice = list(_repeated(done))
+    return Work(
+        np.array([rater for rater, _ in timed], np.int32),
+        np.array([seconds for _, seconds in timed], np.float64),
+        np.array([rater for rater, _ in gold], np.int32),
+        np.array([right for _, right in gold], np.bool_),
+        np.array([rater for rater, _, _ in twice], np.int32),
+        np.array([first for _, first, _ in twice], np.float64),
+        np.array([again for _, _, again in twice], np.float64),
+        ratings(found),
     )
 
 
-def _row(each: Answered) -> tuple[int, ...]:
-    keys = [(ReplyKind.RATE, str(text)) for text in each.place.sitting.texts]
-    return tuple(int(each.given[key]) for key in keys if key in each.given)
+def _repeated(done: Sequence[Answered]) -> Iterator[tuple[int, int, int]]:
+    """(rater, the first rating of a text, the second)."""
+    before = {
+        (each.rater.number, each.place.sitting.item): each for each in done if not each.place.sitting.repeat
+    }
+    for each in done:
+        earlier = before.get((each.rater.number, each.place.sitting.item))
+        if not each.place.sitting.repeat or earlier is None:
+            continue
+        for text in each.place.sitting.texts:
+            key = (ReplyKind.RATE, str(text))
+            if key in each.given and key in earlier.given:
+                yield each.rater.number, int(earlier.given[key]), int(each.given[key])

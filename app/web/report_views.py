@@ -1,6 +1,6 @@
 """A report's tables and figures as templates and addresses have them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -147,6 +147,24 @@ def figure_named(report: Report, key: str, evaluation: Evaluation | None) -> Fig
 
 def table_view(report: Report, table: Table, experiment: str, most: int | None = ROWS_SHOWN) -> TableView:
     """A table with the address of what is behind each number; no more than `most` rows."""
+    return view_at(
+        table,
+        f"{home(experiment)}/tables/{table.key}",
+        most,
+        lambda where: neurons_address(experiment, where),
+        _caveats(table) if table.key in CAUTIONED else (),
+    )
+
+
+def view_at(
+    table: Table,
+    address: str,
+    most: int | None = ROWS_SHOWN,
+    behind: Callable[[Selection], str] = lambda _: "",
+    caveats: tuple[tuple[str, str], ...] = (),
+    query: str = "",
+) -> TableView:
+    """A table whose own page is at `address`, and its files there too, with `query` behind their endings."""
     shown: list[BlockView] = []
     rows = 0
     for block in blocks(table):
@@ -156,25 +174,12 @@ def table_view(report: Report, table: Table, experiment: str, most: int | None =
         taken = block.rows[:room]
         rows += len(taken)
         values = dict(block.shared)
-        shown.append(
-            BlockView(
-                _block_words(values),
-                _mark(values),
-                tuple(
-                    tuple(
-                        CellView(
-                            cell.text,
-                            neurons_address(experiment, cell.where) if cell.where is not None else "",
-                            cell.number,
-                        )
-                        for cell in row
-                    )
-                    for row in taken
-                ),
-            )
+        cells = tuple(
+            tuple(CellView(c.text, behind(c.where) if c.where is not None else "", c.number) for c in row)
+            for row in taken
         )
+        shown.append(BlockView(_block_words(values), _mark(values), cells))
     first = shown[0].rows[0] if shown else ()
-    address = f"{home(experiment)}/tables/{table.key}"
     return TableView(
         table.key,
         table.title,
@@ -185,9 +190,9 @@ def table_view(report: Report, table: Table, experiment: str, most: int | None =
         tuple(cell.number for cell in first),
         tuple(shown),
         len(table.rows) - rows,
-        _caveats(table) if table.key in CAUTIONED else (),
-        address,
-        tuple((format, f"{address}.{format}") for format in TABLE_FORMATS),
+        caveats,
+        f"{address}{query}",
+        tuple((format, f"{address}.{format}{query}") for format in TABLE_FORMATS),
     )
 
 

@@ -34,6 +34,7 @@ from app.web.pages import (
     search_kept,
     similar,
     similarity,
+    study_results,
     trust,
 )
 from app.web.pages import help as help_page
@@ -55,6 +56,7 @@ ROUTERS = (
     experiments.router,
     report.router,
     report_neurons.router,
+    study_results.router,
     neuron_actions.router,
     kept.router,
     lists.router,

@@ -13,15 +13,15 @@ from tests import study_world as w
 from tests.conftest import Full
 
 
-def collected(full: Full, study) -> answered.Collected:  # type: ignore[no-untyped-def]
-    with full.store.session() as s:
+def collected(lite: Full, study) -> answered.Collected:  # type: ignore[no-untyped-def]
+    with lite.store.session() as s:
         return answered.collect(s, study)
 
 
-def test_ratings_choices_and_ranks_go_to_the_methods_behind_a_text(full: Full) -> None:
-    study = w.opened(full.store, raters=1, tasks=(Task.RATE, Task.BEST, Task.RANK), practice=0)
-    w.rate_all(full.store, study)
-    found = collected(full, study)
+def test_ratings_choices_and_ranks_go_to_the_methods_behind_a_text(lite: Full) -> None:
+    study = w.opened(lite.store, raters=1, tasks=(Task.RATE, Task.BEST, Task.RANK), practice=0)
+    w.rate_all(lite.store, study)
+    found = collected(lite, study)
     rated = answered.ratings(found)
     assert len(rated.values) == 9  # three neurons, three methods, in the second two of them one text
     second = rated.neurons == 1
@@ -37,27 +37,27 @@ def test_ratings_choices_and_ranks_go_to_the_methods_behind_a_text(full: Full) -
     assert row[0] == row[2] != row[1]
 
 
-def test_only_whole_items_count_and_the_newest_answer(full: Full) -> None:
-    study = w.opened(full.store, raters=1, practice=0)
-    rater = w.come(full.store, study)
-    by = Rating(full.store)
+def test_only_whole_items_count_and_the_newest_answer(lite: Full) -> None:
+    study = w.opened(lite.store, raters=1, practice=0)
+    rater = w.come(lite.store, study)
+    by = Rating(lite.store)
     at, shown = by.show(study.code, rater.secret, 1)
     by.save(study.code, rater.secret, 1, w.replies(study, at, shown, 2))
-    found = collected(full, study)
+    found = collected(lite, study)
     assert (len(found.whole), found.started) == (0, 1)
-    w.answer(full.store, study, rater.secret, 1, 5)
-    found = collected(full, study)
+    w.answer(lite.store, study, rater.secret, 1, 5)
+    found = collected(lite, study)
     assert (len(found.whole), found.started) == (1, 0)
     assert max(answered.ratings(found).values) == 5
     assert len(found.log) > len(found.whole[0].given)  # the earlier ones are kept
     assert heading.heading(found, (), False).blocks == 1
 
 
-def test_gold_practice_and_repeats_tell_of_raters_alone(full: Full) -> None:
+def test_gold_practice_and_repeats_tell_of_raters_alone(lite: Full) -> None:
     gold = (Gold(GoldKind.PUZZLES, 1), Gold(GoldKind.FALSE, 1))
-    study = w.opened(full.store, raters=1, gold=gold, repeats=2)
-    w.rate_all(full.store, study)
-    found = collected(full, study)
+    study = w.opened(lite.store, raters=1, gold=gold, repeats=2)
+    w.rate_all(lite.store, study)
+    found = collected(lite, study)
     kinds = [each.item.kind for each in found.whole]
     assert (kinds.count(ItemKind.PRACTICE), kinds.count(ItemKind.GOLD), kinds.count(ItemKind.MAIN)) == (
         1,
@@ -66,32 +66,33 @@ def test_gold_practice_and_repeats_tell_of_raters_alone(full: Full) -> None:
     )
     assert len(found.main) == 3
     assert set(answered.ratings(found).neurons.tolist()) == {0, 1, 2}
-    [behaviour] = answered.behaviours(found)
-    assert behaviour.gold == (True, True)
-    assert sorted(behaviour.first) == sorted(behaviour.again)  # by place on the page, which differs the second time
-    assert len(behaviour.first) in (5, 6)
+    done = answered.work(found)
+    assert done.right.tolist() == [True, True] and done.gold.tolist() == [1, 1]
+    assert sorted(done.first) == sorted(done.again)  # by place on the page, which differs the second time
+    assert len(done.first) in (5, 6)
+    assert len(done.seconds) == 7  # the practice is not timed
 
 
-def test_pairs_stand_for_every_pair_of_methods(full: Full) -> None:
-    study = w.opened(full.store, raters=1, tasks=(Task.PAIR,), practice=0)
-    w.rate_all(full.store, study)
-    found = answered.pairs(collected(full, study))
+def test_pairs_stand_for_every_pair_of_methods(lite: Full) -> None:
+    study = w.opened(lite.store, raters=1, tasks=(Task.PAIR,), practice=0)
+    w.rate_all(lite.store, study)
+    found = answered.pairs(collected(lite, study))
     assert (
         np.bincount(found.neurons) == [3, 2, 3]
     ).all()  # the second neuron has one pair of texts: two of methods
     assert (found.outcomes == 1).all()
 
 
-def test_the_export_says_all_but_who_raters_are(full: Full) -> None:
-    study = w.opened(full.store, raters=1)
-    rater = Rating(full.store).arrive(
+def test_the_export_says_all_but_who_raters_are(lite: Full) -> None:
+    study = w.opened(lite.store, raters=1)
+    rater = Rating(lite.store).arrive(
         study.code, Identity("", "prolific", "PID-5f3a", "STUDY-1", "SESSION-2")
     )
-    Rating(full.store).consent(study.code, rater.secret)
-    w.answer(full.store, study, rater.secret, 1)
-    w.answer(full.store, study, rater.secret, 1)
-    Rating(full.store).save(study.code, rater.secret, 1, [Reply(ReplyKind.COMMENT, "", "odd")])
-    found = collected(full, study)
+    Rating(lite.store).consent(study.code, rater.secret)
+    w.answer(lite.store, study, rater.secret, 1)
+    w.answer(lite.store, study, rater.secret, 1)
+    Rating(lite.store).save(study.code, rater.secret, 1, [Reply(ReplyKind.COMMENT, "", "odd")])
+    found = collected(lite, study)
     table = export.answers(found, frozenset({1}))
     rows = records(table)
     comment = next(row for row in rows if row["task"] == "comment")

@@ -23,6 +23,7 @@ from app.web.api import (
     report,
     revising,
     search,
+    study_results,
     trust,
     work,
 )
@@ -54,6 +55,7 @@ for part in (
     experiments,
     trust,
     report,
+    study_results,
     work,
 ):
     router.include_router(part.router)
