@@ -74,7 +74,7 @@ def _crossed(d: Definition) -> Iterator[str]:
             yield f"{name} is empty: give at least one{why}."
         yield from _repeated(name, values)
     if not d.simulators and not d.judges:
-        yield "simulators and judges are both empty: nothing would be scored. Give at least one."
+        yield from _unscored(d)
     for method in d.methods:
         if method in NOT_IN_EXPERIMENTS:
             yield f"methods: {method} is nothing that an experiment can ask for."
@@ -83,6 +83,20 @@ def _crossed(d: Definition) -> Iterator[str]:
             yield f"seeds: {seed} is not between 0 and {_SEEDS - 1}."
     yield from dict.fromkeys(_options(d))
     yield from _scorers(d)
+
+
+def _unscored(d: Definition) -> Iterator[str]:
+    """An experiment may explain and no more; what goes by scores has no place in it."""
+    wants = {
+        "contrasts": bool(d.contrasts),
+        "margin": d.margin is not None,
+        "primary": d.primary is not None,
+        "metrics": bool(d.metrics),
+        "candidates": any(n > 1 for n in d.candidates),
+    }
+    for name, there in wants.items():
+        if there:
+            yield f"simulators and judges are both empty: nothing would be scored, and {name} goes by scores. Give at least one."
 
 
 def _options(d: Definition) -> Iterator[str]:

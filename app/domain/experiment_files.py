@@ -143,6 +143,7 @@ def read_sample(t: Table) -> SampleRule:
         t.done(of="samples", only=("rule", "name", *dict.fromkeys(sum(_KEYS_OF_RULE.values(), ()))))
         return SampleRule(Rule.RANDOM)
     usual = SampleRule(rule)
+    above = t.number("above", needed=rule is Rule.RANDOM_ABOVE)
     made = SampleRule(
         rule,
         name=t.text("name"),
@@ -151,7 +152,7 @@ def read_sample(t: Table) -> SampleRule:
         layers=t.texts("layers"),
         measure=_measure(t),
         method=t.text("method", usual.method),
-        above=t.number("above", needed=rule is Rule.RANDOM_ABOVE) or 0.0,
+        above=0.0 if above is None else above,
         list=t.text("list"),
         digest=t.text("digest"),
         neurons=t.texts("neurons"),

@@ -230,8 +230,10 @@ class Definition:
         return tuple(found)
 
     def decided_by(self) -> tuple[Scorer, Measure]:
-        """The primary measure and who gives it."""
+        """The primary measure and who gives it. LookupError where nobody does, as where nothing is scored."""
         scorers = self.scorers()
+        if not scorers:
+            raise LookupError("nothing is scored")
         if self.primary is None:
             first = scorers[0]
             sample, metric = first.gives()[0]

@@ -41,15 +41,17 @@ def deal(definition: StudyDefinition, main: Sequence[int]) -> list[list[int]]:
     """The main items of each rater: every item in `per_item` places, places differing by one item at most.
 
     Items go round in the order in which they were drawn, which is by layer, so that a rater gets as even a share of layers as
-    can be.
+    can be. Seats are drawn anew whenever an item begins a round, so that the same raters do not share items throughout.
     """
     rng = _random(definition.seed, "deal")
-    seats = rng.permutation(definition.raters)
-    dealt: list[list[int]] = [[] for _ in range(definition.raters)]
+    raters, per_item = definition.raters, definition.per_item
+    seats = rng.permutation(raters)
+    dealt: list[list[int]] = [[] for _ in range(raters)]
     for at, item in enumerate(main):
-        for turn in range(definition.per_item):
-            seat = int(seats[(at * definition.per_item + turn) % definition.raters])
-            dealt[seat].append(item)
+        if at and at * per_item % raters == 0:
+            seats = rng.permutation(raters)
+        for turn in range(per_item):
+            dealt[int(seats[(at * per_item + turn) % raters])].append(item)
     return dealt
 
 

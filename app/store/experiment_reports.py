@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.domain.neurons import NeuronRef
 from app.domain.report_plan import Contrast, Facts, NeuronGroup, Plan, Primary, Subject
 from app.domain.results import Result
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.store import experiment_results, experiment_units, experiments, models, names, puzzle_reports
 from app.store import tables as t
 from app.store.experiment_rows import ExperimentRow, ExperimentState
@@ -60,6 +60,10 @@ def material(s: Session, experiment_id: int) -> Material:
 
 def _plan(s: Session, row: ExperimentRow) -> Plan:
     definition = row.definition
+    if not definition.scorers():
+        raise Conflict(
+            f"Experiment {row.id} only explains: nothing is scored, so that there is no report of it. Its units list what was said."
+        )
     scorer, measure = definition.decided_by()
     expected = sum(
         len([metric for _, metric in each.gives() if not definition.metrics or metric in definition.metrics])

@@ -11,18 +11,21 @@ from sqlalchemy import Row, func, insert, select, update
 
 from app.domain import study_files
 from app.domain.definition_files import FileKind
+from app.domain.neurons import NeuronRef
 from app.domain.studies import StudyDefinition, definition_hash
-from app.domain.study_items import StudyItem, item_values, read_item
+from app.domain.study_items import ItemKind, StudyItem, item_values, read_item
 from app.domain.study_places import Sitting
 from app.errors import Conflict, NotFound
 from app.store import bulk, cursors
 from app.store import tables as t
 from app.store.rows import Page
 from app.store.session import Session, writing
-from app.store.study_rows import LogRow, StudyRow, StudyState
+from app.store.study_rows import ItemHead, LogRow, StudyRow, StudyState
 
 _ID_LIMIT = 1 << 62
 CODE_BYTES = 9
+HEAD = 2_000  # characters of an item in which its kind and neuron are; a slug is far shorter
+_RECORDS = ',"records":'
 
 
 def create(
@@ -176,6 +179,20 @@ def items(s: Session, study_id: int) -> list[StudyItem]:
     c = t.study_items.c
     query = select(c.data).where(c.study_id == study_id).order_by(c.ordinal)
     return [read_item(json.loads(data)) for data in s.execute(query).scalars()]
+
+
+def heads(s: Session, study_id: int) -> list[ItemHead]:
+    """What each item is, in order, without its records and texts."""
+    c = t.study_items.c
+    query = select(func.substr(c.data, 1, HEAD)).where(c.study_id == study_id).order_by(c.ordinal)
+    return [_head(data) for data in s.execute(query).scalars()]
+
+
+def _head(data: str) -> ItemHead:
+    """Kind and neuron are the first two keys of `item_values`, a list of records the third."""
+    values = json.loads(f"{data.partition(_RECORDS)[0]}}}")
+    neuron = values["neuron"]
+    return ItemHead(ItemKind(values["kind"]), None if neuron is None else NeuronRef(*neuron))
 
 
 def item(s: Session, study_id: int, ordinal: int) -> StudyItem:

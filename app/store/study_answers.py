@@ -39,6 +39,34 @@ def given(s: Session, place_id: int) -> dict[tuple[ReplyKind, str], str]:
     return _newest(s, place_id)[0]
 
 
+def given_of(s: Session, study_id: int, items: Sequence[int]) -> dict[int, dict[tuple[ReplyKind, str], str]]:
+    """The newest answers to some items of a study, by place."""
+    a, p = t.study_answers.c, t.study_places.c
+    query = (
+        select(a.place_id, a.kind, a.subject, a.value)
+        .join(t.study_places, p.id == a.place_id)
+        .where(p.study_id == study_id, p.item.in_(items))
+        .order_by(a.id)
+    )
+    found: dict[int, dict[tuple[ReplyKind, str], str]] = {}
+    for row in s.execute(query):
+        found.setdefault(row.place_id, {})[row.kind, row.subject] = row.value
+    return found
+
+
+def commented(s: Session, study_id: int) -> set[int]:
+    """The places that have a comment; what it says is nobody's business before the close."""
+    a, p = t.study_answers.c, t.study_places.c
+    query = (
+        select(a.place_id, a.value)
+        .join(t.study_places, p.id == a.place_id)
+        .where(p.study_id == study_id, a.kind == ReplyKind.COMMENT)
+        .order_by(a.id)
+    )
+    newest = {row.place_id: row.value for row in s.execute(query)}
+    return {place for place, words in newest.items() if words}
+
+
 def of_study(s: Session, study_id: int) -> list[AnswerRow]:
     """All answers, oldest first, those that were changed later too."""
     a, p = t.study_answers.c, t.study_places.c

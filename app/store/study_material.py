@@ -1,8 +1,9 @@
 """The explanations that a study's arms name, and the proof that raters are shown text that no maker of them has seen."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 
 from app.domain.explanations import State
 from app.domain.neurons import NeuronRef, Polarity
@@ -10,6 +11,8 @@ from app.domain.studies import StudyArm
 from app.store import heldout, names
 from app.store import tables as t
 from app.store.session import Session
+
+_AT_ONCE = 500  # neurons in one statement
 
 
 class Said(NamedTuple):
@@ -21,35 +24,51 @@ class Said(NamedTuple):
     explainer: str
 
 
-def newest(s: Session, ref: NeuronRef, arm: StudyArm, polarity: Polarity) -> Said | None:
-    """A neuron's newest explanation by an arm's method and explainer; None where there is none. Raises NotFound for the neuron.
+def newest(
+    s: Session, refs: Sequence[NeuronRef], arms: Sequence[StudyArm], polarity: Polarity
+) -> dict[tuple[NeuronRef, int], Said]:
+    """The newest explanation of each neuron by each arm's method and explainer, by (neuron, index of the arm); those there are.
 
-    An explainer is named whole ("endpoint / model"), or by either part of that.
+    An explainer is named whole ("endpoint / model"), or by either part of that. Raises NotFound for a layer.
     """
-    part = names.part_of(s, ref)
+    layers: dict[tuple[str, str], list[int]] = {}
+    for ref in refs:
+        layers.setdefault((ref.model, ref.layer), []).append(ref.index)
+    found: dict[tuple[NeuronRef, int], Said] = {}
+    for (model, layer), indices in layers.items():
+        layer_id = names.part(s, model, layer).layer_id
+        for i, arm in enumerate(arms):
+            for at in range(0, len(indices), _AT_ONCE):
+                query = _said(layer_id, indices[at : at + _AT_ONCE], arm, polarity)
+                for row in s.execute(query):  # oldest first, so that the newest stays
+                    found[NeuronRef(model, layer, row.neuron), i] = Said(*row[1:])
+    return found
+
+
+def _said(layer_id: int, indices: Sequence[int], arm: StudyArm, polarity: Polarity) -> Select[Any]:
     e, o = t.explanations.c, t.origins.c
     query = (
-        select(e.id, e.text, o.method, o.explainer)
+        select(e.neuron, e.id, e.text, o.method, o.explainer)
         .join(t.origins, o.id == e.origin_id)
         .where(
-            e.layer_id == part.layer_id,
-            e.neuron == ref.index,
+            e.layer_id == layer_id,
+            e.neuron.in_(indices),
             e.state == State.OK,
             e.polarity == polarity,
             o.method == arm.method,
         )
+        .order_by(e.id)
     )
-    if arm.explainer:
-        named = arm.explainer
-        query = query.where(
-            or_(
-                o.explainer == named,
-                o.explainer.startswith(f"{named} / ", autoescape=True),
-                o.explainer.endswith(f" / {named}", autoescape=True),
-            )
+    if not arm.explainer:
+        return query
+    named = arm.explainer
+    return query.where(
+        or_(
+            o.explainer == named,
+            o.explainer.startswith(f"{named} / ", autoescape=True),
+            o.explainer.endswith(f" / {named}", autoescape=True),
         )
-    row = s.execute(query.order_by(e.id.desc()).limit(1)).first()
-    return None if row is None else Said(*row)
+    )
 
 
 def seen_of(s: Session, explanation_id: int, collection_id: int, excerpts: list[int]) -> list[int] | None:

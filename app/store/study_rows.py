@@ -5,7 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from app.domain.neurons import NeuronRef
 from app.domain.studies import StudyDefinition
+from app.domain.study_items import ItemKind
 from app.domain.study_places import Sitting
 
 
@@ -104,6 +106,13 @@ class RaterRow:
     @property
     def pseudonym(self) -> str:
         return f"Rater {self.number}"
+
+
+class ItemHead(NamedTuple):
+    """What an item is, without what raters are shown of it."""
+
+    kind: ItemKind
+    neuron: NeuronRef | None  # None: an invented one that is in no store
 
 
 class Place(NamedTuple):

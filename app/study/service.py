@@ -11,6 +11,7 @@ from app.errors import BadInput, Conflict, Refused
 from app.store import Session, Store, studies, study_answers, study_raters
 from app.store.study_rows import (
     Identity,
+    LogRow,
     Place,
     RaterRow,
     RaterSource,
@@ -21,14 +22,23 @@ from app.store.study_rows import (
 from app.study.material import Material, prepare
 
 LABEL = 200  # characters
+LOCAL = "local"  # owner of what is made at the command line: the one person of a server that listens on loopback alone
 MOST_INVITED = 500  # at once
 
 
 class Actor(NamedTuple):
-    """Who does something to a study. `owner` tells browsers apart; empty: the command line of this machine, which may do all."""
+    """Who does something to a study. `owner` tells browsers apart; empty: the command line of this machine, which may do all.
+
+    What the command line makes is its own: no browser of a team behind a login may act on it.
+    """
 
     name: str
     owner: str = ""
+
+
+def may_act(row: StudyRow, by: Actor) -> bool:
+    """Whether somebody may change, start, close or unblind a study, and see who its raters are."""
+    return not by.owner or by.owner == row.owner
 
 
 class Progress(NamedTuple):
@@ -54,10 +64,20 @@ class Studies:
         self.store = store
 
     def make(self, definition: StudyDefinition, by: Actor, previous_id: int | None = None) -> StudyRow:
-        """Keep a draft, or a draft of a new version. BadInput for an unsound definition."""
+        """Keep a draft, or a draft of a new version. BadInput for an unsound definition.
+
+        A new version is of a study that has started, and only its owner's: Conflict, Refused.
+        """
         demand_sound(definition)
         with self.store.session() as session:
-            id_ = studies.create(session, definition, author=by.name, owner=by.owner, previous_id=previous_id)
+            if previous_id is not None:
+                before = studies.get(session, previous_id)
+                self._demand_owner(before, by)
+                if before.state is StudyState.DRAFT:
+                    raise Conflict(f"Study {before.id} “{before.name}” has not started: change it as it is.")
+            id_ = studies.create(
+                session, definition, author=by.name, owner=by.owner or LOCAL, previous_id=previous_id
+            )
             return studies.get(session, id_)
 
     def get(self, study_id: int) -> StudyRow:
@@ -93,12 +113,20 @@ class Studies:
                 raise Conflict("The study was changed meanwhile: look at it again before you start it.")
             return studies.start(session, study_id, found.items, plans, found.notes, by.name)
 
-    def close(self, study_id: int, by: Actor) -> StudyRow:
-        """End it for good; items that are unfinished stay so, and the log says how many. Conflict, Refused."""
+    def close(self, study_id: int, by: Actor, *, anyway: bool = False) -> StudyRow:
+        """End it for good. With items unfinished only `anyway`: they stay so, and the log says how many. Conflict, Refused."""
         with self.store.session() as session:
             row = studies.get(session, study_id)
             self._demand_owner(row, by)
-            unfinished = self._progress(session, row).unfinished if row.state is StudyState.OPEN else 0
+            unfinished = 0
+            if row.state is StudyState.OPEN:
+                progress = self._progress(session, row)
+                unfinished = progress.unfinished
+                if unfinished and not anyway:
+                    raise Conflict(
+                        f"{unfinished:,} of {progress.items:,} items are unfinished, and stay so for good once the study is closed: close it"
+                        " all the same, or wait."
+                    )
             return studies.close(session, study_id, by.name, unfinished)
 
     def unblind(self, study_id: int, by: Actor, why: str) -> StudyRow:
@@ -169,8 +197,13 @@ class Studies:
         with self.store.session() as session:
             return self._progress(session, studies.get(session, study_id))
 
+    def log(self, study_id: int) -> list[LogRow]:
+        """Who did what to it, oldest first. NotFound."""
+        with self.store.session() as session:
+            return studies.logged(session, studies.get(session, study_id).id)
+
     def _progress(self, session: Session, row: StudyRow) -> Progress:
-        kinds = {i: item.kind for i, item in enumerate(studies.items(session, row.id))}
+        kinds = {i: head.kind for i, head in enumerate(studies.heads(session, row.id))}
         main = [i for i, kind in kinds.items() if kind is ItemKind.MAIN]
         raters = study_raters.of_study(session, row.id)
         places_ = study_raters.places_of_study(session, row.id)
@@ -191,7 +224,7 @@ class Studies:
 
     @staticmethod
     def _demand_owner(row: StudyRow, by: Actor) -> None:
-        if by.owner and row.owner and by.owner != row.owner:
+        if not may_act(row, by):
             raise Refused(
                 f"Only who made the study “{row.name}” ({row.author}) may do that, or the command line on the server's machine."
             )

@@ -146,6 +146,10 @@ def definition(fields: Mapping[str, str], several: Mapping[str, Sequence[str]]) 
         values["models"] = []
     if not set(values["methods"]) - {Method.TOKEN_LOOKUP.value}:
         values["explainers"] = []
+    if not values["simulators"] and not values["judges"]:
+        wrong.append(
+            "Nothing would be scored: tick a simulator or a judge. A file may leave both out, to explain and no more."
+        )
     kept = {name: value for name, value in values.items() if value not in (None, [], "")}
     try:
         made = experiment_files.from_values(kept)

@@ -166,6 +166,14 @@ def test_arms_hold_what_tells_them_apart_and_no_language_model_where_none_is_ask
     assert [arm.name for arm in SOUND.arms()] == ["summary", "original", "token_lookup"]
 
 
+def test_an_experiment_may_explain_and_no_more() -> None:
+    made = replace(SOUND, simulators=())
+    assert problems(made) == []
+    assert {unit.scorer for unit in units_of_neuron(made)} == {EXPLANATION}
+    with pytest.raises(LookupError):
+        made.decided_by()
+
+
 def test_units_are_a_statement_and_then_its_scores_where_they_fit() -> None:
     made = replace(
         SOUND,
@@ -193,7 +201,8 @@ def test_units_are_a_statement_and_then_its_scores_where_they_fit() -> None:
         ({"methods": (Method.SUMMARY, Method.SUMMARY)}, "methods holds “summary” twice"),
         ({"methods": (Method.HUMAN,)}, "nothing that an experiment can ask for"),
         ({"explainers": ()}, "summary asks a language model"),
-        ({"simulators": ()}, "nothing would be scored"),
+        ({"simulators": (), "metrics": (Metric.CORRELATION,)}, "nothing would be scored, and metrics goes by"),
+        ({"simulators": (), "candidates": (4,)}, "nothing would be scored, and candidates goes by"),
         ({"simulators": (Simulator(SimulatorName.CHAT_JSON),)}, "name its endpoint"),
         ({"simulators": (Simulator(SimulatorName.TOKEN_LOOKUP),)}, "nothing would score summary, original"),
         ({"judges": (Judge(Metric.FUZZING),)}, "fuzzing asks a language model"),

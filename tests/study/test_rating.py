@@ -235,7 +235,9 @@ def test_a_closed_study_takes_no_answers(full: Full) -> None:
     store = full.store
     study = w.opened(store)
     rater = w.come(store, study)
-    Studies(store).close(study.id, w.OWNER)
+    with pytest.raises(Conflict, match="6 of 6 items are unfinished"):
+        Studies(store).close(study.id, w.OWNER)
+    Studies(store).close(study.id, w.OWNER, anyway=True)
     with pytest.raises(Refused, match="has ended"):
         Rating(store).save(study.code, rater.secret, 1, [Reply(ReplyKind.COMMENT, "", "late")])
     with store.session() as s:

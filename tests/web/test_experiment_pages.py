@@ -86,7 +86,7 @@ def test_the_form_becomes_a_definition_with_what_it_would_take(client: TestClien
         ({"rule": "random_above", "above": "9", "measure": "heldout-full.top-and-random.correlation"}, "is empty"),
         ({"seeds": "one"}, "give whole numbers"),
         ({"margin": "big"}, "is no number"),
-        ({"simulators": []}, "nothing would be scored"),
+        ({"simulators": []}, "Nothing would be scored"),
         ({"protocols": "bills-5+5"}, "bills-5+5 is for imported data"),
     ],
 )  # fmt: skip

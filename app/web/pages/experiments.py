@@ -75,7 +75,7 @@ class ExperimentPage:
     groups: tuple[tuple[str, int], ...]  # samples with how many neurons
     arms: tuple[str, ...]
     scorers: tuple[str, ...]
-    decided_by: str
+    decided_by: str  # empty where nothing is scored
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,10 @@ def show(request: Request, store: StoreDep, jobs: JobsDep, experiment: int) -> H
     row, definition = part.row, part.row.definition
     with store.session() as session:
         groups = stored.groups(session, row)
-    scorer, measure = definition.decided_by()
+    decided_by = ""
+    if definition.scorers():
+        scorer, measure = definition.decided_by()
+        decided_by = f"{measure.label}, {scorer.label}"
     context = ExperimentPage(
         chrome=chrome(request, row.name, "lab"),
         standing=part.standing,
@@ -142,7 +145,7 @@ def show(request: Request, store: StoreDep, jobs: JobsDep, experiment: int) -> H
         groups=tuple((group.name, len(group.refs)) for group in groups),
         arms=tuple(arm.name for arm in definition.arms()),
         scorers=tuple(each.label for each in definition.scorers()),
-        decided_by=f"{measure.label}, {scorer.label}",
+        decided_by=decided_by,
     )
     return page("experiment.html", context)
 
