@@ -80,7 +80,6 @@ def spread(found: Collected) -> Figure:
         "share of ratings, %",
         tuple(points),
         axis="name",
-        lines=True,
         needs="It fills with ratings.",
     )
 

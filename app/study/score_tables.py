@@ -85,10 +85,10 @@ def agreement(made: list[Beside]) -> Table:
         rows.append(
             (
                 measured.label,
+                rho.texts,
                 rho.rho,
                 rho.low,
                 rho.high,
-                rho.texts,
                 *_rates(overall),
                 got.equal,
                 got.unscored,
@@ -102,11 +102,11 @@ def agreement(made: list[Beside]) -> Table:
         " the one higher that scores higher (equal ratings count half), beside how often another rater of the neuron does. Intervals by"
         " bootstrap over neurons.",
         (
-            Column("score", "score"),
+            _BY,
+            Column("texts", "descriptions", Kind.COUNT),
             Column("rho", "Spearman's ρ", Kind.SIGNED),
             Column("rho_low", "95 % from", Kind.SIGNED),
             Column("rho_high", "to", Kind.SIGNED),
-            Column("texts", "descriptions", Kind.COUNT),
             *_RATES,
             Column("equal", "pairs with equal scores", Kind.COUNT),
             Column("unscored", "without a score", Kind.COUNT),

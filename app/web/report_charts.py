@@ -74,7 +74,7 @@ def spec(figure: Figure, address: Address, width: int = 780, height: int = 300) 
                 **shape,
                 **offset,
                 **(size if counted else {}),
-                "href": {"field": "href"},
+                **({"href": {"field": "href"}} if any(p.where is not None for p in figure.points) else {}),
                 "description": {"field": "label"},
             },
         }
