@@ -148,7 +148,9 @@ def _plan(d: StudyDefinition) -> Iterator[str]:
                 yield f"contrasts: there is no arm “{name}”; there is {', '.join(labels) or 'none'}."
         if contrast.arm == contrast.against:
             yield f"contrasts: “{contrast.arm}” is set against itself."
-    yield from _repeated("contrasts", [f"{c.arm} - {c.against}" for c in d.contrasts])
+    # The other way round it is the same contrast.
+    yield from _repeated("contrasts", [" - ".join(sorted(contrast)) for contrast in d.contrasts])
+    yield from d.exclusions.problems()
 
 
 def _repeated(name: str, values: Iterable[object]) -> Iterator[str]:

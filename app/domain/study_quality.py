@@ -1,6 +1,6 @@
 """How each rater worked, and whom the registered rules exclude."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,13 +96,14 @@ class Exclusions:
     min_seconds: float | None = None  # median for an answer
     min_consistency: float | None = None  # share of repeated items answered within 1
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the rules, in sentences."""
         for name in ("min_gold", "max_straight", "min_consistency"):
             share = getattr(self, name)
             if share is not None and not 0 <= share <= 1:
-                raise ValueError(f"{name} is a share from 0 to 1, not {share}")
+                yield f"exclusions: {name} is a share from 0 to 1, not {share:g}."
         if self.min_seconds is not None and not 0 <= self.min_seconds < float("inf"):
-            raise ValueError(f"min_seconds is a number of seconds from 0, not {self.min_seconds}")
+            yield f"exclusions: min_seconds is a number of seconds from 0, not {self.min_seconds:g}."
 
     def reasons(self, quality: Quality) -> tuple[str, ...]:
         """Why a rater is excluded, in words; nothing where not."""

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from app.domain.studies import StudyContrast, StudyDefinition
 from app.domain.study_answers import Ratings
+from app.domain.study_checks import problems
 from app.domain.study_quality import Exclusions, Work, qualities
 
 
@@ -57,5 +59,12 @@ def test_rules_say_why_and_judge_nobody_by_nothing() -> None:
 
 @pytest.mark.parametrize("rule", [{"min_gold": 1.2}, {"max_straight": -0.1}, {"min_consistency": float("nan")}, {"min_seconds": -1}, {"min_seconds": float("nan")}])  # fmt: skip
 def test_rules_that_make_no_sense(rule: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="is a"):
-        Exclusions(**rule)
+    (problem,) = Exclusions(**rule).problems()
+    assert problem.startswith(f"exclusions: {next(iter(rule))} is a")
+    assert problem in problems(StudyDefinition("s", (), exclusions=Exclusions(**rule)))
+
+
+def test_a_contrast_is_registered_once_whichever_way_round() -> None:
+    found = problems(StudyDefinition("s", (), contrasts=(StudyContrast("a", "b"), StudyContrast("b", "a"))))
+    assert "contrasts: “a - b” is there twice." in found
+    assert not [each for each in problems(StudyDefinition("s", ())) if each.startswith("exclusions")]
