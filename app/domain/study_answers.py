@@ -124,6 +124,7 @@ class Choices:
 class Pairs:
     """N comparisons of two methods' descriptions of a neuron; a pair of identical texts is never asked.
 
+    An answer about two texts with m and n methods behind them is m * n rows, each with the weight 1 / (m n): one answer stays one.
     Raises ValueError where columns differ in length, a method has no name, is compared with itself or the outcome is none.
     """
 
@@ -134,6 +135,7 @@ class Pairs:
     second: Int32  # [N] method
     outcomes: Int32  # [N] an Outcome
     first_shown_first: Bool  # [N] the first method stood on the left, or above
+    weights: Float64 | None = None  # [N] None: every row is an answer of its own
 
     def __post_init__(self) -> None:
         columns = (self.neurons, self.first, self.second, self.outcomes, self.first_shown_first)
@@ -144,10 +146,19 @@ class Pairs:
             raise ValueError("a pair is of two methods")
         if not np.isin(self.outcomes, list(Outcome)).all():
             raise ValueError("a pair ends 1 (first), 0 (tie) or -1 (second)")
+        if self.weights is not None:
+            _same_length(len(self.raters), (self.weights,))
+            if not ((self.weights > 0) & (self.weights <= 1)).all():
+                raise ValueError("a pair weighs more than 0 and no more than 1")
+
+    @property
+    def weight(self) -> Float64:
+        """What part of an answer each row is, [N]."""
+        return np.ones(len(self.raters)) if self.weights is None else self.weights
 
     def keep(self, kept: Bool) -> "Pairs":
         """Those where `kept` [N] is true."""
-        columns = ("raters", "neurons", "first", "second", "outcomes", "first_shown_first")
+        columns = ("raters", "neurons", "first", "second", "outcomes", "first_shown_first", "weights")
         return _kept(self, kept, columns)
 
 
@@ -203,4 +214,5 @@ def _are_blocks(raters: Int32, neurons: Int32, shape: tuple[int, ...], methods: 
 
 
 def _kept(answers: Answers, kept: Bool, columns: tuple[str, ...]) -> Answers:
-    return replace(answers, **{name: getattr(answers, name)[kept] for name in columns})
+    there = {name: values for name in columns if (values := getattr(answers, name)) is not None}
+    return replace(answers, **{name: values[kept] for name, values in there.items()})

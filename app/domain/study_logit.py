@@ -26,7 +26,7 @@ class Strength(NamedTuple):
     low: float | None = None  # 95 % percentile interval of the bootstrap over neurons; None below two
     high: float | None = None
     share: float | None = None  # how often it would be the best of all methods that were compared
-    times: int = 0  # comparisons or choices that it was in
+    times: int = 0  # comparisons or choices that it was in; of a comparison, its share where other methods had the same text
 
 
 def fit(features: Float64, counts: Float64, alpha: float = ALPHA) -> Float64:
@@ -114,7 +114,7 @@ def strengths(names: tuple[str, ...], found: Fitted, times: Float64) -> tuple[St
             None if found.low is None else float(found.low[i]),
             None if found.high is None else float(found.high[i]),
             float(shares[i]),
-            int(times[i]),
+            max(1, round(float(times[i]))),
         )
         if known[i]
         else Strength(name)

@@ -40,7 +40,8 @@ def davidson(pairs: Pairs, alpha: float = ALPHA, seed: int = 0, draws: int = DRA
     """
     m = len(pairs.names)
     features, by_neuron = _sets(pairs)
-    times = np.bincount(np.concatenate([pairs.first, pairs.second]), minlength=m).astype(np.float64)  # [M]
+    compared = np.concatenate([pairs.first, pairs.second])  # [2N]
+    times = np.bincount(compared, np.tile(pairs.weight, 2), m).astype(np.float64)  # [M]
     if not len(pairs.outcomes):
         return Davidson(tuple(Strength(name) for name in pairs.names))
     found = fitted(features, by_neuron, alpha, seed, draws)
@@ -60,8 +61,8 @@ def davidson(pairs: Pairs, alpha: float = ALPHA, seed: int = 0, draws: int = DRA
         None if high is None else float(np.exp(high)),
         float(found.theta[m + 1]),
         *ends(m + 1),
-        pairs=len(pairs.outcomes),
-        tied=int((pairs.outcomes == Outcome.TIE).sum()),
+        pairs=round(float(pairs.weight.sum())),
+        tied=round(float(pairs.weight[pairs.outcomes == Outcome.TIE].sum())),
         neurons=len(by_neuron),
         connected=connected(together),
     )
@@ -85,5 +86,5 @@ def _sets(pairs: Pairs) -> tuple[Float64, Float64]:
         features[row, 1, [j, m + 1]] = 1, -s / 2
         features[row, 2, [i, j, m]] = 0.5, 0.5, 1
     counts = np.zeros((len(neurons), len(sets), 3))
-    np.add.at(counts, (neuron, place.reshape(-1), np.array([2, 0, 1])[outcome]), 1)
+    np.add.at(counts, (neuron, place.reshape(-1), np.array([2, 0, 1])[outcome]), pairs.weight)
     return features, counts

@@ -14,7 +14,7 @@ from app.domain.study_answers import Ratings
 class Work:
     """All that is asked of how people worked; the columns of a group are parallel, in the order in which answers were given."""
 
-    timed: Int32  # [T] rater of an answer
+    timed: Int32  # [T] rater of an item
     seconds: Float64  # [T] that it took
     gold: Int32  # [J] rater of a gold item
     right: Bool  # [J]
@@ -30,7 +30,7 @@ class Quality(NamedTuple):
     """One rater. Shares are None where there is nothing to take a share of."""
 
     rater: int
-    answers: int  # with a time
+    answers: int  # items with a time
     median_seconds: float | None
     gold: int  # gold items answered
     gold_right: int
@@ -93,7 +93,7 @@ class Exclusions:
 
     min_gold: float | None = None  # share of gold items that must be right
     max_straight: float | None = None  # share of blocks that may have one value on all texts
-    min_seconds: float | None = None  # median for an answer
+    min_seconds: float | None = None  # median for an item
     min_consistency: float | None = None  # share of repeated items answered within 1
 
     def problems(self) -> Iterator[str]:
@@ -120,7 +120,7 @@ class Exclusions:
                 f"at most {self.max_straight:.0%} allowed"
             )
         if self.min_seconds is not None and seconds is not None and seconds < self.min_seconds:
-            said.append(f"{seconds:.3g} s for an answer (median), at least {self.min_seconds:g} s asked for")
+            said.append(f"{seconds:.3g} s for an item (median), at least {self.min_seconds:g} s asked for")
         if self.min_consistency is not None and same is not None and same < self.min_consistency:
             said.append(
                 f"{quality.repeats_within_1} of {quality.repeats} repeated items within 1 of the first answer, "

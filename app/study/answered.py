@@ -7,6 +7,7 @@ raters. Raters are numbered as their pseudonyms are, neurons as the study's item
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -136,21 +137,25 @@ def ranks(found: Collected) -> Blocks:
 
 
 def pairs(found: Collected) -> Pairs:
-    """Of the task to compare two. Texts that several arms say stand for each of these, once for each pair of arms."""
+    """Of the task to compare two. Texts that several arms say stand for each of these, an answer being shared among the pairs of arms."""
     rows: list[tuple[int, int, int, int, int]] = []
+    weights: list[float] = []
     for each in found.main:
         for left, right in each.place.sitting.pairs:
             said = each.given.get((ReplyKind.PAIR, pair_subject((left, right))))
             if said is None:
                 continue
             outcome = {LEFT: Outcome.FIRST, RIGHT: Outcome.SECOND}.get(said, Outcome.TIE)
+            both = list(product(each.item.texts[left].sources, each.item.texts[right].sources))
             rows += [
                 (each.rater.number, each.place.sitting.item, first.arm, second.arm, int(outcome))
-                for first in each.item.texts[left].sources
-                for second in each.item.texts[right].sources
+                for first, second in both
             ]
+            weights += [1 / len(both)] * len(both)
     raters, neurons, first, second, outcomes = np.array(rows, np.int32).reshape(-1, 5).T
-    return Pairs(found.names, raters, neurons, first, second, outcomes, np.ones(len(rows), np.bool_))
+    return Pairs(
+        found.names, raters, neurons, first, second, outcomes, np.ones(len(rows), np.bool_), np.array(weights)
+    )
 
 
 def work(found: Collected) -> Work:

@@ -1,5 +1,7 @@
 """Strengths from pairs and choices: `choix`'s where it has the model, Davidson's by hand, and finite whatever people said."""
 
+from dataclasses import replace
+
 import choix
 import numpy as np
 import pytest
@@ -98,6 +100,24 @@ def test_the_side_that_is_shown_first_has_its_own_effect() -> None:
     found = davidson(pairs(rows, ("a", "b")), draws=100)
     assert found.shown_first > 3 and strengths(found) == pytest.approx([0, 0], abs=1e-6)
     assert found.shown_first_low > 0
+
+
+def test_an_answer_about_a_shared_text_is_one_answer() -> None:
+    """a and b are one text, which loses to c: two rows of half an answer, not two answers."""
+    rows = [(0, 2, -1), (1, 2, -1)] * 10
+    halves = np.full(20, 0.5)
+    made = replace(pairs(rows, ("a", "b", "c"), sides=False), weights=halves)
+    found = davidson(made, 0.1, draws=20)
+    a, b, c = strengths(found)
+    assert (
+        a == pytest.approx(b) and found.pairs == 10 and [each.times for each in found.strengths] == [5, 5, 10]
+    )
+    plain = strengths(davidson(pairs(rows[:10], ("a", "b", "c"), sides=False), 0.1, draws=20))
+    assert [a, b, c] == pytest.approx(plain)
+    assert made.keep(made.first == 0).weight.tolist() == [0.5] * 10
+    for weights in (np.full(20, 0.0), np.full(19, 1.0)):
+        with pytest.raises(ValueError, match=r"weighs|length"):
+            replace(made, weights=weights)
 
 
 def test_what_was_never_compared_has_no_strength() -> None:

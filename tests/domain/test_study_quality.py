@@ -48,7 +48,7 @@ def test_rules_say_why_and_judge_nobody_by_nothing() -> None:
         1: (
             "1 of 2 gold items right, at least 80% asked for",
             "one value on all texts in 1 of 2 blocks, at most 40% allowed",
-            "2 s for an answer (median), at least 3 s asked for",
+            "2 s for an item (median), at least 3 s asked for",
             "2 of 3 repeated items within 1 of the first answer, at least 70% asked for",
         )
     }

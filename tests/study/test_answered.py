@@ -81,6 +81,7 @@ def test_pairs_stand_for_every_pair_of_methods(lite: Full) -> None:
         np.bincount(found.neurons) == [3, 2, 3]
     ).all()  # the second neuron has one pair of texts: two of methods
     assert (found.outcomes == 1).all()
+    assert np.bincount(found.neurons, found.weight).tolist() == [3, 1, 3]  # and was one answer
 
 
 def test_the_export_says_all_but_who_raters_are(lite: Full) -> None:
