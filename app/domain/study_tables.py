@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from app.domain.neurons import Float64
 from app.domain.report_statistics import Mean, mean
 from app.domain.study_answers import Blocks, Choices
 
@@ -22,6 +23,11 @@ class MethodRow(NamedTuple):
     )
 
 
+def percent(choices: Choices) -> Float64:
+    """Each method's share of each choice in per cent, [B, M]; NaN where it was not offered."""
+    return np.where(choices.offered, 100 * choices.credit, np.nan)
+
+
 def table(names: tuple[str, ...], ratings: Blocks | None, choices: Choices | None) -> tuple[MethodRow, ...]:
     """A line for each of the M names, in their order. What was not asked has n 0."""
     rows = []
@@ -30,7 +36,6 @@ def table(names: tuple[str, ...], ratings: Blocks | None, choices: Choices | Non
         if ratings is not None:
             rated = mean(ratings.values[:, place])
         if choices is not None:
-            credit = np.where(choices.offered, choices.credit, np.nan)  # [B, M]
-            chosen = mean(100 * credit[:, place])
+            chosen = mean(percent(choices)[:, place])
         rows.append(MethodRow(name, rated, chosen))
     return tuple(rows)

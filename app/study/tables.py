@@ -27,11 +27,12 @@ def methods(found: Collected) -> Table:
     rated, chosen = blocks(ratings(found)), choices(found)
     lines = study_tables.table(found.names, rated, chosen)
     spread = intervals(rated.values, rated.raters, rated.neurons, SEED)
+    shares = intervals(study_tables.percent(chosen), chosen.raters, chosen.neurons, SEED)
     rows: list[tuple[Value, ...]] = []
-    for line, between in zip(lines, spread, strict=True):
+    for line, between, share in zip(lines, spread, shares, strict=True):
         r, c = line.rating, line.chosen
-        ends = (between.low, between.high, says(between))
-        rows.append((line.name, r.mean, r.sem, *ends, r.n, c.mean, c.sem, c.n))
+        ends = (between.low, between.high, says(between if r.n else share))
+        rows.append((line.name, r.mean, r.sem, *ends, r.n, c.mean, c.sem, share.low, share.high, c.n))
     return table(
         "methods",
         "Mean rating, and how often chosen as the best",
@@ -49,6 +50,8 @@ def methods(found: Collected) -> Table:
             Column("blocks", "blocks", Kind.COUNT),
             Column("chosen", "chosen best, %", Kind.TOKENS),
             Column("chosen_sem", "SEM of it", Kind.TOKENS, joined=" ± "),
+            Column("chosen_low", "95 % from", Kind.TOKENS),
+            Column("chosen_high", "to", Kind.TOKENS),
             Column("chosen_blocks", "blocks with a choice", Kind.COUNT),
         ),
         rows if any(line.rating.n or line.chosen.n for line in lines) else (),
