@@ -12,9 +12,9 @@ _MOST_TERMS = 10_000
 
 def chi_square_tail(value: float, df: float) -> float:
     """P(X >= value) of a chi-square with `df` > 0 degrees of freedom: the upper regularised incomplete gamma function."""
-    if value <= 0:
-        return 1.0
     a, x = df / 2, value / 2
+    if x <= 0:
+        return 1.0
     scale = math.exp(a * math.log(x) - x - math.lgamma(a))
     if x < a + 1:  # its series converges quickly here
         term = total = 1 / a
@@ -40,7 +40,11 @@ def chi_square_tail(value: float, df: float) -> float:
 
 def t_tail(value: float, df: float) -> float:
     """P(T >= value) of Student's t with `df` > 0 degrees of freedom, which need not be whole."""
-    half = _incomplete_beta(df / (df + value * value), df / 2, 0.5) / 2
+    square = value * value
+    if square < 1e-4 * df:  # df / (df + square) would round to 1
+        half = (1 - _incomplete_beta(square / (df + square), 0.5, df / 2)) / 2
+    else:
+        half = _incomplete_beta(df / (df + square), df / 2, 0.5) / 2
     return half if value >= 0 else 1 - half
 
 
