@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, insert, select
 
@@ -11,8 +12,15 @@ from app.store.session import Session, writing
 from app.store.study_rows import AnswerRow
 
 
-def save(s: Session, place_id: int, replies: Sequence[Reply]) -> int:
-    """Keep replies to one item; how many said something new. The place is locked, so that a double click counts once."""
+class Kept(NamedTuple):
+    """What came of replies."""
+
+    fresh: int  # replies that said something new
+    given: dict[tuple[ReplyKind, str], str]  # the newest answer to each question of the item
+
+
+def save(s: Session, place_id: int, replies: Sequence[Reply]) -> Kept:
+    """Keep replies to one item. The place is locked, so that a double click counts once."""
     writing(s)
     p = t.study_places.c
     row = s.execute(select(p.opened_at).where(p.id == place_id).with_for_update()).one()
@@ -31,7 +39,8 @@ def save(s: Session, place_id: int, replies: Sequence[Reply]) -> int:
                 at=now,
             )
         )
-    return len(fresh)
+        given[reply.kind, reply.subject] = reply.value
+    return Kept(len(fresh), given)
 
 
 def given(s: Session, place_id: int) -> dict[tuple[ReplyKind, str], str]:

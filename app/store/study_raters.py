@@ -69,9 +69,10 @@ def get(s: Session, rater_id: int) -> RaterRow:
     return _row(row)
 
 
-def by_secret(s: Session, secret: str) -> RaterRow | None:
-    """Whose browser shows this secret."""
-    row = s.execute(select(t.study_raters).where(t.study_raters.c.secret == secret)).first()
+def by_secret(s: Session, secret: str, *, hold: bool = False) -> RaterRow | None:
+    """Whose browser shows this secret; `hold`: nobody else changes the rater until the session ends."""
+    query = select(t.study_raters).where(t.study_raters.c.secret == secret)
+    row = s.execute(query.with_for_update() if hold else query).first()
     return None if row is None else _row(row)
 
 
@@ -129,14 +130,14 @@ def claim(s: Session, rater: RaterRow, practice: Sequence[int], timeout: timedel
     """
     lock(s, rater.study_id)
     r = t.study_raters.c
-    silent = datetime.now(UTC) - timeout
-    gone = select(r.id).where(
+    now = datetime.now(UTC)
+    gone = update(t.study_raters).where(
         r.study_id == rater.study_id,
         r.state.in_((RaterState.PRACTISING, RaterState.RATING)),
-        r.last_at < silent,
+        r.last_at < now - timeout,
     )
-    for id_ in list(s.execute(gone).scalars()):
-        set_state(s, id_, RaterState.TIMED_OUT)
+    # One statement: a rater who answers at this moment is looked at again when that is done, and stays.
+    s.execute(gone.values(state=RaterState.TIMED_OUT, ended_at=now))
     held = set(
         s.execute(
             select(r.slot).where(
@@ -241,6 +242,7 @@ def clear_practice(s: Session, rater_id: int) -> None:
 def erase(s: Session, rater_id: int) -> int:
     """Delete what a rater said and who it was; the row stays as a tombstone. How many answers there were."""
     writing(s)
+    s.execute(select(t.study_raters.c.id).where(t.study_raters.c.id == rater_id).with_for_update())
     p = t.study_places.c
     mine = select(p.id).where(p.rater_id == rater_id)
     deleted = s.execute(delete(t.study_answers).where(t.study_answers.c.place_id.in_(mine))).rowcount

@@ -3,9 +3,11 @@
 Every step works twice without harm: a second click, a reload, another tab.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import NamedTuple
 
 from app.domain.studies import PRACTICE_TRIES
@@ -13,6 +15,7 @@ from app.domain.study_items import ItemKind, StudyItem
 from app.domain.study_replies import Given, Reply, checked, missing, passed
 from app.errors import BadInput, Conflict, NotFound, Refused
 from app.store import Session, Store, studies, study_answers, study_raters
+from app.store.session import writing
 from app.store.study_rows import (
     NOBODY,
     Identity,
@@ -25,6 +28,22 @@ from app.store.study_rows import (
 )
 
 PARTICIPANT = 200  # characters of a platform's id
+KEPT_ITEMS = 128  # in memory, some 100 kB each: they are frozen, and every rater is shown the same
+
+
+class Full(Refused):
+    """There is no place left in a study."""
+
+
+class Elsewhere(Conflict):
+    """The rater is not in the part of the study that an answer is meant for, as after a second click on its last item."""
+
+
+class Part(NamedTuple):
+    """What a rater is doing: a try of the practice, or the study itself."""
+
+    practice: bool
+    attempt: int  # from 0; 0 where it is not practice
 
 
 @dataclass(frozen=True)
@@ -44,9 +63,20 @@ class At:
         return tuple(place for place in self.places if not place.practice)
 
     @property
+    def part(self) -> Part:
+        """The part that the rater is in."""
+        practising = self.rater.state is RaterState.PRACTISING
+        return Part(practising, self.rater.practice_failed if practising else 0)
+
+    @property
     def now(self) -> tuple[Place, ...]:
         """The items of the part that the rater is in."""
-        return self.practice if self.rater.state is RaterState.PRACTISING else self.real
+        return self.practice if self.part.practice else self.real
+
+    @property
+    def done(self) -> int:
+        """How many of them are done."""
+        return sum(place.done_at is not None for place in self.now)
 
     @property
     def next(self) -> int | None:
@@ -72,33 +102,29 @@ class Saved(NamedTuple):
 
 
 class Rating:
-    """The raters' side of one store."""
+    """The raters' side of one store. One object serves all threads of a process."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._items: OrderedDict[tuple[int, int], StudyItem] = OrderedDict()
+        self._lock = Lock()
 
     def study(self, code: str) -> StudyRow:
         """The study behind a rater's address. NotFound."""
-        with self.store.session() as session:
+        with self.store.reading() as session:
             return studies.by_code(session, code)
 
-    def accept(self, rater_id: int, code: str) -> RaterRow:
-        """Open an invitation, which can be done once. Refused, in the rater's words, where it cannot."""
+    def invited(self, code: str, number: int) -> RaterRow:
+        """Whom an invitation is for, without opening it. Refused, in the rater's words, where it cannot be opened."""
+        with self.store.reading() as session:
+            return _invited(session, _open(studies.by_code(session, code)), number)
+
+    def accept(self, code: str, number: int) -> RaterRow:
+        """Open the invitation of the rater with this number, which can be done once. Refused, in the rater's words, where it cannot."""
         with self.store.session() as session:
             study = _open(studies.by_code(session, code))
             study_raters.lock(session, study.id)
-            rater = study_raters.get(session, rater_id)
-            if rater.study_id != study.id:
-                raise Refused("This link is for another study. Ask whoever sent it to you for a new one.")
-            if rater.state is RaterState.ERASED:
-                raise Refused("This link is no longer good: all that came of it was deleted on request.")
-            if rater.expires_at is not None and rater.expires_at < datetime.now(UTC):
-                raise Refused("This link has expired. Ask whoever sent it to you for a new one.")
-            if rater.claimed:
-                raise Refused(
-                    "This link was opened already, on this or another device. Go on where you opened it, or ask whoever sent it to"
-                    " you to let it be opened again."
-                )
+            rater = _invited(session, study, number)
             if rater.state is RaterState.INVITED:
                 study_raters.set_state(session, rater.id, RaterState.ARRIVED, claimed=True)
             else:
@@ -107,8 +133,10 @@ class Rating:
 
     def arrive(self, code: str, identity: Identity = NOBODY) -> RaterRow:
         """Somebody comes by the open link, or from a platform: who has been here under that name goes on."""
-        if any(len(part) > PARTICIPANT for part in identity):
-            raise BadInput("The link is damaged: one of its ids is too long.")
+        if any(len(part) > PARTICIPANT or not part.isprintable() for part in identity):
+            raise BadInput(
+                "The link is damaged: one of its ids is too long, or has signs that cannot be seen."
+            )
         with self.store.session() as session:
             study = _open(studies.by_code(session, code))
             study_raters.lock(session, study.id)
@@ -121,20 +149,22 @@ class Rating:
 
     def at(self, code: str, secret: str) -> At | None:
         """Where the rater with this secret is in the study; None for nobody."""
-        with self.store.session() as session:
-            return self._at(session, code, secret)
+        with self.store.reading() as session:
+            return _at(session, code, secret)
 
     def consent(self, code: str, secret: str) -> At:
-        """Agree to the text as it stands, and get a place. Refused where none is left."""
+        """Agree to the text as it stands, and get a place. Full where none is left."""
         with self.store.session() as session:
-            at = self._demand(session, code, secret)
+            # Held before the rater is read: of two clicks the second finds what the first one did.
+            study_raters.lock(session, studies.by_code(session, code).id)
+            at = _demand(session, code, secret)
             if at.rater.state is not RaterState.ARRIVED:
                 return at
             items = studies.items(session, at.study.id)
             practice = [i for i, item in enumerate(items) if item.kind is ItemKind.PRACTICE]
             timeout = timedelta(hours=at.study.definition.timeout_hours)
             if not study_raters.claim(session, at.rater, practice, timeout):
-                raise Refused(
+                raise Full(
                     "All places of this study are taken. Thank you for coming; there is nothing left to do."
                 )
             state = RaterState.PRACTISING if practice else RaterState.RATING
@@ -145,53 +175,93 @@ class Rating:
                 consented_at=datetime.now(UTC),
                 consent_version=at.study.definition.consent.version,
             )
-            return self._demand(session, code, secret)
+            return _demand(session, code, secret)
 
-    def show(self, code: str, secret: str, number: int) -> tuple[At, Shown]:
-        """The n-th item of the part that the rater is in. NotFound beyond it; Conflict where there is nothing to answer now."""
-        with self.store.session() as session:
-            at = self._demand(session, code, secret)
-            place = _place(at, number)
-            if place.opened_at is None:
-                study_raters.open_place(session, place.id)
-            item = studies.item(session, at.study.id, place.sitting.item)
+    def show(self, code: str, secret: str, number: int, part: Part | None = None) -> tuple[At, Shown]:
+        """The n-th item of the part that the rater is in. NotFound beyond it; Conflict where there is nothing to answer now.
+
+        Elsewhere where the rater is not in the part that is given.
+        """
+        with self.store.reading() as session:
+            at = _demand(session, code, secret)
+            place = _place(at, number, part)
+            item = self._item(session, at.study.id, place.sitting.item)
             given = study_answers.given(session, place.id)
-            return at, Shown(item, place, given, number, len(at.now))
+        if place.opened_at is None:
+            with self.store.session() as session:
+                study_raters.open_place(session, place.id)
+        return at, Shown(item, place, given, number, len(at.now))
 
-    def save(self, code: str, secret: str, number: int, replies: Sequence[Reply]) -> Saved:
-        """Keep answers to the n-th item. BadInput where one is no answer: then none of them is kept."""
+    def save(
+        self, code: str, secret: str, number: int, replies: Sequence[Reply], part: Part | None = None
+    ) -> Saved:
+        """Keep answers to the n-th item. BadInput where one is no answer: then none of them is kept. Else as `show`."""
         with self.store.session() as session:
-            at = self._demand(session, code, secret)
-            place = _place(at, number)
-            return self._save(session, at, place, replies)
+            at = _demand(session, code, secret, hold=True)
+            return self._save(session, at, _place(at, number, part), replies)
 
-    def finish(self, code: str, secret: str, number: int, replies: Sequence[Reply] = ()) -> tuple[At, Saved]:
-        """Keep answers, and take the item for done where nothing is missing. After the last one the part ends."""
+    def finish(
+        self, code: str, secret: str, number: int, replies: Sequence[Reply] = (), part: Part | None = None
+    ) -> tuple[At, Saved]:
+        """Keep answers, and take the item for done where nothing is missing. After the last one the part ends. Else as `save`."""
         with self.store.session() as session:
-            at = self._demand(session, code, secret)
-            place = _place(at, number)
+            at = _demand(session, code, secret, hold=True)
+            place = _place(at, number, part)
             saved = self._save(session, at, place, replies)
-            if not saved.missing:
-                study_raters.finish_place(session, place.id)
-                at = self._demand(session, code, secret)
-                if at.next is None:
-                    self._part_ends(session, at)
-                    at = self._demand(session, code, secret, ended=True)
+            if saved.missing or place.done_at is not None:
+                return at, saved
+            study_raters.finish_place(session, place.id)
+            done = place._replace(done_at=datetime.now(UTC))
+            at = replace(at, places=tuple(done if each.id == place.id else each for each in at.places))
+            if at.next is None:
+                self._part_ends(session, at)
+                at = _demand(session, code, secret, ended=True)
             return at, saved
 
     def give_back(self, code: str, secret: str) -> At:
         """Leave for good: what is not answered is given to somebody else."""
         with self.store.session() as session:
-            at = self._demand(session, code, secret)
+            at = _demand(session, code, secret, hold=True)
             study_raters.set_state(session, at.rater.id, RaterState.RETURNED)
-            return self._demand(session, code, secret, ended=True)
+            return _demand(session, code, secret, ended=True)
+
+    def reviewed(self, code: str, secret: str) -> tuple[At, tuple[Shown, ...]]:
+        """The practice as it was answered, when a try has failed, with what is known to be right. Elsewhere at any other time."""
+        with self.store.reading() as session:
+            at = _demand(session, code, secret)
+            if not (at.part.practice and at.part.attempt):
+                raise Elsewhere("There is nothing to look back at now.")
+            return at, tuple(
+                Shown(
+                    self._item(session, at.study.id, place.sitting.item),
+                    place,
+                    study_answers.given(session, place.id),
+                    number,
+                    len(at.now),
+                )
+                for number, place in enumerate(at.now, 1)
+            )
+
+    def _item(self, session: Session, study_id: int, ordinal: int) -> StudyItem:
+        """An item, from memory where it was read before."""
+        key = study_id, ordinal
+        with self._lock:
+            found = self._items.get(key)
+            if found is not None:
+                self._items.move_to_end(key)
+                return found
+        read = studies.item(session, study_id, ordinal)
+        with self._lock:
+            self._items[key] = read
+            while len(self._items) > KEPT_ITEMS:
+                self._items.popitem(last=False)
+        return read
 
     def _save(self, session: Session, at: At, place: Place, replies: Sequence[Reply]) -> Saved:
         definition = at.study.definition
-        item = studies.item(session, at.study.id, place.sitting.item)
+        item = self._item(session, at.study.id, place.sitting.item)
         sound = [checked(definition, item, place.sitting, reply) for reply in replies]
-        fresh = study_answers.save(session, place.id, sound) if sound else 0
-        given = study_answers.given(session, place.id)
+        fresh, given = study_answers.save(session, place.id, sound)
         if fresh:
             study_raters.change(session, at.rater.id, last_at=datetime.now(UTC))
         return Saved(fresh, tuple(missing(definition, item, place.sitting, given)))
@@ -202,7 +272,7 @@ class Rating:
             return
         right = True
         for place in at.practice:
-            item = studies.item(session, at.study.id, place.sitting.item)
+            item = self._item(session, at.study.id, place.sitting.item)
             right &= passed(item, place.sitting, study_answers.given(session, place.id)) is not False
         if right:
             study_raters.set_state(session, at.rater.id, RaterState.RATING)
@@ -214,23 +284,44 @@ class Rating:
             study_raters.clear_practice(session, at.rater.id)
             study_raters.change(session, at.rater.id, practice_failed=at.rater.practice_failed + 1)
 
-    def _at(self, session: Session, code: str, secret: str) -> At | None:
-        study = studies.by_code(session, code)
-        rater = study_raters.by_secret(session, secret) if secret else None
-        if rater is None or rater.study_id != study.id:
-            return None
-        return At(study, rater, tuple(study_raters.places(session, rater.id)))
 
-    def _demand(self, session: Session, code: str, secret: str, *, ended: bool = False) -> At:
-        at = self._at(session, code, secret)
-        if at is None:
-            raise NotFound(
-                "You are not a rater of this study in this browser. Open the link that you were sent."
-            )
-        _open(at.study)
-        if at.rater.state.ended and not ended:
-            raise Conflict("Your part in this study has ended: there is nothing left to answer.")
-        return at
+def _at(session: Session, code: str, secret: str, *, hold: bool = False) -> At | None:
+    study = studies.by_code(session, code)
+    rater = study_raters.by_secret(session, secret, hold=hold) if secret else None
+    if rater is None or rater.study_id != study.id:
+        return None
+    return At(study, rater, tuple(study_raters.places(session, rater.id)))
+
+
+def _demand(session: Session, code: str, secret: str, *, ended: bool = False, hold: bool = False) -> At:
+    """Where the rater is; with `hold` nothing else of this rater's happens until the session ends."""
+    if hold:
+        writing(session)
+    at = _at(session, code, secret, hold=hold)
+    if at is None:
+        raise NotFound("You are not a rater of this study in this browser. Open the link that you were sent.")
+    _open(at.study)
+    if at.rater.state.ended and not ended:
+        raise Conflict("Your part in this study has ended: there is nothing left to answer.")
+    return at
+
+
+def _invited(session: Session, study: StudyRow, number: int) -> RaterRow:
+    """The rater of an invitation that can be opened. Refused."""
+    try:
+        rater = study_raters.by_number(session, study.id, number)
+    except NotFound:
+        raise Refused("This link is for another study. Ask whoever sent it to you for a new one.") from None
+    if rater.state is RaterState.ERASED:
+        raise Refused("This link is no longer good: all that came of it was deleted on request.")
+    if rater.expires_at is not None and rater.expires_at < datetime.now(UTC):
+        raise Refused("This link has expired. Ask whoever sent it to you for a new one.")
+    if rater.claimed:
+        raise Refused(
+            "This link was opened already, on this or another device. Go on where you opened it, or ask whoever sent it to"
+            " you to let it be opened again."
+        )
+    return rater
 
 
 def _open(study: StudyRow) -> StudyRow:
@@ -241,9 +332,11 @@ def _open(study: StudyRow) -> StudyRow:
     return study
 
 
-def _place(at: At, number: int) -> Place:
+def _place(at: At, number: int, part: Part | None) -> Place:
     if not at.rater.state.at_work:
         raise Conflict("There is nothing to answer yet: read the first page and agree to it.")
+    if part is not None and part != at.part:
+        raise Elsewhere("You are further on than this page: nothing was changed.")
     if not 1 <= number <= len(at.now):
         raise NotFound(f"There is no item {number}: you have {len(at.now)}.")
     return at.now[number - 1]

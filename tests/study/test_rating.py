@@ -1,6 +1,7 @@
 """A rater from the first page to the last: nothing is lost, nothing counts twice, and nobody gets in who should not."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from app.domain.study_replies import Reply, ReplyKind
 from app.errors import BadInput, Conflict, NotFound, Refused
 from app.store import studies, study_answers, study_raters
 from app.store.study_rows import Identity, RaterState
-from app.study.rating import Rating
+from app.study.rating import Elsewhere, Part, Rating
 from app.study.service import Studies
 from tests import study_world as w
 from tests.conftest import Full
@@ -144,6 +145,47 @@ def test_practice_has_two_tries(full: Full) -> None:
     assert w.rate_all(store, study).state is RaterState.DONE  # the place was given again
 
 
+def test_a_second_click_on_the_last_practice_item_answers_nothing_else(full: Full) -> None:
+    store = full.store
+    study = w.opened(store, raters=1)
+    by = Rating(store)
+    rater = by.arrive(study.code)
+    first = by.consent(study.code, rater.secret).part
+    assert first == (True, 0)
+    at, shown = by.show(study.code, rater.secret, 1, first)
+    right = w.replies(study, at, shown)
+    wrong = [Reply(r.kind, r.subject, "3") if r.kind is ReplyKind.RATE else r for r in right]
+    with pytest.raises(Elsewhere):
+        by.reviewed(study.code, rater.secret)
+    by.finish(study.code, rater.secret, 1, wrong, first)
+    with pytest.raises(Elsewhere):  # the same form again would be the second try
+        by.finish(study.code, rater.secret, 1, wrong, first)
+    at, [looked_at] = by.reviewed(study.code, rater.secret)
+    assert (at.part, looked_at.given[ReplyKind.RATE, "0"]) == ((True, 1), "3")
+    at, _ = by.finish(study.code, rater.secret, 1, right, at.part)
+    assert at.part == (False, 0)
+    for act in (by.save, by.finish):
+        with pytest.raises(Elsewhere):  # item 1 of the study is another one
+            act(study.code, rater.secret, 1, right, Part(True, 1))
+    assert by.show(study.code, rater.secret, 1)[1].given == {}
+
+
+def test_clicks_at_the_same_moment_count_once(full: Full) -> None:
+    store = full.store
+    study = w.opened(store, raters=1, practice=0)
+    by = Rating(store)
+    rater = by.arrive(study.code)
+    with ThreadPoolExecutor(4) as pool:
+        came = list(pool.map(lambda _: by.consent(study.code, rater.secret), range(4)))
+        assert [len(at.places) for at in came] == [3] * 4
+        at, shown = by.show(study.code, rater.secret, 1)
+        replies = w.replies(study, at, shown)
+        list(pool.map(lambda _: by.finish(study.code, rater.secret, 1, replies), range(4)))
+    assert Studies(store).progress(study.id).answers == len(replies)
+    at_last = by.at(study.code, rater.secret)
+    assert at_last is not None and at_last.next == 2
+
+
 def test_what_a_rater_leaves_is_given_to_another(full: Full) -> None:
     store = full.store
     study = w.opened(store, raters=1)
@@ -203,16 +245,17 @@ def test_an_invitation_is_good_once(full: Full) -> None:
     rater, late = made.invite(study.id, w.OWNER, ["Grace", "Alan"], days=1)
     by = Rating(store)
     with pytest.raises(Refused, match="for another study"):
-        by.accept(rater.id, other.code)
-    assert by.accept(rater.id, study.code).state is RaterState.ARRIVED
+        by.accept(other.code, rater.number)
+    assert by.invited(study.code, rater.number).claimed is False  # looking at it does not open it
+    assert by.accept(study.code, rater.number).state is RaterState.ARRIVED
     with pytest.raises(Refused, match="opened already"):
-        by.accept(rater.id, study.code)
+        by.accept(study.code, rater.number)
     made.renew(study.id, rater.number, w.OWNER)
-    assert by.accept(rater.id, study.code).secret == rater.secret
+    assert by.accept(study.code, rater.number).secret == rater.secret
     with store.session() as s:
         study_raters.change(s, late.id, expires_at=datetime.now(UTC) - timedelta(seconds=1))
     with pytest.raises(Refused, match="expired"):
-        by.accept(late.id, study.code)
+        by.accept(study.code, late.number)
 
 
 def test_only_the_owner_changes_a_study(full: Full) -> None:
