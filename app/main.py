@@ -13,11 +13,14 @@ from app.errors import AppError, NotFound, Refused
 from app.jobs.service import Jobs
 from app.settings import Settings
 from app.store import Store
+from app.study.rating import Rating
 from app.web import errors, login, routes
 from app.web.author import Names
 from app.web.counters import RunningJobs
 from app.web.middleware import ConditionalAnswers, Guard, HeadAnswers, SecurityHeaders, is_loopback
 from app.web.model_cache import ModelCache
+from app.web.rating_door import RatersDoor
+from app.web.rating_views import Paintings
 from app.web.rendering import STATIC, VENDOR_FILES, vendor_file
 from app.web.report_shelf import Shelf
 
@@ -85,6 +88,8 @@ def create_app(settings: Settings, store: Store | None = None, jobs: Jobs | None
     app.state.jobs = jobs
     app.state.facts = ModelCache(store)
     app.state.reports = Shelf(store)
+    app.state.rating = Rating(store)
+    app.state.paintings = Paintings()
     app.state.running_jobs = RunningJobs(store)
     app.state.names = Names(settings, walled)
     app.state.credentials = login.credentials(settings) if walled else None
@@ -94,6 +99,7 @@ def create_app(settings: Settings, store: Store | None = None, jobs: Jobs | None
     app.mount("/static", CachedStatic(directory=STATIC), name="static")
 
     # The last one added is the first to see a request.
+    app.add_middleware(RatersDoor, answer=error_answer)
     app.add_middleware(ConditionalAnswers)
     if walled:
         app.add_middleware(login.LoginWall, credentials=app.state.credentials, answer=error_answer)

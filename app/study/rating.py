@@ -4,7 +4,7 @@ Every step works twice without harm: a second click, a reload, another tab.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from app.domain.studies import PRACTICE_TRIES
 from app.domain.study_items import ItemKind, StudyItem
+from app.domain.study_places import Sitting
 from app.domain.study_replies import Given, Reply, checked, missing, passed
 from app.errors import BadInput, Conflict, NotFound, Refused
 from app.store import Session, Store, studies, study_answers, study_raters
@@ -43,7 +44,11 @@ class Part(NamedTuple):
     """What a rater is doing: a try of the practice, or the study itself."""
 
     practice: bool
-    attempt: int  # from 0; 0 where it is not practice
+    attempt: int | None = None  # from 0; 0 where it is not practice; None: whichever it is
+
+    def is_in(self, now: "Part") -> bool:
+        """Whether this names the part that a rater is in."""
+        return self.practice == now.practice and self.attempt in (None, now.attempt)
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,11 @@ class Shown(NamedTuple):
     given: Given
     number: int  # from 1, in the part that the rater is in
     of: int
+
+
+# Answers, or what makes them of a page's fields once it is known what stood on the page.
+Reader = Callable[[StudyRow, Sitting, StudyItem], Sequence[Reply]]
+Replies = Sequence[Reply] | Reader
 
 
 class Saved(NamedTuple):
@@ -180,11 +190,13 @@ class Rating:
     def show(self, code: str, secret: str, number: int, part: Part | None = None) -> tuple[At, Shown]:
         """The n-th item of the part that the rater is in. NotFound beyond it; Conflict where there is nothing to answer now.
 
-        Elsewhere where the rater is not in the part that is given.
+        Elsewhere where the rater is not in the part that is given, or not so far.
         """
         with self.store.reading() as session:
             at = _demand(session, code, secret)
             place = _place(at, number, part)
+            if at.next is not None and number > at.next:
+                raise Elsewhere("Items come one after another: answer the one before first.")
             item = self._item(session, at.study.id, place.sitting.item)
             given = study_answers.given(session, place.id)
         if place.opened_at is None:
@@ -193,15 +205,15 @@ class Rating:
         return at, Shown(item, place, given, number, len(at.now))
 
     def save(
-        self, code: str, secret: str, number: int, replies: Sequence[Reply], part: Part | None = None
-    ) -> Saved:
+        self, code: str, secret: str, number: int, replies: Replies, part: Part | None = None
+    ) -> tuple[At, Saved]:
         """Keep answers to the n-th item. BadInput where one is no answer: then none of them is kept. Else as `show`."""
         with self.store.session() as session:
             at = _demand(session, code, secret, hold=True)
-            return self._save(session, at, _place(at, number, part), replies)
+            return at, self._save(session, at, _place(at, number, part), replies)
 
     def finish(
-        self, code: str, secret: str, number: int, replies: Sequence[Reply] = (), part: Part | None = None
+        self, code: str, secret: str, number: int, replies: Replies = (), part: Part | None = None
     ) -> tuple[At, Saved]:
         """Keep answers, and take the item for done where nothing is missing. After the last one the part ends. Else as `save`."""
         with self.store.session() as session:
@@ -257,10 +269,11 @@ class Rating:
                 self._items.popitem(last=False)
         return read
 
-    def _save(self, session: Session, at: At, place: Place, replies: Sequence[Reply]) -> Saved:
+    def _save(self, session: Session, at: At, place: Place, replies: Replies) -> Saved:
         definition = at.study.definition
         item = self._item(session, at.study.id, place.sitting.item)
-        sound = [checked(definition, item, place.sitting, reply) for reply in replies]
+        said = replies(at.study, place.sitting, item) if callable(replies) else replies
+        sound = [checked(definition, item, place.sitting, reply) for reply in said]
         fresh, given = study_answers.save(session, place.id, sound)
         if fresh:
             study_raters.change(session, at.rater.id, last_at=datetime.now(UTC))
@@ -335,7 +348,7 @@ def _open(study: StudyRow) -> StudyRow:
 def _place(at: At, number: int, part: Part | None) -> Place:
     if not at.rater.state.at_work:
         raise Conflict("There is nothing to answer yet: read the first page and agree to it.")
-    if part is not None and part != at.part:
+    if part is not None and not part.is_in(at.part):
         raise Elsewhere("You are further on than this page: nothing was changed.")
     if not 1 <= number <= len(at.now):
         raise NotFound(f"There is no item {number}: you have {len(at.now)}.")

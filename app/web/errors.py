@@ -12,6 +12,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from app.errors import AppError, Way
 from app.web.contexts import ErrorPage
 from app.web.middleware import SECURITY_HEADERS
+from app.web.rating_contexts import RaterErrorPage
+from app.web.rating_frame import UNKEPT, code_of, frame, is_for_raters, landing
 from app.web.rendering import chrome, render
 
 log = logging.getLogger(__name__)
@@ -20,6 +22,7 @@ _HEADLINES = {
     403: "Not allowed",
     404: "There is no such page",
     409: "Not now",
+    413: "Too much at once",
     421: "Unknown host",
     422: "That cannot be used",
     502: "The language model did not help",
@@ -28,6 +31,9 @@ _HEADLINES = {
 UNEXPECTED = (
     "Something went wrong here that was not foreseen. The server's log says what; nothing was half-written."
 )
+
+
+FOR_RATERS = "The study cannot be reached just now. What was saved is kept: try again in a minute."
 
 
 def wants_json(request: Request) -> bool:
@@ -39,10 +45,23 @@ def wants_json(request: Request) -> bool:
 
 
 def answer(request: Request, status: int, message: str, ways: tuple[Way, ...] = ()) -> Response:
-    """One error in the form the caller understands. The message is escaped where it becomes HTML."""
+    """One error in the form the caller understands. The message is escaped where it becomes HTML.
+
+    A rater is told nothing of what lies behind a study: neither in a frame that leads to it nor in what a fault of ours says.
+    """
+    rater = is_for_raters(request.url.path)
+    if rater and status >= 500:
+        message = FOR_RATERS
     if wants_json(request):
-        return JSONResponse({"error": {"status": status, "message": message}}, status)
+        said = {"error": {"status": status, "message": message}}
+        return JSONResponse(said, status, UNKEPT if rater else None)
     headline = _HEADLINES.get(status) or HTTPStatus(status).phrase
+    if rater:
+        code = code_of(request.url.path)
+        around = frame(request, headline, landing(code) if code else "")
+        return HTMLResponse(
+            render("rating_error.html", RaterErrorPage(around, headline, message)), status, UNKEPT
+        )
     fragment = "hx-request" in request.headers
     context = ErrorPage(chrome(request, headline), status, headline, message, ways)
     return HTMLResponse(render("_error.html" if fragment else "error.html", context), status)

@@ -29,11 +29,12 @@ COOKIE = "session"
 NO_MATCH = "That name and password do not match."
 LIFETIME_S = 14 * 24 * 3600
 OPEN_PATHS = ("/login", "/theme")
-OPEN_FOLDERS = ("/static/", "/shared/")  # a list is shared by the secret word in its address
+# A list is shared by the secret word in its address; a rater's link opens that study and nothing else.
+OPEN_FOLDERS = ("/static/", "/shared/", "/rate/")
 
 
 def is_open(path: str) -> bool:
-    """Whether a path needs no login: the login page and what it looks like, and lists that are shared by their link."""
+    """Whether a path needs no login: the login page and what it looks like, lists that are shared by their link, and studies for raters."""
     return path in OPEN_PATHS or path.startswith(OPEN_FOLDERS)
 
 

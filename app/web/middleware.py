@@ -161,7 +161,7 @@ class UnknownHost(BadInput):
 class ConditionalAnswers:
     """Gives whole GET answers an ETag, and answers 304 when the browser already has that one.
 
-    Streams and files that bring their own validators pass through untouched.
+    Streams, files that bring their own validators, and what nobody may keep pass through untouched.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -178,6 +178,7 @@ class ConditionalAnswers:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(raw=list(message["headers"]))
                 whole = "content-length" in headers and "etag" not in headers
+                whole &= headers.get("cache-control") != "no-store"
                 if (
                     message["status"] == 200
                     and whole

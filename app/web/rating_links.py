@@ -14,16 +14,12 @@ from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
 from app.settings import Settings
 from app.store.study_rows import RaterRow, StudyRow
 from app.web.login import secret
+from app.web.rating_frame import landing
 
 COOKIE = "rater"
 COOKIE_S = 180 * 24 * 3600
 PROLIFIC = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
 JOIN_CHARACTERS = 16
-
-
-def landing(code: str) -> str:
-    """Where a rater of the study with this code finds the next thing to do."""
-    return f"/rate/{code}"
 
 
 def invitation(settings: Settings, study: StudyRow, rater: RaterRow) -> str:

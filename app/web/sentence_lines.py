@@ -1,6 +1,6 @@
 """A puzzle's sentences painted as exemplars are: with the activations that their author gave the tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,33 +21,39 @@ def lines(relations: Sequence[Relation]) -> tuple[Sentence, ...]:
     for relation in relations:
         if relation.kind is RelationKind.SENTENCES:
             given += orjson.loads(relation.data)
-    return _painted(given)
+    return painted([(each["tokens"], each["activations"]) for each in given])
 
 
 def of_puzzle(puzzle: Puzzle) -> tuple[Sentence, ...]:
     """The same of a puzzle that was read."""
-    return _painted([{"tokens": x.pieces, "activations": x.activations} for x in puzzle.sentences])
+    return painted([(x.pieces, x.activations) for x in puzzle.sentences])
 
 
-def _painted(given: Sequence[Mapping[str, Any]]) -> tuple[Sentence, ...]:
-    if not given:
+def painted(rows: Sequence[tuple[Sequence[str], Sequence[float]]], sign: int = 0) -> tuple[Sentence, ...]:
+    """Texts as tokens and a value for each; full colour is the largest value among them all.
+
+    What is marked as a text's peak is its largest value (sign 1), its lowest (-1), or whichever is further from zero (0).
+    """
+    if not rows:
         return ()
     ids: dict[str, int] = {}
-    for each in given:
-        for token in each["tokens"]:
+    for tokens, _ in rows:
+        for token in tokens:
             ids.setdefault(token, len(ids))
-    palette = heatmap.palette_of(Vocabulary(tuple(token.encode() for token in ids)))
-    full = np.float32(max(abs(value) for each in given for value in each["activations"]))
-    return tuple(_line(palette, ids, each, full) for each in given)
+    palette = heatmap.palette_of(Vocabulary(tuple(token.encode("utf-8", "surrogatepass") for token in ids)))
+    full = np.float32(max((abs(value) for _, values in rows for value in values), default=0.0))
+    return tuple(
+        _line(palette, [ids[token] for token in tokens], values, full, sign) for tokens, values in rows
+    )
 
 
 def _line(
-    palette: heatmap.Palette, ids: dict[str, int], given: Mapping[str, Any], full: np.float32
+    palette: heatmap.Palette, row: Sequence[int], given: Sequence[float], full: np.float32, sign: int
 ) -> Sentence:
-    tokens = np.array([[ids[token] for token in given["tokens"]]], np.int32)  # [1, T]
-    values = np.array([given["activations"]], np.float32)  # [1, T]
-    at = np.abs(values).argmax(axis=1)
+    tokens = np.array([row], np.int32)  # [1, T]
+    values = np.array([given], np.float32)  # [1, T]
+    at = (values * sign if sign else np.abs(values)).argmax(axis=1)  # [1]
     mark = np.where(values[0, at] == 0, -1, at)  # nothing stands out in a sentence that is silent
-    [painted] = heatmap.paint(palette, tokens, values, np.array([full], np.float32), mark)
-    html = Markup(painted.html.decode())  # noqa: S704 - escaped by the palette
-    return Sentence(float(values[0, at[0]]), html, painted.values, painted.wide, painted.indented)
+    [line] = heatmap.paint(palette, tokens, values, np.array([full], np.float32), mark)
+    html = Markup(line.html.decode())  # noqa: S704 - escaped by the palette
+    return Sentence(float(values[0, at[0]]), html, line.values, line.wide, line.indented)

@@ -56,10 +56,10 @@ def test_a_second_click_and_a_second_tab_count_once(full: Full) -> None:
     _, shown = by.show(study.code, rater.secret, 1)
     text = str(shown.place.sitting.texts[0])
     before = Studies(store).progress(study.id).answers
-    assert by.save(study.code, rater.secret, 1, [Reply(ReplyKind.RATE, text, "5")]).fresh == 1
-    assert by.save(study.code, rater.secret, 1, [Reply(ReplyKind.RATE, text, "5")]).fresh == 0
+    assert by.save(study.code, rater.secret, 1, [Reply(ReplyKind.RATE, text, "5")])[1].fresh == 1
+    assert by.save(study.code, rater.secret, 1, [Reply(ReplyKind.RATE, text, "5")])[1].fresh == 0
     assert (
-        by.save(study.code, rater.secret, 1, [Reply(ReplyKind.RATE, text, "2")]).fresh == 1
+        by.save(study.code, rater.secret, 1, [Reply(ReplyKind.RATE, text, "2")])[1].fresh == 1
     )  # changed one's mind
     assert Studies(store).progress(study.id).answers == before + 2  # both are kept
     _, again = by.show(study.code, rater.secret, 1)
