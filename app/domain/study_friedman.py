@@ -14,6 +14,8 @@ from app.domain.study_intervals import sums_by
 DRAWS = 9_999
 PLACE_DRAWS = 1_999
 _NUMBERS = 2_000_000  # held at once
+_MOST_PLACED = 20_000_000  # numbers permuted for one p value of places, after which fewer draws must do
+_LEAST_PLACED = 499
 _ROUNDING = 1e-9
 
 
@@ -111,6 +113,7 @@ def positions(ratings: Ratings, seed: int = 0, draws: int = PLACE_DRAWS) -> Posi
     held = np.nan_to_num(grid)
     seen = _by_place(held[None], at, last, counts)[0]
     rng = np.random.default_rng(seed)
+    draws = max(min(draws, _MOST_PLACED // grid.size), min(draws, _LEAST_PLACED))
     reached, step = 0, max(1, _NUMBERS // grid.size)
     for start in range(0, draws, step):
         size = min(step, draws - start)

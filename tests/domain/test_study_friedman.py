@@ -122,3 +122,9 @@ def test_places_of_blocks_of_different_sizes_and_of_nothing() -> None:
     assert nothing.means == () and nothing.p is None
     alone = positions(whole.keep(np.array([True, False, False, True, False, False])))
     assert alone.p is None and alone.means[0].mean == 1
+
+
+def test_places_of_many_blocks_take_fewer_draws() -> None:
+    rng = np.random.default_rng(5)
+    found = positions(rated(rng.integers(1, 6, (9_000, 5)).astype(float), orders(9_000, 5)))
+    assert found.draws == 499 and found.p is not None and found.p > 0.01
