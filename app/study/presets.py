@@ -32,9 +32,12 @@ class Design(StrEnum):
     )
 
 
+_ARMS = tuple(StudyArm(method.value) for method in LEE_METHODS)
+
+
 def lee(
     models: Sequence[str],
-    arms: Sequence[StudyArm] = tuple(StudyArm(method.value) for method in LEE_METHODS),
+    arms: Sequence[StudyArm] = _ARMS,
     *,
     design: Design = Design.CROSSED,
     raters: int = LEE_RATERS,
