@@ -11,10 +11,27 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-MODULES = ("app.jobs.worker", "app.cli.serve", "app.subject.collect", "app.gpu.inprocess")
+# What is imported only when it is first needed as well: transformers alone loads 1,400 modules with its first model, 3 s.
+MODULES = (
+    "app.jobs.worker",
+    "app.cli.serve",
+    "app.subject.collect",
+    "app.subject.live",
+    "app.subject.simulator",
+    "app.gpu.inprocess",
+    "app.explain",
+    "app.explain.probe",
+    "app.explain.revise",
+    "app.judge",
+    "app.llm.client",
+    "app.simulate",
+    "transformers.generation",
+    "transformers.models.gpt2.modeling_gpt2",
+    "transformers.models.llama.modeling_llama",
+)
 _CONTEXT = multiprocessing.get_context("forkserver")
 
 
@@ -51,6 +68,15 @@ class Forked:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+
+def call(function: Callable[..., object], *arguments: object) -> None:
+    """Call a module's function in such a process, so that this one need not import what it does."""
+    _CONTEXT.set_forkserver_preload([__name__ + "_preload"])
+    process = _CONTEXT.Process(target=function, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == 0, f"{function.__name__}{arguments} ended with {process.exitcode}"
 
 
 def _run(arguments: tuple[str, ...], env: dict[str, str], cwd: str, log: str) -> None:
