@@ -20,6 +20,7 @@ from app.domain.neurons import Polarity
 from app.store import (
     Session,
     Store,
+    experiment_ends,
     experiment_samples,
     experiment_units,
     experiments,
@@ -80,9 +81,7 @@ def go_on(store: Store, experiment: int, units: int | None = None, draw: int = 0
                 taken += experiment_units.take(s, experiment, lane, room) if room > 0 else []
             if not taken:
                 break
-            experiment_units.end(
-                s, experiment, [_end(s, row.definition, experiment, unit, rng) for unit in taken]
-            )
+            experiment_ends.end(s, row, [_end(s, row.definition, experiment, unit, rng) for unit in taken])
             ended += len(taken)
         if all(each.state.ended for each in experiment_units.counts(s, experiment)):
             experiments.set_state(s, experiment, ExperimentState.DONE)

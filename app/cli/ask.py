@@ -12,6 +12,7 @@ from app.cli.common import neuron_ref, open_jobs, settings
 from app.domain.candidates import MOST_CANDIDATES
 from app.domain.explain_options import ASKING_METHODS, demand_sound, needs_weights
 from app.domain.explanations import (
+    ASKING_SIMULATORS,
     AskedMethod,
     Band,
     CutOff,
@@ -26,12 +27,13 @@ from app.domain.explanations import (
     SimulatorName,
     State,
     TokenSource,
+    usual_protocol,
 )
 from app.domain.neurons import EXCERPT_TOKENS, Polarity
 from app.domain.shown import MOST_EXCERPTS
 from app.errors import BadInput
 from app.jobs.endpoints import DEMO
-from app.jobs.service import ASKING_SIMULATORS, Jobs, usual_protocol
+from app.jobs.service import Jobs
 from app.settings import Settings
 from app.store.explanation_rows import ExplanationRow
 from app.web.formats import plural, usd

@@ -12,7 +12,8 @@ from app.cli.common import absolute, layer_numbers, open_jobs, settings
 from app.domain.neurons import Profile, Quota
 from app.errors import Conflict
 from app.jobs.requests import CollectRequest, loads
-from app.jobs.service import Jobs, slug_of, slug_of_name
+from app.jobs.service import Jobs
+from app.jobs.slugs import slug_of, slug_of_name
 from app.store import jobs as job_rows
 from app.store import models
 

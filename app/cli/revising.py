@@ -146,7 +146,9 @@ def probe(
             return
         finish(
             jobs,
-            jobs.enqueue_probe(ProbeRequest(ref, options, explanation, first, scoring, "cli", fresh=fresh)),
+            jobs.enqueue_probe(
+                ProbeRequest(ref, options, explanation, first, scoring, author="cli", fresh=fresh)
+            ),
         )
 
 
@@ -170,8 +172,8 @@ def revisions(
 
 
 def _endpoints(jobs: "Jobs", explainer: str, scoring: ScoreOptions | None):  # type: ignore[no-untyped-def]
+    from app.domain.explanations import ASKING_SIMULATORS
     from app.jobs.endpoints import endpoint as find
-    from app.jobs.service import ASKING_SIMULATORS
 
     asks = scoring is not None and scoring.simulator in ASKING_SIMULATORS
     return find(jobs.settings, explainer), find(jobs.settings, scoring.endpoint) if scoring and asks else None

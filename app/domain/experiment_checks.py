@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import isfinite
 
 from app.domain.experiments import (
-    ASKING_SIMULATORS,
     BY_NAME,
     BY_SCORE,
     DIRECT,
     JUDGED,
     NOT_IN_EXPERIMENTS,
+    REVISING_METHODS,
     WITHOUT_EXPLAINER,
     Definition,
     Measure,
@@ -17,7 +17,16 @@ from app.domain.experiments import (
     SampleRule,
 )
 from app.domain.explain_options import demand_sound as demand_sound_options
-from app.domain.explanations import ExplainOptions, Metric, Protocol, measured
+from app.domain.explanations import (
+    ASKING_SIMULATORS,
+    PROMPTED_METHODS,
+    ExplainOptions,
+    Method,
+    Metric,
+    Protocol,
+    measured,
+)
+from app.domain.neurons import EXCERPT_TOKENS
 from app.domain.written import DESCRIPTION, NAME, one_line, prose
 from app.errors import BadInput
 
@@ -82,6 +91,7 @@ def _crossed(d: Definition) -> Iterator[str]:
         if not 0 <= seed < _SEEDS:
             yield f"seeds: {seed} is not between 0 and {_SEEDS - 1}."
     yield from dict.fromkeys(_options(d))
+    yield from _revised(d)
     yield from _scorers(d)
 
 
@@ -102,6 +112,8 @@ def _unscored(d: Definition) -> Iterator[str]:
 def _options(d: Definition) -> Iterator[str]:
     """What does not go together in an arm, whichever arms it is in."""
     for arm in d.arms():
+        if arm.method in REVISING_METHODS:  # what it begins from is an arm that is checked itself
+            continue
         options = ExplainOptions(
             arm.method, d.polarity, arm.explainer, shown=arm.shown, candidates=arm.candidates
         )
@@ -109,6 +121,24 @@ def _options(d: Definition) -> Iterator[str]:
             demand_sound_options(options)
         except BadInput as error:
             yield error.sentence
+
+
+def _revised(d: Definition) -> Iterator[str]:
+    """What methods that begin from a statement, and scores on a revision's sentences, lack."""
+    revising = [method for method in d.methods if method in REVISING_METHODS]
+    if d.revise_from not in PROMPTED_METHODS:
+        yield f"revise_from: nothing can begin from {d.revise_from}; choose {', '.join(PROMPTED_METHODS)}."
+    elif revising and d.revise_from not in d.methods:
+        yield (
+            f"methods: {revising[0]} begins from a statement by {d.revise_from}: add {d.revise_from}, or name another of the"
+            " methods as revise_from."
+        )
+    elif not revising and d.revise_from is not Definition.revise_from:
+        yield "revise_from belongs to revision, its controls and probing, and methods holds none of them."
+    if revising and any(shown.tokens != EXCERPT_TOKENS for shown in d.evidence):
+        yield f"evidence: {revising[0]} is shown whole excerpts: leave tokens at {EXCERPT_TOKENS}."
+    if Protocol.GENERATED in d.protocols and Method.REVISION not in d.methods:
+        yield f"protocols: {Protocol.GENERATED} is scored on a revision's sentences: add the method revision."
 
 
 def _scorers(d: Definition) -> Iterator[str]:

@@ -125,6 +125,7 @@ def _definition(t: Table) -> Definition:
         judges=tuple(_judge(row) for row in t.tables("judges", short="metric")),
         metrics=t.words("metrics", Metric, ()),
         seeds=t.whole_numbers("seeds", (0,)),
+        revise_from=t.word("revise_from", Method, Method.ORIGINAL),
         contrasts=tuple(Contrast(*pair) for pair in t.pairs("contrasts")),
         margin=t.number("margin"),
         primary=_primary(t.table("primary")) if t.has("primary") else None,

@@ -142,7 +142,11 @@ class Scorer(NamedTuple):
     judge: Judge | None = None
 
     def fits(self, arm: Arm) -> bool:
-        """Whether this arm's statements can be scored so: predictions from token means, or from weights, are their baseline's."""
+        """Whether this arm's statements can be scored so: predictions from token means, or from weights, are their baseline's, and
+        a revision's sentences test what explainers that saw excerpts said.
+        """
+        if self.protocol is Protocol.GENERATED and arm.method not in SHOWN_EXCERPTS:
+            return False
         return self.simulator not in DIRECT or arm.method is DIRECT[self.simulator]
 
     def gives(self) -> tuple[tuple[Sample, Metric], ...]:
@@ -159,7 +163,6 @@ DIRECT: dict[SimulatorName | None, Method] = {
     SimulatorName.TOKEN_LINEAR: Method.TOKEN_LINEAR,
 }
 JUDGED = (Metric.DETECTION, Metric.FUZZING, Metric.EMBEDDING, Metric.ABLATION)
-ASKING_SIMULATORS = (SimulatorName.CHAT_JSON, SimulatorName.LOGPROBS, SimulatorName.ONE_AT_A_TIME)
 _JUDGED_ON = {
     Metric.DETECTION: Protocol.WINDOWS,
     Metric.FUZZING: Protocol.WINDOWS,
@@ -167,14 +170,13 @@ _JUDGED_ON = {
 }
 # Made without a language model: by token table, or by weights.
 WITHOUT_EXPLAINER = (Method.TOKEN_LOOKUP, Method.TOKEN_LINEAR)
+# Begin from a statement of another arm, and put it to the test of the live model, or before the explainer again.
+REVISING_METHODS = (Method.REVISION, Method.REVISION_RANDOM, Method.RE_EXPLANATION, Method.PROBING)
 # Shown excerpts of the neuron, so that band, number and length of them matter.
 SHOWN_EXCERPTS = (
     *PROMPTED_METHODS,
     Method.NEXT_TOKEN,
-    Method.REVISION,
-    Method.REVISION_RANDOM,
-    Method.RE_EXPLANATION,
-    Method.PROBING,
+    *REVISING_METHODS,
 )
 NOT_IN_EXPERIMENTS = (Method.HUMAN, Method.TRANSFER)
 
@@ -197,6 +199,7 @@ class Definition:
     judges: tuple[Judge, ...] = ()
     metrics: tuple[Metric, ...] = ()  # that reports show; empty: all
     seeds: tuple[int, ...] = (0,)
+    revise_from: Method = Method.ORIGINAL  # whose statements revision, its controls and probing begin from
     contrasts: tuple[Contrast, ...] = ()  # fixed before anything is known
     margin: float | None = None  # of non-inferiority, in the units of the primary measure
     primary: Primary | None = None  # None: the first of the first scorer
@@ -224,7 +227,8 @@ class Definition:
                 found.append(Scorer(label, one.name, None, one.endpoint, protocol))
         for judge in self.judges:
             on = _JUDGED_ON.get(judge.metric)
-            for protocol in self.protocols if on is None else (on,):
+            records = [each for each in self.protocols if each is not Protocol.GENERATED]
+            for protocol in records if on is None else (on,):
                 label = self._scorer_label(judge.metric, judge.endpoint, protocol)
                 found.append(Scorer(label, None, judge.metric, judge.endpoint, protocol, judge))
         return tuple(found)

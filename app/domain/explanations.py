@@ -59,6 +59,10 @@ class SimulatorName(StrEnum):
     TOKEN_LINEAR = "token_linear"  # noqa: S105
 
 
+# Those that ask a language model.
+ASKING_SIMULATORS = (SimulatorName.CHAT_JSON, SimulatorName.LOGPROBS, SimulatorName.ONE_AT_A_TIME)
+
+
 class Protocol(StrEnum):
     """Which records a score is computed on. Scores of different protocols are never mixed."""
 
@@ -72,6 +76,11 @@ class Protocol(StrEnum):
     GENERATED = "heldout-5+5+generated"  # and the sentences that a revision kept for scoring
     WINDOWS = "windows-50+50"  # delphi: 50 active and 50 inactive windows of 32 tokens, held out
     REFERENCE = "reference"  # no records: against another explanation of the same neuron
+
+
+def usual_protocol(simulator: SimulatorName) -> Protocol:
+    """What is scored on where nobody says: paid calls are kept few, free ones use all records."""
+    return Protocol.HELDOUT_5_5 if simulator in ASKING_SIMULATORS else Protocol.HELDOUT_FULL
 
 
 class Sample(StrEnum):

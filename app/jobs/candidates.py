@@ -10,7 +10,15 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 from app.domain.candidates import KIND, OnDev, best, method_name, on_dev
-from app.domain.explanations import ExplainOptions, Provenance, ScoreOptions, State, Step, Usage
+from app.domain.explanations import (
+    ASKING_SIMULATORS,
+    ExplainOptions,
+    Provenance,
+    ScoreOptions,
+    State,
+    Step,
+    Usage,
+)
 from app.domain.next_token import compared
 from app.domain.protocols import dev_records
 from app.errors import AnswerError
@@ -22,7 +30,6 @@ from app.jobs.neuron import load_neuron
 from app.jobs.requests import ExplainRequest
 from app.jobs.runtime import Runtime, current
 from app.jobs.score import FAILURES, distinct, expected_of, predict, simulator_of
-from app.jobs.service import ASKING_SIMULATORS
 from app.store import explanations
 
 CHOOSE = "choose"  # what the ledger calls the simulations that candidates are chosen by

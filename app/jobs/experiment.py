@@ -15,7 +15,7 @@ from app.jobs.experiment_units import Doing
 from app.jobs.lifecycle import Progress, run
 from app.jobs.runtime import Runtime, current
 from app.settings import Endpoint
-from app.store import Session, experiment_units, experiments
+from app.store import Session, experiment_ends, experiment_units, experiments
 from app.store.experiment_rows import Ended, ExperimentRow, ExperimentState, Unit
 
 log = logging.getLogger(__name__)
@@ -92,8 +92,7 @@ class _Run:
             return ExperimentState.PAUSED, str(error)
         except Dead as dead:
             units = dead.units
-            tries = row.definition.attempts
-            await runtime.db(lambda s: experiment_units.forgive(s, row.id, units, tries))
+            await runtime.db(lambda s: experiment_ends.forgive(s, row, units))
             name = self._names.names()[dead.lane]
             return (
                 ExperimentState.PAUSED,
@@ -119,7 +118,7 @@ class _Run:
     async def _write(self, ended: Sequence[Ended]) -> int:
         def call() -> int:
             with self._runtime.store.session() as session:
-                over = experiment_units.end(session, self._row.id, ended)
+                over = experiment_ends.end(session, self._row, ended)
             self._done += over
             self._progress.report(self._done)
             return over

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from app.domain.experiment_units import FIRST_ENDPOINT, LOCAL_MODEL
 from app.domain.experiment_units import Lanes as LaneNames
-from app.domain.experiments import Arm, Definition, Scorer
-from app.domain.explanations import SimulatorName
+from app.domain.experiments import REVISING_METHODS, Arm, Definition, Scorer
+from app.domain.explanations import Method, SimulatorName
 from app.errors import BadInput
-from app.jobs import endpoints, previews
+from app.jobs import endpoints, live_previews, previews
 from app.jobs.experiment_options import chosen_by, explain_options, judge_options, score_options
 from app.jobs.experiment_plan import Plan
+from app.jobs.experiment_revising import probe_options, revise_options
 from app.jobs.neuron import Neuron, load_neuron
 from app.llm.pricing import price
 from app.settings import Settings
@@ -134,6 +135,8 @@ class _Counting:
         """One statement, the mean over these neurons."""
         if not arm.explainer:
             return Calls()
+        if arm.method in REVISING_METHODS:
+            return self._beginning(arm, neurons)
         endpoint = endpoints.endpoint(self._settings, arm.explainer)
         options = explain_options(arm, self._definition, self._definition.seeds[0])
         total, n = Calls(), 0
@@ -153,6 +156,31 @@ class _Counting:
                 total = total.plus(
                     self._priced(choose.endpoint, "simulate", dev.calls, dev.tokens_in, dev.tokens_out)
                 )
+        return total.times(1 / n) if n else Calls()
+
+    def _beginning(self, arm: Arm, neurons: Sequence[Neuron]) -> Calls:
+        """One statement that begins from another arm's, which that arm has made: the calls of one that goes well, and the price
+        of one that asks as often as it may.
+        """
+        endpoint = endpoints.endpoint(self._settings, arm.explainer)
+        total, n = Calls(), 0
+        for neuron in neurons:
+            try:
+                source = live_previews.begin_anew(neuron, self._definition.polarity)
+                made = (
+                    live_previews.probing(neuron, source, probe_options(arm, 0), endpoint)
+                    if arm.method is Method.PROBING
+                    else live_previews.revising(neuron, source, revise_options(arm, 0), endpoint)
+                )
+            except BadInput as error:
+                self._problems.append(f"{arm.name}: {error.sentence}")
+                continue
+            n += 1
+            share = made.calls / made.most_calls
+            one = self._priced(
+                arm.explainer, "explain", made.calls, share * made.tokens_in, share * made.tokens_out
+            )
+            total = total.plus(one._replace(most_usd=made.price_usd))
         return total.times(1 / n) if n else Calls()
 
     def _scoring(self, scorer: Scorer, neurons: Sequence[Neuron]) -> Calls:

@@ -38,10 +38,12 @@ async def score(
         )
         if reference is None:
             raise BadInput(f"{unit.ref} has no earlier statement by {method} to compare with.")
-        piece.asked = SimilarityRequest(explanation_id, SimilarityOptions(reference, unit.seed), row.author)
+        piece.asked = SimilarityRequest(
+            explanation_id, SimilarityOptions(reference, unit.seed), author=row.author
+        )
         await similarity.compare(piece.key)
         return None
-    piece.asked = JudgeRequest(explanation_id, judge_options(scorer, unit.seed), row.author)
+    piece.asked = JudgeRequest(explanation_id, judge_options(scorer, unit.seed), author=row.author)
     drawn = await judge.draw(piece.key)
     await judge.ask(piece.key, drawn)
     return None

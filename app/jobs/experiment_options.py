@@ -31,7 +31,7 @@ def judge_options(scorer: Scorer, seed: int) -> JudgeOptions:
     return JudgeOptions(scorer.judge.metric, scorer.endpoint, source=scorer.judge.source, seed=seed)
 
 
-def score_options(scorer: Scorer, seed: int) -> ScoreOptions:
-    """What a scorer that simulates asks."""
+def score_options(scorer: Scorer, seed: int, revision: int = 0) -> ScoreOptions:
+    """What a scorer that simulates asks; `revision` is the one whose sentences are scored on."""
     assert scorer.simulator is not None, "a judge does not simulate"
-    return ScoreOptions(scorer.simulator, scorer.endpoint, scorer.protocol, seed)
+    return ScoreOptions(scorer.simulator, scorer.endpoint, scorer.protocol, seed, revision)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from app.domain.experiment_checks import problems
 from app.domain.experiment_makers import MAKERS, SCORERS
 from app.domain.experiment_units import MOST_UNITS, units_of_neuron
-from app.domain.experiments import Definition, Scorer, behind
+from app.domain.experiments import REVISING_METHODS, Definition, Scorer, behind
 from app.domain.explain_options import needs_weights
 from app.domain.explanations import Metric, ScoreOptions, SimulatorName
 from app.errors import AppError, BadInput
 from app.jobs import embedders, endpoints
 from app.jobs.caps import demand_room
 from app.jobs.experiment_options import explain_options
+from app.jobs.live_run import demand_live
 from app.jobs.service import Jobs
 from app.settings import Endpoint, Settings
 from app.store import Session, experiment_samples, models
@@ -104,6 +105,12 @@ def _endpoint(settings: Settings, s: Session, d: Definition, endpoint: Endpoint)
 
 
 def _weights(s: Session, d: Definition, slug: str) -> Iterator[str]:
+    revising = [method for method in d.methods if method in REVISING_METHODS]
+    if revising:
+        try:
+            demand_live(s, slug)
+        except BadInput as error:
+            yield f"methods: {', '.join(revising)}: {error.sentence}"
     collection = models.model(s, slug).collection
     if collection is None or not collection.imported:
         return

@@ -108,6 +108,7 @@ class UnitRuntime(Runtime):
     """The runtime within which an experiment's units are done. Models and the demo's server are the worker's own."""
 
     follows = False  # how far the experiment is, is counted in units
+    keeps_refused = False  # the unit stays open, and goes on from the ledger within a larger budget
 
     def __init__(self, outer: Runtime, job_id: str, budget_usd: float | None, spent: float) -> None:
         super().__init__(outer.settings, outer.store, outer.worker)

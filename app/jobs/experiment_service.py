@@ -8,7 +8,7 @@ from app.errors import BadInput, Conflict
 from app.jobs.experiment_plan import Plan, plan
 from app.jobs.requests import ExperimentRequest, Kind, dumps
 from app.jobs.service import Jobs
-from app.store import Session, experiment_units, experiments, jobs
+from app.store import Session, experiment_ends, experiment_units, experiments, jobs
 from app.store.experiment_rows import ExperimentRow, ExperimentState, Failures, UnitCount
 from app.store.rows import JobRow, JobState
 
@@ -116,7 +116,7 @@ class Experiments:
             row = experiments.get(session, experiment_id)
             if row.state is ExperimentState.RUNNING:
                 raise Conflict("This experiment is running: pause it first, or wait for its end.")
-            if not experiment_units.retry_failed(session, experiment_id, row.definition.attempts):
+            if not experiment_ends.retry_failed(session, row):
                 raise Conflict("Nothing failed in this experiment: there is nothing to try again.")
             return self._again(session, row, author, budget_usd)
 
@@ -144,7 +144,7 @@ def _enqueue(session: Session, row: ExperimentRow, job_id: str, author: str) -> 
         job_id,
         Kind.EXPERIMENT,
         f"Experiment {row.id}: {row.name}",
-        dumps(ExperimentRequest(row.id, author)),
+        dumps(ExperimentRequest(row.id, author=author)),
         total=row.units,
         unit="units",
         model=models.pop() if len(models) == 1 else None,

@@ -3,8 +3,10 @@
 import logging
 from time import monotonic
 
+from app.domain.experiment_needs import revision_of
 from app.domain.experiment_units import EXPLANATION, FIRST_ENDPOINT
-from app.domain.explanations import Method, Usage
+from app.domain.experiments import REVISING_METHODS, Scorer
+from app.domain.explanations import Method, Protocol, Usage
 from app.errors import (
     AnswerError,
     AppError,
@@ -14,13 +16,13 @@ from app.errors import (
     Refused,
     StoreError,
 )
-from app.jobs import experiment_judges, explain
+from app.jobs import experiment_judges, experiment_revising, explain
 from app.jobs.experiment_options import chosen_by, explain_options, score_options
 from app.jobs.experiment_runtime import Piece, UnitRuntime
 from app.jobs.requests import ExplainRequest
 from app.jobs.runtime import SHARED
 from app.jobs.score import scored, simulated
-from app.store import explanations
+from app.store import experiment_units, explanations
 from app.store.experiment_rows import Ended, ExperimentRow, Unit, UnitState
 
 log = logging.getLogger(__name__)
@@ -77,6 +79,8 @@ class Doing:
             )
             if found is not None:  # every collection brings it
                 return found
+        if arm.method in REVISING_METHODS:
+            return await experiment_revising.made(self._runtime, self._row, unit, piece, arm)
         piece.asked = ExplainRequest(
             unit.ref,
             explain_options(arm, self._row.definition, unit.seed),
@@ -94,10 +98,24 @@ class Doing:
             return await experiment_judges.score(
                 self._runtime, self._row, unit, piece, unit.explanation_id, scorer
             )
-        options = score_options(scorer, unit.seed)
+        options = score_options(scorer, unit.seed, await self._revision(unit, scorer))
         simulation = await simulated(self._runtime, piece.key, unit.explanation_id, options, piece.key)
         await scored(self._runtime, piece.key, unit.explanation_id, simulation, options, piece.key)
         return simulation
+
+    async def _revision(self, unit: Unit, scorer: Scorer) -> int:
+        """The revision whose kept sentences this is a score on; 0 for a score on records alone."""
+        if scorer.protocol is not Protocol.GENERATED:
+            return 0
+        arm = revision_of(self._row.definition, unit.arm)
+        found = (
+            None
+            if arm is None
+            else await self._runtime.db(lambda s: experiment_units.statement(s, self._row.id, unit, arm))
+        )
+        if found is None:
+            raise BadInput("There is no revision whose sentences it could be scored on.")
+        return found
 
 
 def _failed(unit: Unit, failure: AppError) -> Ended:

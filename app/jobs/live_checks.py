@@ -26,7 +26,7 @@ def check(session: Session, request: ReviseRequest | ProbeRequest) -> None:
     """Raises BadInput for options, a neuron or an explanation that do not fit; NotFound for what is not there."""
     (request.revise if isinstance(request, ReviseRequest) else request.probe).check()
     neurons.statistics(session, request.ref)
-    demand_live(session, request.ref)
+    demand_live(session, request.ref.model)
     if bool(request.explanation_id) == (request.first is not None):
         raise BadInput(
             "Say which explanation to begin from, or how a first one is to be made: one of the two."

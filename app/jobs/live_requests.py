@@ -52,7 +52,7 @@ def ablation(s: Session, explanation_id: int, simulation_id: int | None, author:
     protocol = protocol_of_simulation(usable[0])
     assert protocol is not None
     heldout.demand_known(s, explanation_id, {protocol})
-    request = AblationRequest(explanation_id, usable[0].id, author)
+    request = AblationRequest(explanation_id, usable[0].id, author=author)
     return Asked(Kind.ABLATION, f"Ablate {row.ref}", request, "excerpts", row.ref.model)
 
 
@@ -66,7 +66,7 @@ def false_positives(s: Session, explanation_id: int, excerpts: int, seed: int, a
         raise BadInput(
             f"{row.ref.model} has no held-out documents to search: they come with a collection of your own."
         )
-    request = FalsePositivesRequest(explanation_id, excerpts, seed, author)
+    request = FalsePositivesRequest(explanation_id, excerpts, seed, author=author)
     title = f"False positives of explanation {row.id} of {row.ref}"
     return Asked(Kind.FALSE_POSITIVES, title, request, "excerpts", row.ref.model)
 
@@ -96,7 +96,7 @@ def transfer(
             "The token_lookup simulator predicts from token means, not from a statement: choose another simulator."
         )
     heldout.demand_known(s, explanation_id, {score.protocol})
-    request = TransferRequest(explanation_id, ref, sign, score, author)
+    request = TransferRequest(explanation_id, ref, sign, score, author=author)
     return Asked(Kind.TRANSFER, f"Transfer explanation {row.id} to {ref}", request, "excerpts", ref.model)
 
 

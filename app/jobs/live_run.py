@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from app.domain.live_texts import LiveText, exact, length_problem
-from app.domain.neurons import NeuronRef
 from app.errors import AnswerError, BadInput
 from app.jobs.live_subject import live_subject
 from app.jobs.neuron import Neuron
@@ -36,13 +35,13 @@ async def run_tokens(
     ]
 
 
-def demand_live(session: Session, ref: NeuronRef) -> None:
-    """Raises BadInput, before anything is begun, where it is known that no live model can read for this neuron."""
-    found = models.model(session, ref.model)
+def demand_live(session: Session, slug: str) -> None:
+    """Raises BadInput, before anything is begun, where it is known that no live model can read for a model's neurons."""
+    found = models.model(session, slug)
     if found.collection is None:
-        raise BadInput(f"{ref.model} has not been collected yet: there is no neuron to test.")
+        raise BadInput(f"{slug} has not been collected yet: there is no neuron to test.")
     if found.collection.imported or not found.card.source:
         raise BadInput(
-            f"{ref.model} was imported: its activations are here, but not the model itself, and this needs the model to"
+            f"{slug} was imported: its activations are here, but not the model itself, and this needs the model to"
             " read new texts. Collect the model to revise or probe its neurons."
         )

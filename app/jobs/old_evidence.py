@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from app.domain.candidates import single
 from app.domain.explanations import PROMPTED_METHODS, Method
 from app.domain.neurons import Polarity, Records, Split
 from app.domain.protocols import explain_records
@@ -19,7 +20,7 @@ def old_evidence(neuron: Neuron, source: ExplanationRow) -> Records:
     neuron has no record of this polarity.
     """
     records, seen = neuron.records, set(source.provenance.excerpts)
-    if source.collection_id == neuron.collection_id and source.method in _SHOWN and seen:
+    if source.collection_id == neuron.collection_id and single(source.method) in _SHOWN and seen:
         mine = (records.splits == Split.EXPLAIN) & np.isin(records.excerpts, list(seen))
         rows = np.flatnonzero(mine)
         _, first = np.unique(records.excerpts[rows], return_index=True)  # one may be kept for two reasons

@@ -7,7 +7,8 @@ from app.domain.neurons import Profile
 from app.errors import AppError, Conflict
 from app.jobs import endpoints
 from app.jobs.requests import CollectRequest, Kind, loads
-from app.jobs.service import Jobs, slug_of
+from app.jobs.service import Jobs
+from app.jobs.slugs import slug_of
 from app.settings import Settings
 from app.store import jobs as job_rows
 from app.store import models

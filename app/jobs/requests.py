@@ -34,6 +34,21 @@ class Kind(StrEnum):
     SIMILARITY = "similarity"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """By whom a job is begun, and what it repeats: what all requests but a collection have."""
+
+    author: str = "neuronarium"
+    retry_of: str = ""  # the job that this one repeats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking(Begun):
+    """A request whose job asks language models."""
+
+    fresh: bool = False  # ask anew also what has been answered to an identical call
+
+
 @dataclass(frozen=True)
 class CollectRequest:
     """Run a model over a corpus and keep what each neuron does there."""
@@ -65,30 +80,24 @@ class CollectRequest:
 
 
 @dataclass(frozen=True)
-class ExplainRequest:
+class ExplainRequest(Asking):
     """Explain a neuron and, where `score` says how, simulate and score what came out."""
 
     ref: NeuronRef
     explain: ExplainOptions
     score: ScoreOptions | None = None
-    author: str = "neuronarium"
-    retry_of: str = ""
-    fresh: bool = False  # ask anew also what has been answered to an identical call
 
 
 @dataclass(frozen=True)
-class ScoreRequest:
+class ScoreRequest(Asking):
     """Simulate a neuron from a stored explanation and score that."""
 
     explanation_id: int
     score: ScoreOptions
-    author: str = "neuronarium"
-    retry_of: str = ""
-    fresh: bool = False
 
 
 @dataclass(frozen=True)
-class ReviseRequest:
+class ReviseRequest(Asking):
     """Revise an explanation, or one that is made first; where `score` says how, score what came out and what was revised."""
 
     ref: NeuronRef
@@ -96,13 +105,10 @@ class ReviseRequest:
     explanation_id: int = 0  # 0: made first, as `first` says
     first: ExplainOptions | None = None
     score: ScoreOptions | None = None  # its revision: whose kept sentences a control is scored on too
-    author: str = "neuronarium"
-    retry_of: str = ""
-    fresh: bool = False  # ask anew also what has been answered to an identical call
 
 
 @dataclass(frozen=True)
-class ProbeRequest:
+class ProbeRequest(Asking):
     """Probe a neuron from an explanation, or from one that is made first, and score what came out."""
 
     ref: NeuronRef
@@ -110,57 +116,46 @@ class ProbeRequest:
     explanation_id: int = 0  # 0: made first, as `first` says
     first: ExplainOptions | None = None
     score: ScoreOptions | None = None
-    author: str = "neuronarium"
-    retry_of: str = ""
-    fresh: bool = False  # ask anew also what has been answered to an identical call
 
 
 @dataclass(frozen=True)
-class EmbedRequest:
+class EmbedRequest(Begun):
     """Embed a model's explanations that have no vector yet, for search by meaning."""
 
     model: str  # slug
     token_lookup: bool = False  # those of the method token_lookup too
     only: tuple[int, ...] = ()  # these explanations; empty: all
-    author: str = "neuronarium"
-    retry_of: str = ""
 
 
 @dataclass(frozen=True)
-class AblationRequest:
+class AblationRequest(Begun):
     """Put a stored simulation in the neuron's place in the live model, and score what that changes."""
 
     explanation_id: int
     simulation_id: int
-    author: str = "neuronarium"
-    retry_of: str = ""
 
 
 @dataclass(frozen=True)
-class FalsePositivesRequest:
+class FalsePositivesRequest(Begun):
     """Find held-out excerpts where the local simulator predicts a neuron that is silent."""
 
     explanation_id: int
     excerpts: int  # to examine at most
     seed: int = 0  # of the sample and of the simulation
-    author: str = "neuronarium"
-    retry_of: str = ""
 
 
 @dataclass(frozen=True)
-class TransferRequest:
+class TransferRequest(Begun):
     """Score a stored explanation on another neuron, as an explanation of that one."""
 
     explanation_id: int
     ref: NeuronRef  # the other neuron
     polarity: Polarity
     score: ScoreOptions
-    author: str = "neuronarium"
-    retry_of: str = ""
 
 
 @dataclass(frozen=True)
-class PuzzlesRequest:
+class PuzzlesRequest(Asking):
     """Explain the puzzles of a set, revise, judge and rank: whatever of it is asked for and not there yet."""
 
     model: str  # slug of the set
@@ -178,39 +173,29 @@ class PuzzlesRequest:
     )
     seed: int = 0  # of simulators
     run: str = ""  # the run that this goes on with; empty: a new one
-    author: str = "neuronarium"
-    retry_of: str = ""
-    fresh: bool = False
 
 
 @dataclass(frozen=True)
-class ExperimentRequest:
+class ExperimentRequest(Begun):
     """Do what is open of an experiment, which the store has."""
 
     experiment_id: int
-    author: str = "neuronarium"
-    retry_of: str = ""
 
 
 @dataclass(frozen=True)
-class JudgeRequest:
+class JudgeRequest(Asking):
     """Have a language model judge windows by a stored explanation: detection or fuzzing."""
 
     explanation_id: int
     judge: JudgeOptions
-    author: str = "neuronarium"
-    retry_of: str = ""
-    fresh: bool = False
 
 
 @dataclass(frozen=True)
-class SimilarityRequest:
+class SimilarityRequest(Begun):
     """Compare a stored explanation's words with another one's of the same neuron."""
 
     explanation_id: int
     similarity: SimilarityOptions
-    author: str = "neuronarium"
-    retry_of: str = ""
 
 
 Request = (

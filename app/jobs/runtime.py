@@ -34,6 +34,9 @@ class Runtime:
     """One worker's means. Made and used on one event loop; whatever is costly is made when first asked for."""
 
     follows = True  # whether somebody sees how far a single piece of work is
+    keeps_refused = (
+        True  # whether what a piece had tried is stored as a failure when the next call is refused over a cap
+    )
 
     def __init__(self, settings: Settings, store: Store, worker: str) -> None:
         self.settings = settings

@@ -10,6 +10,7 @@ import numpy as np
 from app.domain import protocols, scoring
 from app.domain.augmented import score_augmented
 from app.domain.explanations import (
+    ASKING_SIMULATORS,
     COMPUTED_METRICS,
     Protocol,
     Sample,
@@ -32,7 +33,6 @@ from app.jobs.lifecycle import Progress, in_thread, keep, run
 from app.jobs.neuron import Neuron, load_neuron
 from app.jobs.requests import ExplainRequest, Kind, ScoreRequest, TransferRequest, loads
 from app.jobs.runtime import Runtime, current
-from app.jobs.service import ASKING_SIMULATORS
 from app.store import collections, explanations, heldout, jobs, scores, simulations
 from app.store.explanation_rows import ExplanationRow
 from app.store.rows import JobRow

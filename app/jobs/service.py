@@ -4,29 +4,24 @@ Beginning a job writes its row and nothing else: a worker looks for queued rows 
 engine, by id, so that a process that dies in between loses nothing, and `serve` never loads the engine.
 """
 
-import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from app.domain.explain_options import ASKING_METHODS, SIGNED_METHODS, demand_sound, needs_weights
+from app.domain.explain_options import ASKING_METHODS, SIGNED_METHODS, demand_sound
 from app.domain.explanations import (
     ExplainOptions,
     Method,
-    Protocol,
     ScoreOptions,
     ShownOptions,
-    SimulatorName,
     State,
 )
 from app.domain.judging import JudgeOptions
 from app.domain.neurons import NeuronRef, Polarity
 from app.domain.text_similarity import SimilarityOptions
 from app.errors import BadInput, Conflict
-from app.jobs import augmented, embedders, endpoints, live_checks, live_requests, puzzle_asking, wanted
+from app.jobs import augmented, checks, embedders, endpoints, live_requests, puzzle_asking, wanted
 from app.jobs.caps import demand_room
-from app.jobs.live_checks import LiveT
 from app.jobs.requests import (
     TYPES,
     CollectRequest,
@@ -40,10 +35,10 @@ from app.jobs.requests import (
     ReviseRequest,
     ScoreRequest,
     SimilarityRequest,
-    TransferRequest,
     dumps,
     loads,
 )
+from app.jobs.slugs import slug_of
 from app.settings import Endpoint, Settings
 from app.store import (
     Session,
@@ -58,13 +53,6 @@ from app.store import (
     puzzles,
 )
 from app.store.rows import JobRow, JobState
-
-ASKING_SIMULATORS = (SimulatorName.CHAT_JSON, SimulatorName.LOGPROBS, SimulatorName.ONE_AT_A_TIME)
-
-
-def usual_protocol(simulator: SimulatorName) -> Protocol:
-    """What is scored on where nobody says: paid calls are kept few, free ones use all records."""
-    return Protocol.HELDOUT_5_5 if simulator in ASKING_SIMULATORS else Protocol.HELDOUT_FULL
 
 
 class Jobs:
@@ -136,14 +124,14 @@ class Jobs:
                 request_ = PuzzlesRequest(ref.model, (ref.index,), explain, author=author, fresh=fresh)
                 return self._enqueue_puzzles(session, request_)
             if explain.method in ASKING_METHODS:
-                self._affordable(session, endpoints.endpoint(self.settings, explain.explainer))
+                checks.affordable(session, self.settings, explain.explainer)
             elif explain.method not in SIGNED_METHODS:
                 raise BadInput(f"{explain.method} is not a method that can be asked for.")
-            _demand_weights(session, ref.model, explain)
+            checks.demand_weights(session, ref.model, explain)
             if score is not None:
-                self._check_score(session, ref.model, explain.method, score)
+                checks.score(session, self.settings, ref.model, explain.method, score)
                 augmented.demand_none(score)
-            request = ExplainRequest(ref, explain, score, author, fresh=fresh)
+            request = ExplainRequest(ref, explain, score, author=author, fresh=fresh)
             return self._add(
                 session,
                 Kind.EXPLAIN,
@@ -163,10 +151,10 @@ class Jobs:
                 raise BadInput(
                     "This explanation failed: there is no statement to score. Explain the neuron again."
                 )
-            self._check_score(session, row.ref.model, row.method, score)
+            checks.score(session, self.settings, row.ref.model, row.method, score)
             heldout.demand_known(session, explanation_id, {score.protocol})
             augmented.kept(session, score, row)
-            request = ScoreRequest(explanation_id, score, author, fresh=fresh)
+            request = ScoreRequest(explanation_id, score, author=author, fresh=fresh)
             title = f"Score {row.ref} by {score.simulator}"
             return self._add(session, Kind.SCORE, title, request, unit="calls", model=row.ref.model)
 
@@ -177,7 +165,7 @@ class Jobs:
         the request names no other and there is one.
         """
         with self.store.session() as session:
-            request = self._checked(session, request)
+            request = checks.live(session, self.settings, request)
             title = f"Revise {request.ref}" + (
                 "" if request.revise.method is Method.REVISION else f" ({request.revise.method}, control)"
             )
@@ -186,7 +174,7 @@ class Jobs:
     def enqueue_probe(self, request: ProbeRequest) -> str:
         """Begin a probing. Raises as `enqueue_revise` does, and BadInput for a budget that allows nothing."""
         with self.store.session() as session:
-            request = self._checked(session, request)
+            request = checks.live(session, self.settings, request)
             return self._add(
                 session,
                 Kind.PROBE,
@@ -213,8 +201,8 @@ class Jobs:
         with self.store.session() as session:
             models.model(session, slug)
             if self.settings.embedding_endpoint is not None:
-                self._affordable(session, endpoints.endpoint(self.settings, self.settings.embedding_endpoint))
-            request = EmbedRequest(slug, token_lookup, tuple(only), author)
+                checks.affordable(session, self.settings, self.settings.embedding_endpoint)
+            request = EmbedRequest(slug, token_lookup, tuple(only), author=author)
             title = f"Embed explanations of {slug}"
             return self._add(session, Kind.EMBED, title, request, unit="explanations", model=slug)
 
@@ -250,7 +238,7 @@ class Jobs:
         """Begin scoring an explanation on another neuron. Raises as `live_requests.transfer` and `enqueue_score` do."""
         with self.store.session() as session:
             asked = live_requests.transfer(session, explanation_id, ref, polarity, score, author)
-            self._check_score(session, ref.model, Method.TRANSFER, score)
+            checks.score(session, self.settings, ref.model, Method.TRANSFER, score)
             return self._add_asked(session, asked)
 
     def enqueue_puzzles(self, request: PuzzlesRequest) -> str:
@@ -264,7 +252,7 @@ class Jobs:
     def _enqueue_puzzles(self, session: Session, request: PuzzlesRequest) -> str:
         request, asked = puzzle_asking.checked(session, self.settings, request)
         for each in asked:
-            self._affordable(session, each)
+            demand_room(session, self.settings, each)
         title = puzzle_asking.title(request)
         return self._add(session, Kind.PUZZLES, title, request, unit="steps", model=request.model)
 
@@ -277,8 +265,8 @@ class Jobs:
         """
         with self.store.session() as session:
             row = wanted.explained(session, explanation_id)
-            self._affordable(session, wanted.to_judge(self.settings, session, row, options))
-            request = JudgeRequest(explanation_id, options, author, fresh=fresh)
+            demand_room(session, self.settings, wanted.to_judge(self.settings, session, row, options))
+            request = JudgeRequest(explanation_id, options, author=author, fresh=fresh)
             title = f"Judge {row.ref} by {options.metric}"
             return self._add(session, Kind.JUDGE, title, request, unit="windows", model=row.ref.model)
 
@@ -290,8 +278,8 @@ class Jobs:
             row = wanted.explained(session, explanation_id)
             asked = wanted.to_compare(self.settings, session, row, options)
             if asked is not None:
-                self._affordable(session, asked)
-            request = SimilarityRequest(explanation_id, options, author)
+                demand_room(session, self.settings, asked)
+            request = SimilarityRequest(explanation_id, options, author=author)
             title = f"Compare explanation {row.id} of {row.ref} with {options.reference}"
             return self._add(session, Kind.SIMILARITY, title, request, unit="texts", model=row.ref.model)
 
@@ -317,48 +305,13 @@ class Jobs:
         request = replace(loads(TYPES[kind], row.parameters_json), retry_of=job_id)
         if isinstance(request, CollectRequest):
             return self.enqueue_collect(request)
-        if isinstance(request, EmbedRequest):
-            embedders.embedder(self.settings)
         if isinstance(request, PuzzlesRequest):
             with self.store.session() as session:
                 begun = puzzle_runs.find(session, request.run or job_id)
             return self.enqueue_puzzles(replace(request, run="" if begun is None else begun.id))
         with self.store.session() as session:
-            if isinstance(request, ReviseRequest | ProbeRequest):
-                request = self._checked(session, request)
-            elif isinstance(request, ExplainRequest):
-                if request.explain.method in ASKING_METHODS:
-                    self._affordable(session, endpoints.endpoint(self.settings, request.explain.explainer))
-                if request.score is not None:
-                    self._check_score(session, request.ref.model, request.explain.method, request.score)
-            elif isinstance(request, ScoreRequest):
-                explanation = explanations.get(session, request.explanation_id)
-                self._check_score(session, explanation.ref.model, explanation.method, request.score)
-            elif isinstance(request, TransferRequest):
-                self._check_score(session, request.ref.model, Method.TRANSFER, request.score)
-            elif isinstance(request, JudgeRequest):
-                explanation = wanted.explained(session, request.explanation_id)
-                self._affordable(session, wanted.to_judge(self.settings, session, explanation, request.judge))
-            elif isinstance(request, SimilarityRequest):
-                explanation = wanted.explained(session, request.explanation_id)
-                asked = wanted.to_compare(self.settings, session, explanation, request.similarity)
-                if asked is not None:
-                    self._affordable(session, asked)
+            request = checks.again(session, self.settings, request)
             return self._add(session, kind, row.title, request, unit=row.unit, model=row.model)
-
-    def _checked(self, session: Session, request: LiveT) -> LiveT:
-        """The request with what it left open filled in. Raises what would make it fail, as far as that is known before."""
-        live_checks.check(session, request)
-        asked = endpoints.endpoint(self.settings, live_checks.explainer_of(request))
-        if not asked.chat:
-            raise BadInput(f"“{asked.name}” serves no chats, and writing texts needs one: choose another.")
-        self._affordable(session, asked)
-        if request.first is not None:
-            self._affordable(session, endpoints.endpoint(self.settings, request.first.explainer))
-        if request.score is not None:
-            self._check_score(session, request.ref.model, live_checks.method_of(request), request.score)
-            request = live_checks.with_sentences(session, request)
-        return request
 
     def _add(
         self,
@@ -381,61 +334,8 @@ class Jobs:
     def demand_weights(self, slug: str, options: ExplainOptions) -> None:
         """Raises BadInput where these options need weights of a model that was imported without any."""
         with self.store.session() as session:
-            _demand_weights(session, slug, options)
-
-    def _affordable(self, session: Session, endpoint: Endpoint) -> None:
-        demand_room(session, self.settings, endpoint)
+            checks.demand_weights(session, slug, options)
 
     def check_score(self, session: Session, slug: str, method: str, score: ScoreOptions) -> None:
         """Raise what stands in the way of such a score of any neuron of a model: BadInput, Refused, NotFound."""
-        self._check_score(session, slug, method, score)
-
-    def _check_score(self, session: Session, slug: str, method: str, score: ScoreOptions) -> None:
-        if score.simulator in ASKING_SIMULATORS:
-            self._affordable(session, endpoints.endpoint(self.settings, score.endpoint))
-        if score.simulator is SimulatorName.TOKEN_LOOKUP and method != Method.TOKEN_LOOKUP:
-            raise BadInput(
-                "The token_lookup simulator predicts from token means, not from a statement: choose another simulator."
-            )
-        if score.simulator is SimulatorName.TOKEN_LINEAR and method != Method.TOKEN_LINEAR:
-            raise BadInput(
-                "The token_linear simulator predicts from the model's weights, not from a statement: choose another simulator."
-            )
-        collection = models.model(session, slug).collection
-        if collection is None:
-            raise BadInput(f"{slug} has not been collected yet: there are no records to score on.")
-        *per_split, unsplit = collection.documents_per_split
-        if score.protocol is Protocol.AS_IMPORTED:
-            raise BadInput(
-                "as-imported is for scores that came with an explanation: choose another protocol."
-            )
-        own = not collection.imported and (sum(per_split) > 0 or unsplit == 0)
-        if own and score.protocol is Protocol.BILLS_5_5:
-            raise BadInput("bills-5+5 is for imported data: choose heldout-5+5, heldout-full or population.")
-        if not own and score.protocol is not Protocol.BILLS_5_5:
-            raise BadInput("Imported data has no documents to hold out: choose bills-5+5.")
-        if collection.too_few_documents:
-            raise BadInput(collection.too_few_documents)
-
-
-def _demand_weights(session: Session, slug: str, options: ExplainOptions) -> None:
-    collection = models.model(session, slug).collection
-    if needs_weights(options) and (collection is None or collection.imported):
-        raise BadInput(
-            f"{options.method} reads the weights of the model itself, and {slug} was imported without it: choose a method "
-            "that works from records."
-        )
-
-
-def slug_of(source: str) -> str:
-    """The slug that loading this model will give it, known without torch: see `app.subject.load`."""
-    path = Path(source).expanduser()
-    name = path.resolve().name if source.startswith((".", "/", "~")) else path.name
-    if name.lower().endswith(".gguf"):
-        name = re.sub(r"[.-](?:I?Q\d\w*|B?F(?:16|32)|fp16)$", "", name[:-5], flags=re.IGNORECASE) or name[:-5]
-    return slug_of_name(name)
-
-
-def slug_of_name(name: str) -> str:
-    """The slug of a model with this name; empty where it has no letter or digit."""
-    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.")
+        checks.score(session, self.settings, slug, method, score)

@@ -1,16 +1,15 @@
-"""The units of an experiment: what is to be done, what is under way, how each ended."""
+"""The units of an experiment: what is to be done, what is under way, and what there is. How they end is in `experiment_ends`."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, func, select, update
 
+from app.domain.experiment_needs import needs_of
 from app.domain.experiment_units import EXPLANATION, units_of_neuron
 from app.domain.neurons import NeuronRef
 from app.store import bulk, cursors
 from app.store import tables as t
-from app.store.experiment_rows import Ended, ExperimentRow, Failures, Unit, UnitCount, UnitState
+from app.store.experiment_rows import ExperimentRow, Failures, Unit, UnitCount, UnitState
 from app.store.experiment_tables import UNIT_STATES
 from app.store.rows import Page
 from app.store.session import Session, writing
@@ -29,7 +28,7 @@ def plan(s: Session, row: ExperimentRow) -> int:
     mine = t.experiments.c.id == row.id
     planned: int = s.execute(select(t.experiments.c.planned).where(mine).with_for_update()).scalar_one()
     upto = min(planned + PLAN_NEURONS, row.neurons)
-    each = units_of_neuron(row.definition)
+    each, needs = units_of_neuron(row.definition), needs_of(row.definition)
     pending, tries = UNIT_STATES[UnitState.PENDING], row.definition.attempts
     bulk.insert(
         s,
@@ -37,7 +36,7 @@ def plan(s: Session, row: ExperimentRow) -> int:
         _COLUMNS,
         (
             (row.id, ordinal, unit.arm, unit.seed, unit.scorer, unit.lane, pending,
-             int(unit.scorer == EXPLANATION), "", 0, tries, 0, 0, 0, 0, 0.0, 0.0, 0)
+             int(not needs.of(unit.arm, unit.scorer)), "", 0, tries, 0, 0, 0, 0, 0.0, 0.0, 0)
             for ordinal in range(planned, upto)
             for unit in each
         ),
@@ -54,18 +53,20 @@ def beside(s: Session, experiment_id: int, unit: Unit, scorer: int) -> Unit | No
     return None if row is None else _unit(row)
 
 
+def statement(s: Session, experiment_id: int, unit: Unit, arm: int) -> int | None:
+    """The explanation that another arm made of the same neuron with the same seed; None where it is not there."""
+    c = t.experiment_units.c
+    query = select(c.explanation_id).where(
+        c.experiment_id == experiment_id,
+        same(unit), c.arm == arm, c.scorer == EXPLANATION, c.state == UnitState.OK,
+    )  # fmt: skip
+    found: int | None = s.execute(query).scalar()
+    return found
+
+
 def put_back(s: Session, experiment_id: int) -> None:
     """What was under way when a worker died, or was stopped, is to be done."""
-    _set(s, experiment_id, t.experiment_units.c.state == UnitState.RUNNING, state=UnitState.PENDING)
-
-
-def retry_failed(s: Session, experiment_id: int, tries: int) -> int:
-    """Let what failed be tried again, and with an explanation the scores that waited for it; how many units that is."""
-    c = t.experiment_units.c
-    again = {"state": UnitState.PENDING, "reason": "", "tries_left": tries, "ended_at": None}
-    failed = _set(s, experiment_id, c.state == UnitState.FAILED, **again)
-    behind = and_(c.state == UnitState.SKIPPED, c.scorer != EXPLANATION, c.explanation_id.is_(None))
-    return failed + _set(s, experiment_id, behind, ready=0, **again)
+    change(s, experiment_id, t.experiment_units.c.state == UnitState.RUNNING, state=UnitState.PENDING)
 
 
 def take(s: Session, experiment_id: int, lane: int, n: int) -> list[Unit]:
@@ -79,7 +80,7 @@ def take(s: Session, experiment_id: int, lane: int, n: int) -> list[Unit]:
     )
     found = [_unit(row) for row in s.execute(query)]
     if found:
-        _set(s, experiment_id, c.id.in_([unit.id for unit in found]), state=UnitState.RUNNING)
+        change(s, experiment_id, c.id.in_([unit.id for unit in found]), state=UnitState.RUNNING)
     return found
 
 
@@ -88,75 +89,15 @@ def ended_count(s: Session, experiment_id: int) -> int:
     return sum(each.units for each in counts(s, experiment_id) if each.state.ended)
 
 
-def end(s: Session, experiment_id: int, ended: Iterable[Ended]) -> int:
-    """Write down how units ended; how many are over for good, with the scores that are skipped for want of an explanation.
-
-    Scores of an explanation become ready with it. A unit that failed is to be tried again while it has tries left. What is
-    no longer under way, because another worker has taken it over and ended it, stays as it is.
-    """
-    writing(s)
-    over = 0
-    for each in ended:
-        over += _end(s, experiment_id, each)
-    return over
-
-
-def _end(s: Session, experiment_id: int, each: Ended) -> int:
+def same(row: Any) -> ColumnElement[bool]:
+    """The units of one neuron and seed."""
     c = t.experiment_units.c
-    now = datetime.now(UTC)
-    query = select(c.ordinal, c.arm, c.seed, c.scorer, c.attempts, c.tries_left)
-    row = s.execute(query.where(c.id == each.unit, c.state == UnitState.RUNNING)).first()
-    if row is None:
-        return 0
-    state, left = each.state, row.tries_left - int(each.tried)
-    if state is UnitState.FAILED and left > 0 and not each.final:
-        state = UnitState.PENDING
-    values: dict[str, Any] = {
-        "state": state,
-        "reason": each.reason,
-        "attempts": row.attempts + int(each.tried),
-        "tries_left": left,
-        "salt": c.salt + each.salt,
-        "kept_as": row.attempts,
-        "ended_at": now if state.ended else None,
-        **{name: c[name] + value for name, value in each.usage._asdict().items()},
-    }
-    if each.explanation_id is not None:
-        values["explanation_id"] = each.explanation_id
-    if each.simulation_id is not None:
-        values["simulation_id"] = each.simulation_id
-    s.execute(update(t.experiment_units).where(c.id == each.unit).values(values))
-    if row.scorer != EXPLANATION or not state.ended:
-        return int(state.ended)
-    behind = and_(_cell(row), c.scorer != EXPLANATION, c.state == UnitState.PENDING)
-    if state is UnitState.OK:
-        _set(s, experiment_id, behind, ready=1, explanation_id=each.explanation_id)
-        return 1
-    reason = f"there is no explanation to score: {each.reason}"
-    return 1 + _set(s, experiment_id, behind, state=UnitState.SKIPPED, reason=reason, ended_at=now)
-
-
-def forgive(s: Session, experiment_id: int, units: Iterable[int], tries: int) -> int:
-    """What failed through no fault of its own is to be done as if it had not been tried; how many units are open again."""
-    c = t.experiment_units.c
-    opened = 0
-    for unit in units:
-        row = s.execute(select(c.ordinal, c.arm, c.seed, c.scorer, c.state).where(c.id == unit)).one()
-        if row.state not in (UnitState.FAILED, UnitState.PENDING):
-            continue
-        again = {"state": UnitState.PENDING, "reason": "", "tries_left": tries, "ended_at": None}
-        _set(s, experiment_id, c.id == unit, **again)
-        opened += int(row.state is UnitState.FAILED)
-        if row.scorer == EXPLANATION and row.state is UnitState.FAILED:
-            behind = and_(_cell(row), c.scorer != EXPLANATION, c.state == UnitState.SKIPPED)
-            opened += _set(s, experiment_id, behind, ready=0, **again)
-    return opened
+    return and_(c.ordinal == row.ordinal, c.seed == row.seed)
 
 
 def _cell(row: Any) -> ColumnElement[bool]:
     """The statement and the scores of one neuron, arm and seed."""
-    c = t.experiment_units.c
-    return and_(c.ordinal == row.ordinal, c.arm == row.arm, c.seed == row.seed)
+    return and_(same(row), t.experiment_units.c.arm == row.arm)
 
 
 def counts(s: Session, experiment_id: int) -> list[UnitCount]:
@@ -223,7 +164,8 @@ def page(
     )
 
 
-def _set(s: Session, experiment_id: int, where: Any, **values: Any) -> int:
+def change(s: Session, experiment_id: int, where: Any, **values: Any) -> int:
+    """Set values of the units for which `where` holds; how many."""
     writing(s)
     mine = t.experiment_units.c.experiment_id == experiment_id
     return int(s.execute(update(t.experiment_units).where(mine, where).values(**values)).rowcount)

@@ -6,8 +6,17 @@ from typing import Any, NamedTuple
 
 from app.domain import experiment_files
 from app.domain.experiment_makers import MAKERS, SCORERS
-from app.domain.experiments import ASKING_SIMULATORS, Contrast, Definition, Rule
-from app.domain.explanations import Band, Method, Metric, Protocol, Sample, measured
+from app.domain.experiments import REVISING_METHODS, WITHOUT_EXPLAINER, Contrast, Definition, Rule
+from app.domain.explanations import (
+    ASKING_SIMULATORS,
+    PROMPTED_METHODS,
+    Band,
+    Method,
+    Metric,
+    Protocol,
+    Sample,
+    measured,
+)
 from app.domain.neurons import Polarity
 from app.errors import BadInput
 from app.settings import Endpoint
@@ -41,6 +50,7 @@ class Form:
     lists: tuple[Choice, ...]
     measures: tuple[Choice, ...]
     methods: tuple[Choice, ...]
+    revise_from: tuple[Choice, ...]
     explainers: tuple[Choice, ...]
     simulators: tuple[Choice, ...]
     judges: tuple[Choice, ...]
@@ -75,10 +85,11 @@ def form(
             for s, m in measured(p)
         ),
         methods=tuple(Choice(method, words(method), method in usual) for method in MAKERS),
+        revise_from=tuple(Choice(m, words(m), m is Method.ORIGINAL) for m in PROMPTED_METHODS),
         explainers=tuple(Choice(name, name, i == 0) for i, name in enumerate(names)),
         simulators=tuple(simulators),
         judges=tuple(Choice(f"{m}@{name}", f"{words(m)} by {name}", False) for m in SCORERS for name in names),
-        protocols=tuple(Choice(p, p, p is Protocol.HELDOUT_5_5) for p in PROTOCOLS),
+        protocols=tuple(Choice(p, p, p is Protocol.HELDOUT_5_5) for p in (*PROTOCOLS, Protocol.GENERATED)),
         bands=tuple(Choice(band, words(band), band is Band.TOP) for band in Band),
         polarities=tuple(Choice(p, words(p), p is Polarity.POSITIVE) for p in Polarity),
         against=(Choice("", "nothing", True), *(Choice(m, words(m), False) for m in MAKERS)),
@@ -144,7 +155,9 @@ def definition(fields: Mapping[str, str], several: Mapping[str, Sequence[str]]) 
         values[name] = list(several.get(name, ()))
     if rule in (Rule.LIST, Rule.NEURONS):
         values["models"] = []
-    if not set(values["methods"]) - {Method.TOKEN_LOOKUP.value}:
+    if set(values["methods"]) & set(REVISING_METHODS):
+        values["revise_from"] = fields.get("revise_from", Method.ORIGINAL.value)
+    if not set(values["methods"]) - set(WITHOUT_EXPLAINER):
         values["explainers"] = []
     if not values["simulators"] and not values["judges"]:
         wrong.append(

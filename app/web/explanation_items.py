@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from app.domain.explain_options import ASKING_METHODS, needs_weights
 from app.domain.explanations import (
+    ASKING_SIMULATORS,
     ExplainOptions,
     Method,
     Metric,
@@ -21,7 +22,6 @@ from app.domain.explanations import (
 from app.domain.imported import NOT_TOLD, claims
 from app.domain.judging import JUDGED
 from app.domain.neurons import NeuronRef, Polarity
-from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
 from app.store.explanation_rows import ExplanationRow, ScoreRow
 from app.web import charts, compare_address, trust_marks, wording

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from app.domain.explain_options import ASKING_METHODS, demand_sound, needs_weights
-from app.domain.explanations import ExplainOptions, ScoreOptions
+from app.domain.explanations import ASKING_SIMULATORS, ExplainOptions, ScoreOptions
 from app.domain.judging import JudgeOptions
 from app.domain.neurons import Polarity
 from app.errors import AppError
 from app.jobs import previews
 from app.jobs.neuron import Neuron
-from app.jobs.service import ASKING_SIMULATORS
 from app.settings import Endpoint
 from app.simulate.estimates import LIKELY
 from app.web.neuron_contexts import PreviewFragment, ScoringPrice

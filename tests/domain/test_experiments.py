@@ -97,7 +97,7 @@ def definitions(draw_: st.DrawFn) -> Definition:
                     ShownOptions,
                     st.sampled_from([Band.TOP, Band.RANDOM, Band.MIXED]),
                     st.integers(1, 20),
-                    st.integers(1, 64),
+                    st.integers(1, 64) | st.just(64),
                 )
             )
         ),
@@ -113,6 +113,9 @@ def definitions(draw_: st.DrawFn) -> Definition:
         attempts=draw_(st.integers(1, 10)),
         fresh=draw_(st.booleans()),
     )
+    if made.methods[0] is not Method.AVHS and all(shown.tokens == 64 for shown in made.evidence):
+        revising = (*made.methods, Method.REVISION, Method.PROBING)
+        made = replace(made, methods=revising, revise_from=made.methods[0])
     arms = [arm.name for arm in made.arms()]
     if len(arms) > 1:
         made = replace(

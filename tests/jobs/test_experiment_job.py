@@ -205,7 +205,7 @@ def test_an_identical_call_of_another_experiment_is_served_and_a_fresh_one_is_no
         ({"explainers": ("nobody",)}, "No endpoint is called “nobody”. There is: scripted"),
         ({"models": ("gpt5",)}, "there is no model “gpt5”"),
         ({"budget_usd": 0.0}, "a budget of zero"),
-        ({"methods": (Method.REVISION,)}, "cannot be made by an experiment yet"),
+        ({"methods": (Method.TRANSFER,)}, "nothing that an experiment can ask for"),
         ({"methods": (Method.TOKEN_LOOKUP,), "polarity": Polarity.NEGATIVE}, "both signs at once"),
         ({"protocols": (Protocol.BILLS_5_5,)}, "bills-5+5 is for imported data"),
         ({"samples": (SampleRule(Rule.RANDOM_ABOVE, n=3, above=9.0),)}, "is empty"),

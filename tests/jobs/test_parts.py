@@ -16,7 +16,8 @@ from app.errors import BadInput, NotFound
 from app.jobs import endpoints, prepare_demo
 from app.jobs.alive import left_alone
 from app.jobs.requests import CollectRequest, ExplainRequest, Kind, ScoreRequest, dumps, loads
-from app.jobs.service import Jobs, slug_of
+from app.jobs.service import Jobs
+from app.jobs.slugs import slug_of
 from app.jobs.watch import Rate, watch
 from app.settings import Endpoint, Settings
 from app.store import Store, jobs, workers
@@ -35,7 +36,7 @@ REQUESTS = st.one_of(
         st.tuples(st.integers(0, 99)), st.builds(Profile, QUOTA, QUOTA, QUOTA), st.integers(), st.text(), st.text(),
     ),
     st.builds(ExplainRequest, st.builds(NeuronRef, st.text(), st.text(), st.integers(0)), EXPLAIN, st.none() | SCORE),
-    st.builds(ScoreRequest, st.integers(0), SCORE, st.text(), st.text()),
+    st.builds(ScoreRequest, st.integers(0), SCORE, author=st.text(), retry_of=st.text()),
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput, Conflict, NotFound
 from app.store import (
     costs,
+    experiment_ends,
     experiment_results,
     experiment_samples,
     experiment_units,
@@ -33,7 +34,7 @@ from app.store import (
     simulations,
 )
 from app.store.excerpts import ExcerptCache
-from app.store.experiment_rows import Ended, ExperimentState, UnitState
+from app.store.experiment_rows import Ended, ExperimentState, Unit, UnitState
 from app.store.experiments import Chosen
 from app.store.rows import JobState
 from app.store.session import Session
@@ -148,11 +149,16 @@ def test_units_are_taken_in_order_and_scores_wait_for_their_explanation(full: Fu
             (0, 1, 0, -1),
         ]
         assert first[0].key(id_) == f"experiment-{id_}/0/0/0#0"
-        experiment_units.end(
-            s, id_, [Ended(first[0].id, UnitState.OK, explanation_id=full.tiny.explanation, usage=Usage(5, 1, 0.5, 1.0, 1))]
+        experiment_ends.end(s, experiments.get(s, id_), [Ended(first[0].id, UnitState.OK, explanation_id=full.tiny.explanation, usage=Usage(5, 1, 0.5, 1.0, 1))]
         )  # fmt: skip
-        experiment_units.end(s, id_, [Ended(first[1].id, UnitState.FAILED, "the sea was rough", final=True)])
-        experiment_units.end(s, id_, [Ended(first[2].id, UnitState.FAILED, "again", salt=1)])
+        experiment_ends.end(
+            s,
+            experiments.get(s, id_),
+            [Ended(first[1].id, UnitState.FAILED, "the sea was rough", final=True)],
+        )
+        experiment_ends.end(
+            s, experiments.get(s, id_), [Ended(first[2].id, UnitState.FAILED, "again", salt=1)]
+        )
         [score, *_] = taken = experiment_units.take(s, id_, 2, 100)
         assert score.scorer == 0 and score.explanation_id == full.tiny.explanation
         assert (taken[-1].arm, taken[-1].attempts, taken[-1].key(id_)) == (1, 1, f"experiment-{id_}/0/1/0#1")
@@ -167,12 +173,60 @@ def test_units_are_taken_in_order_and_scores_wait_for_their_explanation(full: Fu
         assert (0, "there is no explanation to score: the sea was rough") in reasons
         # The worker dies here: what was under way is to be done; then the failure is tried again with what waited for it.
         experiment_units.put_back(s, id_)
-        assert experiment_units.retry_failed(s, id_, 2) == 2
+        assert experiment_ends.retry_failed(s, experiments.get(s, id_)) == 2
         again = experiment_units.take(s, id_, 2, 100)
         assert len(again) == 16
         page = experiment_units.page(s, id_, scorer=0, state=UnitState.PENDING, limit=4)
         assert page.total == 15 and len(page.items) == 4
         assert experiment_units.page(s, id_, scorer=0, state=UnitState.PENDING, cursor=page.next).items
+
+
+def test_what_begins_from_a_statement_or_is_scored_on_a_revision_waits_for_it(full: Full) -> None:
+    """Skipped with what it waits for, and open again with it."""
+    revising = replace(
+        PLAN,
+        samples=(SampleRule(Rule.NEURONS, neurons=(str(full.tiny.explained),)),),
+        methods=(Method.ORIGINAL, Method.REVISION, Method.RE_EXPLANATION),
+        protocols=(Protocol.HELDOUT_5_5, Protocol.GENERATED),
+        seeds=(0,),
+    )
+    records, sentences = 0, 1  # scorers
+    with full.store.session() as s:
+        id_ = made(s, revising)
+        row = experiments.get(s, id_)
+
+        def taken() -> dict[tuple[int, int], Unit]:
+            return {(u.arm, u.scorer): u for u in experiment_units.take(s, id_, 2, 99)}
+
+        def end(unit: Unit, state: UnitState, explanation: int | None = None) -> int:
+            ended = Ended(unit.id, state, "no words came", explanation_id=explanation, final=True)
+            return experiment_ends.end(s, row, [ended])
+
+        source = taken()
+        assert set(source) == {(0, -1)}
+        # It fails: all else is over with it, and says why. Tried again, all else is open again.
+        assert end(source[0, -1], UnitState.FAILED) == 9
+        reasons = {f.reason for f in experiment_units.failures(s, id_)}
+        assert "there is no statement to begin from: no words came" in reasons and len(reasons) == 5
+        assert experiment_ends.retry_failed(s, row) == 9
+        source = taken()
+        assert set(source) == {(0, -1)}
+        assert end(source[0, -1], UnitState.OK, full.tiny.explanation) == 1
+        ready = taken()
+        assert set(ready) == {(0, records), (1, -1), (2, -1)}  # not yet the score on sentences
+        assert experiment_units.statement(s, id_, ready[1, -1], 0) == full.tiny.explanation
+        # The control is there before the revision, whose failure costs it the score on sentences alone.
+        assert end(ready[2, -1], UnitState.OK, full.tiny.explanation) == 1
+        assert set(taken()) == {(2, records)}
+        assert end(ready[1, -1], UnitState.FAILED) == 5
+        assert "there is no revision whose sentences" in " ".join(
+            f.reason for f in experiment_units.failures(s, id_)
+        )
+        assert experiment_ends.forgive(s, row, [ready[1, -1].id]) == 5
+        again = taken()
+        assert set(again) == {(1, -1)}
+        assert end(again[1, -1], UnitState.OK, full.tiny.explanation) == 1
+        assert set(taken()) == {(0, sentences), (1, records), (1, sentences), (2, sentences)}
 
 
 def test_a_job_that_ends_by_itself_is_the_experiment_s_end(full: Full) -> None:
@@ -203,10 +257,14 @@ def test_results_hold_a_row_for_every_value_asked_for_and_never_a_number_for_a_f
         own = explanations.add(
             s, said.ref, "words", Polarity.POSITIVE, said.provenance, State.OK, "", "experiment-a", statement.key(id_)
         )  # fmt: skip
-        experiment_units.end(
-            s, id_, [Ended(statement.id, UnitState.OK, explanation_id=own, usage=Usage(100, 9, 0.1, 1.0, 1))]
+        experiment_ends.end(
+            s,
+            experiments.get(s, id_),
+            [Ended(statement.id, UnitState.OK, explanation_id=own, usage=Usage(100, 9, 0.1, 1.0, 1))],
         )
-        experiment_units.end(s, id_, [Ended(other.id, UnitState.FAILED, "no words came", final=True)])
+        experiment_ends.end(
+            s, experiments.get(s, id_), [Ended(other.id, UnitState.FAILED, "no words came", final=True)]
+        )
         assert [r.arm for r in experiment_results.results(s, id_)] == ["original"] * len(
             PLAN.scorers()[0].gives()
         )
@@ -229,7 +287,7 @@ def test_results_hold_a_row_for_every_value_asked_for_and_never_a_number_for_a_f
         # Somebody else's score of the same statement is none of the experiment's.
         scores.add(s, own, simulation, values[:1], "score-x", "score-x/scores")
         done = Ended(score.id, UnitState.OK, simulation_id=simulation, usage=Usage(50, 5, 0.2, 2.0, 3))
-        experiment_units.end(s, id_, [done])
+        experiment_ends.end(s, experiments.get(s, id_), [done])
         found = experiment_results.results(s, id_)
     mine = [r for r in found if r.arm == "summary"]
     assert [(r.sample, r.state, r.value, r.reason) for r in mine] == [

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from app.domain import experiment_files
 from app.domain.definition_files import FileKind
 from app.domain.experiments import Rule, SampleRule
-from app.store import Store, experiment_units, experiments
+from app.store import Store, experiment_ends, experiment_units, experiments
 from app.store.experiment_rows import Ended, ExperimentState, UnitState
 from tests import factories
 from tests.jobs.experiment_world import PLAN
@@ -58,6 +58,13 @@ def test_the_form_becomes_a_definition_with_what_it_would_take(client: TestClien
     assert api["neurons"] == 4 and api["units"] == 4 * 2 * 2 * 3
     assert api["total"]["most_usd"] > 0 and api["seconds"] is None  # nobody has asked these endpoints yet
     assert [arm["arm"] for arm in api["arms"]] == ["summary", "original"]
+
+    methods = {"methods": ["summary", "revision", "probing"], "revise_from": "summary"}
+    revising = client.post(
+        "/experiments/new", data=FORM | methods | {"protocols": ["heldout-5+5", "heldout-5+5+generated"]}
+    )
+    again = experiment_files.read(definition_in(revising.text), FileKind.TOML)
+    assert again.revise_from == "summary" and [arm.name for arm in again.arms()] == methods["methods"]
 
     begun = client.post("/experiments", data={"text": definition_in(looked.text)})
     assert begun.status_code == 303 and begun.headers["location"] == "/experiments/1"
@@ -118,7 +125,7 @@ def test_pages_and_api_say_the_same_and_stop_it(
         assert experiment_units.plan(s, row) == 0
         first, second, *_ = experiment_units.take(s, id, 2, 9)
         failed = Ended(first.id, UnitState.FAILED, "<i>no words</i> came", final=True)
-        experiment_units.end(s, id, [failed, Ended(second.id, UnitState.OK, explanation_id=None)])
+        experiment_ends.end(s, row, [failed, Ended(second.id, UnitState.OK, explanation_id=None)])
     page = client.get(f"/experiments/{id}").text
     assert "&lt;i&gt;no words&lt;/i&gt; came" in page and "3 of 8 units" in page
     standing = get(client, f"{API}/experiments/{id}")

@@ -146,12 +146,14 @@ def test_forms_start_jobs_that_lead_back(client: TestClient, tiny_store: Store, 
         return answer.headers["location"].rpartition("/")[2]
 
     job = started("ablation", simulation=older)
-    assert request_of(tiny_store, AblationRequest, job) == AblationRequest(tiny.explanation, older, "web")
+    assert request_of(tiny_store, AblationRequest, job) == AblationRequest(
+        tiny.explanation, older, author="web"
+    )
     job = started("ablation")
     assert request_of(tiny_store, AblationRequest, job).simulation_id == newer
     job = started("false-positives", excerpts=50, seed=3)
     assert request_of(tiny_store, FalsePositivesRequest, job) == FalsePositivesRequest(
-        tiny.explanation, 50, 3, "web"
+        tiny.explanation, 50, 3, author="web"
     )
     client.post(f"/jobs/{job}/cancel")
     assert read(client.get(f"/jobs/{job}").text).find("a", href=here)

@@ -15,10 +15,10 @@ from app.domain.explanations import (
     ShownOptions,
     SimulatorName,
     TokenSource,
+    usual_protocol,
 )
 from app.domain.neurons import EXCERPT_TOKENS, Polarity
 from app.domain.shown import MOST_EXCERPTS
-from app.jobs.service import usual_protocol
 from app.web.api.schemas import Schema
 
 FRESH = (

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from app.domain.explain_options import ASKING_METHODS
-from app.jobs.service import ASKING_SIMULATORS
+from app.domain.explanations import ASKING_SIMULATORS
 from app.web.api.parameters import Model
 from app.web.api.schemas import ListOf, Schema
 from app.web.dependencies import FactsDep, JobsDep

@@ -6,14 +6,14 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from app.domain.explain_options import ASKING_METHODS, demand_sound
-from app.domain.explanations import Protocol, SimulatorName
+from app.domain.explanations import ASKING_SIMULATORS, Protocol, SimulatorName
 from app.domain.neurons import NeuronRef, Polarity
 from app.errors import BadInput
 from app.explain.previews import Preview
 from app.jobs import previews
 from app.jobs.endpoints import endpoint
 from app.jobs.neuron import Neuron, load_neuron
-from app.jobs.service import ASKING_SIMULATORS, Jobs
+from app.jobs.service import Jobs
 from app.settings import Endpoint
 from app.simulate.estimates import LIKELY, Estimate
 from app.store import explanations as stored_explanations

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import Field
 
-from app.domain.explanations import Method, ScoreOptions
+from app.domain.explanations import ASKING_SIMULATORS, Method, ScoreOptions
 from app.domain.neurons import NeuronRef, Polarity
 from app.domain.revising import MOST_CALLS, MOST_ROUNDS, MOST_TEXTS, ProbeOptions, ReviseOptions
 from app.errors import BadInput
@@ -12,7 +12,6 @@ from app.jobs.endpoints import endpoint
 from app.jobs.live_previews import LivePreview
 from app.jobs.neuron import load_neuron
 from app.jobs.requests import ProbeRequest, ReviseRequest
-from app.jobs.service import ASKING_SIMULATORS
 from app.store import explanations as stored
 from app.store import models, revisions
 from app.store.explanation_rows import ExplanationRow
@@ -137,7 +136,9 @@ def probe(
     first = None if request.first is None else explain_options(request.first)
     score = None if request.score is None else score_options(request.score)
     begun = request.explanation or 0
-    asked = ProbeRequest(ref, _probe(request, polarity), begun, first, score, "api", fresh=request.fresh)
+    asked = ProbeRequest(
+        ref, _probe(request, polarity), begun, first, score, author="api", fresh=request.fresh
+    )
     return JobStarted(job_id=jobs.enqueue_probe(asked))
 
 

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.domain.candidates import MOST_CANDIDATES
 from app.domain.explain_options import ASKING_METHODS
 from app.domain.explanations import (
+    ASKING_SIMULATORS,
     AskedMethod,
     Band,
     CutOff,
@@ -23,6 +24,7 @@ from app.domain.explanations import (
     ShownOptions,
     SimulatorName,
     TokenSource,
+    usual_protocol,
 )
 from app.domain.judging import JUDGED, JudgeOptions
 from app.domain.neurons import EXCERPT_TOKENS, NeuronRef, Polarity
@@ -30,7 +32,7 @@ from app.domain.shown import MOST_EXCERPTS
 from app.errors import AppError, NotFound
 from app.jobs.neuron import load_neuron
 from app.jobs.requests import protocol_of
-from app.jobs.service import ASKING_SIMULATORS, Jobs, usual_protocol
+from app.jobs.service import Jobs
 from app.store import explanations, jobs
 from app.store.rows import JobRow
 from app.web.dependencies import FactsDep, JobsDep, StoreDep

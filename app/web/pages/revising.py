@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple
 from fastapi import APIRouter, Depends, Form, Query, Request
 from starlette.responses import HTMLResponse, Response
 
-from app.domain.explanations import Method, Protocol, ScoreOptions
+from app.domain.explanations import ASKING_SIMULATORS, Method, Protocol, ScoreOptions
 from app.domain.revising import ProbeOptions, ReviseOptions
 from app.errors import AppError, BadInput
 from app.jobs import live_previews
@@ -14,7 +14,7 @@ from app.jobs.endpoints import endpoint as find
 from app.jobs.live_previews import LivePreview
 from app.jobs.neuron import load_neuron
 from app.jobs.requests import ProbeRequest, ReviseRequest
-from app.jobs.service import ASKING_SIMULATORS, Jobs
+from app.jobs.service import Jobs
 from app.store import Store, explanations, models, revisions
 from app.store.revisions import FalsePositives
 from app.web import wording
