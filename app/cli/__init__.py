@@ -19,7 +19,7 @@ app = typer.Typer(
 # Modules that add their commands to `app`, in the order in which `--help` lists them.
 MODULES = (
     "serve", "collect", "ask", "judge", "similarity", "live", "revising", "embed", "jobs", "costs", "lists", "store", "imports", "puzzles", "exports", "import_openai", "export_openai",
-    "report", "experiment", "study_results",
+    "report", "experiment", "study", "study_results",
 )  # fmt: skip
 LONG_RUNNING = (
     "serve",

@@ -25,13 +25,19 @@ from app.domain.study_quality import Exclusions
 from app.errors import BadInput
 
 WHAT = "A study"
+KEYS = tuple(f.name for f in fields(StudyDefinition))  # of a file, at its top
 _TABLES = ("evidence", "consent", "codes", "exclusions")
 
 
 def read(text: str, kind: FileKind) -> StudyDefinition:
     """The definition in a file. BadInput with everything that is wrong with it."""
+    return from_values(values_of(text, kind, WHAT))
+
+
+def from_values(values: dict[str, Any]) -> StudyDefinition:
+    """The definition in the tables of a file. BadInput with everything that is wrong with it."""
     wrong: list[str] = []
-    found = _definition(Table("", values_of(text, kind, WHAT), wrong))
+    found = _definition(Table("", values, wrong), wrong)
     if not wrong:
         wrong = problems(found)
     if wrong:
@@ -42,7 +48,7 @@ def read(text: str, kind: FileKind) -> StudyDefinition:
 def read_kept(text: str) -> StudyDefinition:
     """The definition that `write` made JSON of, whatever this version would say of it now. BadInput where it is none."""
     wrong: list[str] = []
-    found = _definition(Table("", values_of(text, FileKind.JSON, WHAT), wrong))
+    found = _definition(Table("", values_of(text, FileKind.JSON, WHAT), wrong), wrong)
     if wrong:
         raise BadInput(f"The study is of a newer version of Neuronarium, or damaged: {' '.join(wrong)}")
     return found
@@ -74,7 +80,7 @@ def to_values(definition: StudyDefinition) -> dict[str, Any]:
     return values
 
 
-def _definition(t: Table) -> StudyDefinition:
+def _definition(t: Table, wrong: list[str]) -> StudyDefinition:
     made = StudyDefinition(
         name=t.text("name", needed=True),
         title=t.text("title", StudyDefinition.title),
@@ -97,7 +103,7 @@ def _definition(t: Table) -> StudyDefinition:
         consent=_consent(t.table("consent")),
         codes=_codes(t.table("codes")),
         contrasts=tuple(StudyContrast(*pair) for pair in t.pairs("contrasts")),
-        exclusions=_exclusions(t.table("exclusions")),
+        exclusions=_exclusions(t.table("exclusions"), wrong),
         stopping=t.text("stopping"),
         timeout_hours=_or(t.number("timeout_hours"), StudyDefinition.timeout_hours),
         seed=t.whole("seed", 0),
@@ -144,15 +150,14 @@ def _codes(t: Table) -> Codes:
     return made
 
 
-def _exclusions(t: Table) -> Exclusions:
-    made = Exclusions(
-        min_gold=t.number("min_gold"),
-        max_straight=t.number("max_straight"),
-        min_seconds=t.number("min_seconds"),
-        min_consistency=t.number("min_consistency"),
-    )
+def _exclusions(t: Table, wrong: list[str]) -> Exclusions:
+    rules = {f.name: t.number(f.name) for f in fields(Exclusions)}
     t.done()
-    return made
+    try:
+        return Exclusions(**rules)
+    except ValueError as error:
+        wrong.append(f"exclusions, {error}.")
+        return Exclusions()
 
 
 def _or(value: float | None, usual: float) -> float:

@@ -78,7 +78,7 @@ def lee(
         name_neuron=True,  # as published: “k/48 - Neuron layer:index”
         raters=raters,
         raters_per_item=1 if nested else 0,
-        consent=Consent(CONSENT),
+        consent=Consent(CONSENT, withdraw_until="the study is closed"),
         contrasts=tuple(StudyContrast(arm.label, base.label) for arm in arms if arm is not base),
         stopping=(
             f"It ends when every neuron has been rated by {'one rater' if nested else f'all {raters} raters'}. Nobody looks at results before."
