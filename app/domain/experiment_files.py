@@ -11,6 +11,7 @@ from app.domain.definition_files import FileKind, text_of, values_of
 from app.domain.experiment_checks import problems
 from app.domain.experiment_values import Table
 from app.domain.experiments import (
+    ABOVE,
     BY_SCORE,
     Contrast,
     Definition,
@@ -35,6 +36,7 @@ _BY_SCORE = ("n", "seed", "layers", *_PLACE, "method")
 _KEYS_OF_RULE: dict[Rule, tuple[str, ...]] = {
     Rule.RANDOM: ("n", "seed", "layers"),
     Rule.RANDOM_ABOVE: (*_BY_SCORE, "above"),
+    Rule.RANDOM_ABOVE_PER_LAYER: (*_BY_SCORE, "above"),
     Rule.TOP_PER_LAYER: _BY_SCORE,
     Rule.TOP_OVERALL: _BY_SCORE,
     Rule.LIST: ("list", "digest"),
@@ -144,7 +146,7 @@ def read_sample(t: Table) -> SampleRule:
         t.done(of="samples", only=("rule", "name", *dict.fromkeys(sum(_KEYS_OF_RULE.values(), ()))))
         return SampleRule(Rule.RANDOM)
     usual = SampleRule(rule)
-    above = t.number("above", needed=rule is Rule.RANDOM_ABOVE)
+    above = t.number("above", needed=rule in ABOVE)
     made = SampleRule(
         rule,
         name=t.text("name"),

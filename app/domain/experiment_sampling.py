@@ -35,6 +35,9 @@ def draw(rule: SampleRule, pools: Sequence[LayerPool]) -> Drawn:
     if rule.rule is Rule.RANDOM:
         parts = [_random(rule.seed, pool, pool.neurons, rule.n) for pool in pools]
         return Drawn(_joined(parts), _short(rule, pools, parts))
+    if rule.rule is Rule.RANDOM_ABOVE_PER_LAYER:
+        parts = [_random(rule.seed, pool, pool.neurons[pool.scores > rule.above], rule.n) for pool in pools]
+        return Drawn(_joined(parts), _short(rule, pools, parts))
     if rule.rule is Rule.TOP_PER_LAYER:
         parts = [_best(rule.seed, [pool], rule.n) for pool in pools]
         return Drawn(_joined(parts), _short(rule, pools, parts))

@@ -29,13 +29,15 @@ class Rule(StrEnum):
 
     RANDOM = "random"  # n at random of each layer
     RANDOM_ABOVE = "random_above"  # n at random of those whose score is above a threshold
+    RANDOM_ABOVE_PER_LAYER = "random_above_per_layer"  # the same of each layer
     TOP_PER_LAYER = "top_per_layer"  # the n best of each layer by a score
     TOP_OVERALL = "top_overall"  # the n best of a model by a score
     LIST = "list"  # a list's neurons, as they are when the experiment begins, or a sample taken of it before
     NEURONS = "neurons"  # those named
 
 
-BY_SCORE = (Rule.RANDOM_ABOVE, Rule.TOP_PER_LAYER, Rule.TOP_OVERALL)
+ABOVE = (Rule.RANDOM_ABOVE, Rule.RANDOM_ABOVE_PER_LAYER)
+BY_SCORE = (*ABOVE, Rule.TOP_PER_LAYER, Rule.TOP_OVERALL)
 BY_NAME = (Rule.LIST, Rule.NEURONS)
 
 
@@ -78,6 +80,8 @@ class SampleRule:
                 return f"random {self.n} a layer"
             case Rule.RANDOM_ABOVE:
                 return f"random {self.n} with {self.measure.metric} above {self.above:g}"
+            case Rule.RANDOM_ABOVE_PER_LAYER:
+                return f"random {self.n} a layer with {self.measure.metric} above {self.above:g}"
             case Rule.TOP_PER_LAYER:
                 return f"top {self.n} a layer by {self.measure.metric}"
             case Rule.TOP_OVERALL:

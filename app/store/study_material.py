@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from app.domain.explanations import State
 from app.domain.neurons import NeuronRef, Polarity
@@ -69,6 +69,32 @@ def _said(layer_id: int, indices: Sequence[int], arm: StudyArm, polarity: Polari
             o.explainer.endswith(f" / {named}", autoescape=True),
         )
     )
+
+
+class Maker(NamedTuple):
+    """Somebody whose explanations are there."""
+
+    method: str
+    explainer: str
+    explanations: int
+
+
+def makers(s: Session) -> list[Maker]:
+    """Who has explained anything, most first within a method."""
+    e, o = t.explanations.c, t.origins.c
+    counted = (
+        select(e.origin_id, func.count().label("n"))
+        .where(e.state == State.OK)
+        .group_by(e.origin_id)
+        .subquery()
+    )
+    query = (
+        select(o.method, o.explainer, func.sum(counted.c.n))
+        .join(counted, counted.c.origin_id == o.id)
+        .group_by(o.method, o.explainer)
+    )
+    found = [Maker(row[0], row[1], int(row[2])) for row in s.execute(query)]
+    return sorted(found, key=lambda each: (each.method, -each.explanations, each.explainer))
 
 
 def seen_of(s: Session, explanation_id: int, collection_id: int, excerpts: list[int]) -> list[int] | None:

@@ -10,6 +10,7 @@ from app.errors import BadInput
 
 # The five prompt formats that LEE compares, in the order of its tables.
 LEE_METHODS = (Method.ORIGINAL, Method.SUMMARY, Method.HIGHLIGHT, Method.HS, Method.AVHS)
+LEE_ARMS = tuple(StudyArm(method.value) for method in LEE_METHODS)
 LEE_SCORE = 0.35
 LEE_RATERS = 5
 INSTRUCTIONS = """\
@@ -32,12 +33,9 @@ class Design(StrEnum):
     )
 
 
-_ARMS = tuple(StudyArm(method.value) for method in LEE_METHODS)
-
-
 def lee(
     models: Sequence[str],
-    arms: Sequence[StudyArm] = _ARMS,
+    arms: Sequence[StudyArm] = LEE_ARMS,
     *,
     design: Design = Design.CROSSED,
     raters: int = LEE_RATERS,
@@ -60,7 +58,7 @@ def lee(
         )
     nested = design is Design.NESTED
     sample = SampleRule(
-        Rule.RANDOM_ABOVE,
+        Rule.RANDOM_ABOVE_PER_LAYER,
         n=raters if nested else 1,
         seed=seed,
         measure=measure or Measure(),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from app.domain import experiment_files
 from app.domain.experiment_makers import MAKERS, SCORERS
-from app.domain.experiments import REVISING_METHODS, WITHOUT_EXPLAINER, Contrast, Definition, Rule
+from app.domain.experiments import ABOVE, REVISING_METHODS, WITHOUT_EXPLAINER, Contrast, Definition, Rule
 from app.domain.explanations import (
     ASKING_SIMULATORS,
     PROMPTED_METHODS,
@@ -26,6 +26,7 @@ PROTOCOLS = (Protocol.HELDOUT_5_5, Protocol.HELDOUT_FULL, Protocol.POPULATION, P
 RULES = {
     Rule.RANDOM: "n at random of each layer",
     Rule.RANDOM_ABOVE: "n at random with a score above",
+    Rule.RANDOM_ABOVE_PER_LAYER: "n at random of each layer with a score above",
     Rule.TOP_PER_LAYER: "the n best of each layer",
     Rule.TOP_OVERALL: "the n best of the model",
     Rule.LIST: "a list",
@@ -77,13 +78,9 @@ def form(
     rule = Rule.LIST if chosen_list else Rule.RANDOM
     return Form(
         models=tuple(Choice(slug, slug, i == 0) for i, slug in enumerate(models)),
-        rules=tuple(Choice(each, label, each is rule) for each, label in RULES.items()),
+        rules=rules(rule),
         lists=tuple(Choice(slug, name, slug == chosen_list) for slug, name in lists),
-        measures=tuple(
-            Choice(f"{p}.{s}.{m}", f"{words(m)} ({p}, {s})", p is Protocol.HELDOUT_FULL and m is Metric.CORRELATION and s is Sample.TOP_AND_RANDOM)
-            for p in PROTOCOLS
-            for s, m in measured(p)
-        ),
+        measures=measures(),
         methods=tuple(Choice(method, words(method), method in usual) for method in MAKERS),
         revise_from=tuple(Choice(m, words(m), m is Method.ORIGINAL) for m in PROMPTED_METHODS),
         explainers=tuple(Choice(name, name, i == 0) for i, name in enumerate(names)),
@@ -96,37 +93,70 @@ def form(
     )  # fmt: skip
 
 
-def definition(fields: Mapping[str, str], several: Mapping[str, Sequence[str]]) -> Definition:
-    """The definition that a filled form asks for; `several` are the fields with boxes to tick. BadInput with all that is wrong."""
-    wrong: list[str] = []
+class Numbers:
+    """Reads numbers of a filled form; what is none is added to `wrong`."""
 
-    def number(name: str, kind: type[int] | type[float]) -> Any:
-        text = fields.get(name, "").strip()
+    def __init__(self, fields: Mapping[str, str], wrong: list[str]) -> None:
+        self._fields = fields
+        self._wrong = wrong
+
+    def __call__(self, name: str, kind: type[int] | type[float]) -> Any:
+        """The number in a field; None for an empty one, and for what is no number."""
+        text = self._fields.get(name, "").strip()
         if not text:
             return None
         try:
             return kind(text)
         except ValueError:
-            wrong.append(f"{words(name)}: “{text[:30]}” is no {'whole ' if kind is int else ''}number.")
+            self._wrong.append(f"{words(name)}: “{text[:30]}” is no {'whole ' if kind is int else ''}number.")
             return None
 
+
+def sample_table(fields: Mapping[str, str], number: Numbers) -> dict[str, Any]:
+    """The sample that a filled form asks for, as a table of a file."""
     rule = fields.get("rule", Rule.RANDOM.value)
     sample: dict[str, Any] = {"rule": rule}
     if rule == Rule.LIST:
-        sample["list"] = fields.get("list", "")
-    elif rule == Rule.NEURONS:
-        sample["neurons"] = fields.get("neurons", "").split()
-    else:
-        sample |= {"n": number("n", int) or 0, "seed": number("sample_seed", int) or 0}
-        layers = fields.get("layers", "").replace(",", " ").split()
-        if layers:
-            sample["layers"] = layers
-        if rule != Rule.RANDOM:
-            sample |= dict(
-                zip(("protocol", "sample", "metric"), fields.get("measure", "").split("."), strict=False)
-            )
-        if rule == Rule.RANDOM_ABOVE:
-            sample["above"] = number("above", float) or 0.0
+        return {**sample, "list": fields.get("list", "")}
+    if rule == Rule.NEURONS:
+        return {**sample, "neurons": fields.get("neurons", "").split()}
+    sample |= {"n": number("n", int) or 0, "seed": number("sample_seed", int) or 0}
+    layers = fields.get("layers", "").replace(",", " ").split()
+    if layers:
+        sample["layers"] = layers
+    if rule != Rule.RANDOM:
+        sample |= dict(
+            zip(("protocol", "sample", "metric"), fields.get("measure", "").split("."), strict=False)
+        )
+    if rule in ABOVE:
+        sample["above"] = number("above", float) or 0.0
+    return sample
+
+
+def rules(chosen: Rule) -> tuple[Choice, ...]:
+    """How neurons can be drawn."""
+    return tuple(Choice(each, label, each is chosen) for each, label in RULES.items())
+
+
+def measures() -> tuple[Choice, ...]:
+    """The scores that neurons can be chosen by."""
+    return tuple(
+        Choice(
+            f"{p}.{s}.{m}",
+            f"{words(m)} ({p}, {s})",
+            p is Protocol.HELDOUT_FULL and m is Metric.CORRELATION and s is Sample.TOP_AND_RANDOM,
+        )
+        for p in PROTOCOLS
+        for s, m in measured(p)
+    )
+
+
+def definition(fields: Mapping[str, str], several: Mapping[str, Sequence[str]]) -> Definition:
+    """The definition that a filled form asks for; `several` are the fields with boxes to tick. BadInput with all that is wrong."""
+    wrong: list[str] = []
+    number = Numbers(fields, wrong)
+    sample = sample_table(fields, number)
+    rule = sample["rule"]
     seeds = fields.get("seeds", "0").replace(",", " ").split()
     if not all(seed.isascii() and seed.isdigit() for seed in seeds):
         wrong.append("seeds: give whole numbers, such as 0 1 2.")

@@ -36,6 +36,8 @@ from app.web.pages import (
     search_kept,
     similar,
     similarity,
+    studies,
+    study_new,
     study_results,
     trust,
 )
@@ -58,6 +60,8 @@ ROUTERS = (
     experiments.router,
     report.router,
     report_neurons.router,
+    study_new.router,
+    studies.router,
     study_results.router,
     neuron_actions.router,
     kept.router,

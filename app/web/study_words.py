@@ -43,7 +43,7 @@ TASK_WORDS = {
 }
 GOLD_WORDS = {
     GoldKind.PUZZLES: "puzzles whose truth is known",
-    GoldKind.GIVEN: "a neuron with its right description given",
+    GoldKind.GIVEN: "neurons with their right description given",
     GoldKind.FALSE: "neurons of the study with another one's description among their own",
 }
 _EXCLUDED = {

@@ -161,6 +161,4 @@ def test_a_rater_s_invitation_from_the_command_line_opens(run: Run, store: Store
     token = line.rpartition("/")[2]
     number = rating_links.invited(Settings(data_dir=data), study.code, token)
     assert number is not None
-    with store.reading() as s:
-        rater = study_raters.by_number(s, study.id, number)
-    assert Rating(store).accept(rater.id, study.code).state is RaterState.ARRIVED
+    assert Rating(store).accept(study.code, number).state is RaterState.ARRIVED

@@ -14,6 +14,7 @@ from app.domain.experiment_files import read, read_kept, to_values, write
 from app.domain.experiment_sampling import LayerPool, draw
 from app.domain.experiment_units import EXPLANATION, FIRST_ENDPOINT, LOCAL_MODEL, PROCESSOR, units_of_neuron
 from app.domain.experiments import (
+    ABOVE,
     BY_NAME,
     BY_SCORE,
     Contrast,
@@ -72,7 +73,7 @@ def rules(draw_: st.DrawFn) -> SampleRule:
     )
     if rule in BY_SCORE:
         made = replace(made, measure=draw_(measures), method=draw_(names))
-    return replace(made, above=draw_(finite)) if rule is Rule.RANDOM_ABOVE else made
+    return replace(made, above=draw_(finite)) if rule in ABOVE else made
 
 
 def several(values: st.SearchStrategy[object], least: int = 1, most: int = 3) -> st.SearchStrategy[tuple]:  # type: ignore[type-arg]
@@ -294,6 +295,12 @@ def test_top_and_above_go_by_scores_and_leave_out_what_has_none() -> None:
     assert [there[ref] for ref in top if ref.layer == "1-mlp"] == sorted(layer, reverse=True)[:2]
     above = draw(SampleRule(Rule.RANDOM_ABOVE, n=5, above=0.8), pools())
     assert len(above.neurons) == 5 and all(there[ref] > 0.8 for ref in above.neurons) and not above.short
+    each = draw(SampleRule(Rule.RANDOM_ABOVE_PER_LAYER, n=2, above=0.8), pools())
+    assert [ref.layer for ref in each.neurons] == ["0-mlp", "0-mlp", "1-mlp", "1-mlp", "2-mlp", "2-mlp"]
+    by = {(pool.layer, int(i)): pool.scores[k] for pool in pools() for k, i in enumerate(pool.neurons)}
+    assert all(by[ref.layer, ref.index] > 0.8 for ref in each.neurons) and each.short == ()
+    none = draw(SampleRule(Rule.RANDOM_ABOVE_PER_LAYER, n=1, above=2.0), pools())
+    assert none.neurons == () and "in 3 layers" in none.short[0]
     few = draw(SampleRule(Rule.RANDOM_ABOVE, n=500, above=0.8), pools())
     assert "only" in few.short[0] and len(few.neurons) == sum(value > 0.8 for value in best)
 

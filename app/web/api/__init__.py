@@ -23,6 +23,7 @@ from app.web.api import (
     report,
     revising,
     search,
+    studies,
     study_results,
     trust,
     work,
@@ -55,6 +56,7 @@ for part in (
     experiments,
     trust,
     report,
+    studies,
     study_results,
     work,
 ):

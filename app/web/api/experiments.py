@@ -155,7 +155,7 @@ def get_experiments(store: StoreDep, cursor: Cursor = None, limit: Limit = 50) -
     with store.session() as session:
         found = stored.page(session, cursor, limit)
     return PageOf(
-        items=[_out(row) for row in found.items],
+        items=[experiment_out(row) for row in found.items],
         next=found.next,
         previous=found.previous,
         total=found.total,
@@ -165,7 +165,7 @@ def get_experiments(store: StoreDep, cursor: Cursor = None, limit: Limit = 50) -
 @router.post("/experiments", status_code=201)
 def begin_experiment(jobs: JobsDep, who: WhoDep, request: ExperimentIn) -> ExperimentOut:
     """Begin an experiment. Everything that stands in its way is said at once."""
-    return _out(Experiments(jobs).begin(_definition(request), who.name))
+    return experiment_out(Experiments(jobs).begin(_definition(request), who.name))
 
 
 @router.post("/experiments/dry-run")
@@ -216,13 +216,13 @@ def get_results(
 @router.post("/experiments/{experiment}/pause")
 def pause_experiment(jobs: JobsDep, experiment: Number) -> ExperimentOut:
     """Let it end what is under way, and no more."""
-    return _out(Experiments(jobs).pause(experiment))
+    return experiment_out(Experiments(jobs).pause(experiment))
 
 
 @router.post("/experiments/{experiment}/cancel")
 def cancel_experiment(jobs: JobsDep, experiment: Number) -> ExperimentOut:
     """Stop it at once. What was made stays."""
-    return _out(Experiments(jobs).cancel(experiment))
+    return experiment_out(Experiments(jobs).cancel(experiment))
 
 
 @router.post("/experiments/{experiment}/resume")
@@ -231,7 +231,7 @@ def resume_experiment(
 ) -> ExperimentOut:
     """Go on with what is open."""
     budget = request.budget_usd if request else None
-    return _out(Experiments(jobs).resume(experiment, who.name, budget_usd=budget))
+    return experiment_out(Experiments(jobs).resume(experiment, who.name, budget_usd=budget))
 
 
 @router.post("/experiments/{experiment}/retry")
@@ -240,7 +240,7 @@ def retry_experiment(
 ) -> ExperimentOut:
     """Try again what failed, and nothing else."""
     budget = request.budget_usd if request else None
-    return _out(Experiments(jobs).retry_failed(experiment, who.name, budget_usd=budget))
+    return experiment_out(Experiments(jobs).retry_failed(experiment, who.name, budget_usd=budget))
 
 
 def _definition(request: ExperimentIn) -> Any:
@@ -252,7 +252,8 @@ def _definition(request: ExperimentIn) -> Any:
     return experiment_files.from_values(given)
 
 
-def _out(row: ExperimentRow) -> ExperimentOut:
+def experiment_out(row: ExperimentRow) -> ExperimentOut:
+    """An experiment as the API shows it."""
     return ExperimentOut(
         id=row.id,
         name=row.name,
@@ -276,7 +277,7 @@ def _standing(standing: Standing) -> StandingOut:
     definition = standing.row.definition
     arms = definition.arms()
     return StandingOut(
-        experiment=_out(standing.row),
+        experiment=experiment_out(standing.row),
         definition=experiment_files.to_values(definition),
         ended=standing.ended,
         spent_usd=standing.spent_usd,
