@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from app.domain.experiment_makers import MAKERS
-from app.domain.experiments import WITHOUT_EXPLAINER, Definition, Rule, SampleRule
+from app.domain.experiments import REVISING_METHODS, WITHOUT_EXPLAINER, Definition, Rule, SampleRule
 from app.domain.explanations import Method
 from app.domain.neurons import NeuronRef
 from app.domain.studies import StudyArm, StudyDefinition
@@ -86,6 +86,10 @@ def _method(arm: StudyArm) -> Method:
     if method not in MAKERS:
         raise BadInput(
             f"“{arm.label}”: explanations of method {arm.method} cannot be made here; import them, or leave the arm out."
+        )
+    if method in REVISING_METHODS:  # an experiment would make the statement that it begins from anew as well
+        raise BadInput(
+            f"“{arm.label}”: {method} begins from another explanation: make it by an experiment of its own (docs/experiments.md), or leave the arm out."
         )
     return method
 
