@@ -222,6 +222,36 @@ def log(study: Number, data_dir: DataDir = None) -> None:
             typer.echo(f"{entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.who}: {entry.what}  {entry.detail}".rstrip())
 
 
+@group.command()
+def power(
+    neurons: Annotated[int, typer.Option(min=2)] = 48,
+    raters: Annotated[int, typer.Option(min=1)] = 5,
+    per_neuron: Annotated[int, typer.Option(min=0, help="Raters that each neuron gets; 0: all.")] = 0,
+    contrasts: Annotated[int, typer.Option(min=1, help="That are registered.")] = 4,
+    alpha: Annotated[float, typer.Option(help="Family-wise error.")] = 0.05,
+    other_raters: Annotated[
+        bool, typer.Option("--other-raters", help="It is to hold for raters who did not take part as well.")
+    ] = False,
+    sd_rater: Annotated[float, typer.Option(help="How kind a rater is, in points of the scale.")] = 0.5,
+    sd_neuron: Annotated[float, typer.Option(help="How easy a neuron is.")] = 0.5,
+    sd_method_rater: Annotated[float, typer.Option(help="A rater's taste for a method.")] = 0.2,
+    sd_method_neuron: Annotated[
+        float, typer.Option(help="How good a method's text happens to be for a neuron.")
+    ] = 0.5,
+    sd_residual: Annotated[float, typer.Option(help="All else.")] = 0.8,
+) -> None:
+    """Say how small a difference a planned study would find, by simulation."""
+    from app.domain.study_power import Components
+    from app.study.planning import plan
+
+    components = Components(sd_rater, sd_neuron, sd_method_rater, sd_method_neuron, sd_residual)
+    found = plan(neurons, raters, per_neuron, contrasts, components, alpha=alpha, other_raters=other_raters)
+    typer.echo(found.headline)
+    typer.echo(found.details)
+    for effect, share in found.rows:
+        typer.echo(f"  {effect:.2f}  {share:.0%}")
+
+
 presets = typer.Typer(help="Studies as published, as files.", no_args_is_help=True)
 group.add_typer(presets, name="preset")
 

@@ -101,12 +101,6 @@ def page(s: Session, cursor: str | None = None, limit: int = 50) -> Page[StudyRo
     )
 
 
-def versions_of(s: Session, study_id: int) -> list[StudyRow]:
-    """The studies that were made as new versions of one."""
-    c = t.studies.c
-    return [_row(row) for row in s.execute(select(t.studies).where(c.previous_id == study_id).order_by(c.id))]
-
-
 def change(s: Session, study_id: int, definition: StudyDefinition, who: str) -> None:
     """Put another definition into a draft. Conflict where it is frozen."""
     writing(s)

@@ -38,6 +38,7 @@ from app.web.pages import (
     similarity,
     studies,
     study_new,
+    study_power,
     study_results,
     trust,
 )
@@ -61,6 +62,7 @@ ROUTERS = (
     report.router,
     report_neurons.router,
     study_new.router,
+    study_power.router,
     studies.router,
     study_results.router,
     neuron_actions.router,

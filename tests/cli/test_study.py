@@ -162,3 +162,17 @@ def test_a_rater_s_invitation_from_the_command_line_opens(run: Run, store: Store
     number = rating_links.invited(Settings(data_dir=data), study.code, token)
     assert number is not None
     assert Rating(store).accept(study.code, number).state is RaterState.ARRIVED
+
+
+def test_power_is_said_before_anybody_rates(run: Run) -> None:
+    """240 independent blocks, an SD of differences of 1.0 and four contrasts find .22."""
+    nested = ("--neurons", "240", "--raters", "5", "--per-neuron", "1")
+    alone = ("--sd-method-rater", "0", "--sd-method-neuron", "0", "--sd-residual", "0.70711")
+    said = run("power", *nested, *alone).output
+    assert (
+        "A difference of 0.22 points is found by 80 %" in said and "240 blocks" in said and "SD 1.00" in said
+    )
+    fails(run("power", "--neurons", "9999999"), BadInput, "at most 5,000 neurons")
+    fails(run("power", "--per-neuron", "9"), BadInput, "from 1 to 5 raters, not 9")
+    fails(run("power", "--sd-residual", "-1"), BadInput, "a number from 0")
+    assert "however large" in run("power", "--neurons", "3").output

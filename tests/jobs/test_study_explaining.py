@@ -1,6 +1,7 @@
 """What a study lacks becomes experiments: one for arms that lack the same, asked of whoever the arms name."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,9 +11,14 @@ from app.domain.experiment_files import read, write
 from app.domain.explanations import Method
 from app.domain.studies import StudyArm
 from app.errors import BadInput
-from app.jobs.study_explaining import Missing, experiments
+from app.jobs.study_explaining import Missing, begin, experiments
 from app.settings import Endpoint
+from app.store import Store
+from app.store.experiment_rows import ExperimentState
+from app.study.service import Studies
 from tests import study_world as w
+from tests.jobs.experiment_world import Lab, answers
+from tests.scripted_server import ScriptedServer
 
 ENDPOINTS = [
     Endpoint(name="a", base_url="http://127.0.0.1:9/v1", model="small"),
@@ -61,3 +67,21 @@ def test_what_cannot_be_made_here_is_said(arm: StudyArm, words: str) -> None:
         experiments(w.definition(), [Missing(StudyArm("original"), (ONE,))], [])
     with pytest.raises(BadInput, match="There is no endpoint “c”"):
         experiments(w.definition(), [Missing(StudyArm("original"), (ONE,))], ENDPOINTS, "c")
+
+
+def test_what_is_made_lets_the_study_start(tiny_store: Store, tmp_path: Path) -> None:
+    """An experiment that only explains, run as a worker runs it; then every neuron has every arm's words."""
+    made = Studies(tiny_store)
+    arms = tuple(StudyArm(method) for method in ("original", "summary", "avhs"))
+    draft = made.make(w.definition(arms=arms), w.OWNER)
+    w.describe(tiny_store, w.refs(1))
+    with ScriptedServer(answers) as server:
+        lab = Lab(tiny_store, tmp_path, [server.endpoint()])
+        [row] = begin(lab.experiments, draft.definition, made.material(draft.definition), "ada")
+        done = lab.run(row.id)
+    assert (done.row.state, done.failures, done.ended) == (ExperimentState.DONE, (), 2 * 3)
+    found = made.material(draft.definition)
+    assert (found.lacking, found.problems) == ([], [])
+    assert made.start(draft.id, w.OWNER).registered_hash
+    with pytest.raises(BadInput, match="No explanation is lacking"):
+        begin(lab.experiments, draft.definition, found, "ada")

@@ -409,3 +409,36 @@ def test_nobody_gets_in_without_the_login(walled: FastAPI, tiny_store: Store) ->
     assert stranger.post(f"/studies/{study.id}/close", data={"sure": "yes"}).status_code in (303, 401, 403)
     assert stranger.get(f"{API}/studies/{study.id}/raters").status_code == 401
     assert Studies(tiny_store).get(study.id).state is StudyState.OPEN
+
+
+def test_power_s_page_and_api_say_the_same(client: TestClient) -> None:
+    asked = {
+        "neurons": 240,
+        "raters": 5,
+        "per_neuron": 1,
+        "method_rater": 0,
+        "method_neuron": 0,
+        "residual": 0.70711,
+    }
+    page = client.get("/studies/power", params=asked).text
+    assert "A difference of 0.22 points is found by 80 % of such studies." in page
+    assert read(page).one("input", name="neurons")["value"] == "240"
+    found = get(client, f"{API}/studies/power", **asked)
+    assert round(found["detectable"], 2) == 0.22 and (found["blocks"], found["alpha"]) == (240, 0.0125)
+    assert [each["power"] for each in found["effects"]] == sorted(each["power"] for each in found["effects"])
+    for change in (
+        {"neurons": 1},
+        {"per_neuron": 6},
+        {"residual": "nan"},
+        {"alpha": 2},
+        {"raters": 10**6},
+        {"residual": "inf"},
+    ):
+        answer = client.get("/studies/power", params=change)
+        assert answer.status_code == 422 and "cannot be simulated" in answer.text, change
+        read(answer.text)
+    assert client.get("/studies/power", params={"neurons": "many"}).status_code == 422
+    assert (
+        client.get("/studies/power").status_code == 200
+        and "/studies/power" in client.get("/studies/new").text
+    )

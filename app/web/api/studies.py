@@ -11,6 +11,7 @@ from app.domain.definition_files import kind_of
 from app.domain.experiments import Measure
 from app.domain.explanations import Metric, Protocol, Sample
 from app.domain.studies import StudyArm, StudyDefinition
+from app.domain.study_power import Components
 from app.errors import BadInput, Refused
 from app.jobs.experiment_service import Experiments
 from app.jobs.study_explaining import begin, missing
@@ -19,6 +20,7 @@ from app.store import Store, study_raters
 from app.store import studies as stored
 from app.store.study_rows import Identity, RaterRow, RaterSource, RaterState, StudyRow, StudyState
 from app.study.overview import RaterDone, overview
+from app.study.planning import plan
 from app.study.presets import LEE_METHODS, LEE_RATERS, LEE_SCORE, Design, lee
 from app.study.service import Actor, Studies, may_act
 from app.web.api.experiments import ExperimentOut, experiment_out
@@ -225,6 +227,26 @@ class DefinitionOut(Schema):
     definition: dict[str, Any] = Field(examples=_DEFINITION)
 
 
+class EffectOut(Schema):
+    """One difference and the share of simulated studies that found it."""
+
+    difference: float = Field(description="Points of the scale.", examples=[0.2])
+    power: float = Field(examples=[0.71])
+
+
+class PowerOut(Schema):
+    """What simulated studies of one plan found."""
+
+    detectable: float | None = Field(
+        description="The smallest difference that 80 % of them find; null where none does.", examples=[0.22]
+    )
+    blocks: int = Field(description="Of a neuron and a rater.", examples=[240])
+    sd: float = Field(description="Of a block's difference between two methods.", examples=[1.0])
+    se: float = Field(description="Of the mean difference, by theory.", examples=[0.0645])
+    alpha: float = Field(description="Of a single contrast.", examples=[0.0125])
+    effects: list[EffectOut]
+
+
 @router.get("/studies")
 def get_studies(store: StoreDep, cursor: Cursor = None, limit: Limit = 50) -> PageOf[StudyOut]:
     """Studies, newest first."""
@@ -282,6 +304,33 @@ def get_lee(
     values = study_files.to_values(made)
     study_files.from_values(values)
     return DefinitionOut(definition=values)
+
+
+@router.get("/studies/power")
+def get_power(
+    neurons: Annotated[int, Query(ge=2, le=10**6, description="That are rated.", examples=[48])] = 48,
+    raters: Annotated[int, Query(ge=1, le=10**6, description="In all.", examples=[5])] = 5,
+    per_neuron: Annotated[int, Query(ge=0, le=10**6, description="Raters that each neuron gets; 0: all.")] = 0,
+    contrasts: Annotated[int, Query(ge=1, le=10**6, description="That are registered.")] = 4,
+    alpha: Annotated[float, Query(description="Family-wise error.")] = 0.05,
+    other_raters: Annotated[bool, Query(description="It is to hold for raters who did not take part as well.")] = False,
+    rater: Annotated[float, Query(description="SD: how kind a rater is, in points of the scale.")] = Components.rater,
+    neuron: Annotated[float, Query(description="SD: how easy a neuron is.")] = Components.neuron,
+    method_rater: Annotated[float, Query(description="SD: a rater's taste for a method.")] = Components.method_rater,
+    method_neuron: Annotated[float, Query(description="SD: how good a method's text happens to be for a neuron.")] = Components.method_neuron,
+    residual: Annotated[float, Query(description="SD: all else.")] = Components.residual,
+) -> PowerOut:  # fmt: skip
+    """How small a difference a planned study would find, by simulation."""
+    components = Components(rater, neuron, method_rater, method_neuron, residual)
+    found = plan(neurons, raters, per_neuron, contrasts, components, alpha=alpha, other_raters=other_raters)
+    return PowerOut(
+        detectable=found.power.detectable,
+        blocks=found.power.blocks,
+        sd=found.power.sd,
+        se=found.power.se,
+        alpha=found.power.alpha,
+        effects=[EffectOut(difference=effect, power=share) for effect, share in found.rows],
+    )
 
 
 @router.get("/studies/{study}")

@@ -11,7 +11,7 @@ from app.domain.definition_files import FileKind
 from app.errors import BadInput, Refused
 from app.jobs.experiment_service import Experiments
 from app.jobs.study_explaining import begin
-from app.store import Store, study_raters
+from app.store import Store, study_raters, study_versions
 from app.store import studies as stored
 from app.store.study_rows import LogRow, RaterSource, StudyRow, StudyState
 from app.study.material import Material
@@ -60,7 +60,7 @@ class StudyPage:
     gold: tuple[str, ...]
     exclusions: tuple[str, ...]
     definition: str  # as TOML
-    versions: tuple[StudyRow, ...]  # made of this one
+    versions: tuple[int, ...]  # made of this one
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def show(request: Request, store: StoreDep, who: WhoDep, study: int) -> HTMLResp
     seen = overview(store, study) if begun else None
     progress = studies.progress(study) if begun else None
     with store.reading() as session:
-        versions = stored.versions_of(session, study)
+        versions = study_versions.later(session, study)
     d = row.definition
     context = StudyPage(
         chrome=chrome(request, row.name, "lab"),
