@@ -27,3 +27,9 @@ def test_both_designs_have_the_paper_s_240_blocks() -> None:
         assert 48 * sample.n * made.per_item == 240 and sample.above == 0.35
         assert made.tasks == (Task.RATE, Task.BEST) and made.name_neuron and len(made.contrasts) == 4
         assert made.crossed is (design is Design.CROSSED)
+
+
+def test_every_key_of_a_file_is_explained() -> None:
+    page = (DOCS / "studies.md").read_text("utf-8")
+    for key in study_files.KEYS:
+        assert f"`{key}`" in page or f"`[[{key}]]`" in page or f"`[{key}]`" in page, key
