@@ -106,6 +106,7 @@ class Marked(NamedTuple):
     """One token of a text that is to be marked."""
 
     number: int  # from 0, of the token in its text
+    lead: str  # blanks before it
     html: Markup
     on: bool
 
@@ -132,6 +133,7 @@ class ItemPage:
     done: int
     instructions: str
     groups: tuple[Group, ...]
+    negative: bool  # what is described is where the neuron is below zero
     tasks: frozenset[str]
     before: str  # of the statement, what stands before the description
     after: str
@@ -155,6 +157,7 @@ class Reviewed(NamedTuple):
 
     heading: str
     passed: bool
+    groups: tuple[Group, ...]
     fires_on: tuple[Markup, ...]
     right: tuple[str, ...]
     wrong: tuple[tuple[str, str], ...]  # a description that does not fit, and what was said of it

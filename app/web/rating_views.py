@@ -10,6 +10,7 @@ from threading import Lock
 
 from starlette.requests import Request
 
+from app.domain.neurons import Polarity
 from app.domain.studies import SCALE, SCALE_WORDS, StudyDefinition, Task
 from app.domain.study_items import FrozenRecord, ItemKind, StudyItem
 from app.domain.study_places import Sitting
@@ -32,9 +33,11 @@ from app.web.rating_frame import frame, landing
 
 KEPT = 256  # items, some 30 kB each
 FIRES_ON = 6  # tokens by which a practice's answer is explained
-_TITLES = {"top": "Texts on which the neuron fires most", "random": "Texts drawn at random"}
+_TOP = {1: "Texts on which the neuron fires most", -1: "Texts on which the neuron is lowest"}  # by sign
+_RANDOM = "Texts drawn at random"
 _ANY = "Texts"
 _PLACE = "[description]"
+_EMPTY = "∅"  # a token without any text must still be something to tick
 
 Key = tuple[int, int]
 
@@ -64,10 +67,11 @@ class Paintings:
 def groups(records: Sequence[FrozenRecord], sign: int) -> tuple[Group, ...]:
     """Records painted on one scale of colour, each kind under its own title."""
     lines = sentence_lines.painted([(record.pieces, record.values) for record in records], sign)
+    titles = {"top": _TOP[sign], "random": _RANDOM}
     kinds = list(dict.fromkeys(record.kind for record in records))
     return tuple(
         Group(
-            _TITLES.get(kind, _ANY),
+            titles.get(kind, _ANY),
             tuple(line for line, record in zip(lines, records, strict=True) if record.kind == kind),
         )
         for kind in kinds
@@ -170,6 +174,7 @@ def of_sitting(
         done=done,
         instructions=definition.instructions,
         groups=() if marking else paintings.of((study.id, sitting.item), item, definition.polarity.sign),
+        negative=definition.polarity is Polarity.NEGATIVE,
         tasks=frozenset(task.value for task in definition.tasks),
         before=before,
         after=after,
@@ -189,7 +194,7 @@ def of_sitting(
     )
 
 
-def review_page(request: Request, at: At, practised: Sequence[Shown]) -> ReviewPage:
+def review_page(request: Request, paintings: Paintings, at: At, practised: Sequence[Shown]) -> ReviewPage:
     """What was right in a practice that failed, and why."""
     definition = at.study.definition
     rules = []
@@ -202,14 +207,15 @@ def review_page(request: Request, at: At, practised: Sequence[Shown]) -> ReviewP
     home = landing(at.study.code)
     return ReviewPage(
         frame(request, definition.title, home),
-        tuple(_reviewed(definition, shown) for shown in practised),
+        tuple(_reviewed(at.study, paintings, shown) for shown in practised),
         tuple(rules),
         address(at.study.code, 1, practice=True),
         f"{home}/leave",
     )
 
 
-def _reviewed(definition: StudyDefinition, shown: Shown) -> Reviewed:
+def _reviewed(study: StudyRow, paintings: Paintings, shown: Shown) -> Reviewed:
+    definition = study.definition
     item, sitting, given = shown.item, shown.place.sitting, shown.given
     by_value = sorted(
         ((abs(v), p) for record in item.records for p, v in zip(record.pieces, record.values, strict=True)),
@@ -221,6 +227,7 @@ def _reviewed(definition: StudyDefinition, shown: Shown) -> Reviewed:
     return Reviewed(
         heading(definition, item, shown.number, shown.of, practice=True),
         passed(item, sitting, given) is not False,
+        paintings.of((study.id, sitting.item), item, definition.polarity.sign),
         tuple(text_chip(piece) for piece in fires_on),
         tuple(item.texts[i].text for i in sitting.texts if item.texts[i].right is True),
         tuple((item.texts[i].text, _said(given, i)) for i in sitting.texts if item.texts[i].right is False),
@@ -267,8 +274,12 @@ def _to_mark(study: StudyRow, item: StudyItem, sitting: Sitting, given: Given) -
     for position, i in enumerate(order_of_texts(study, sitting.item, len(item.records)), 1):
         said = given.get((ReplyKind.SIMULATE, str(i)))
         on = set((said or "").split(","))
-        tokens = tuple(
-            Marked(t, text_chip(piece), str(t) in on) for t, piece in enumerate(item.records[i].pieces)
-        )
+        tokens = tuple(_marked(t, piece, str(t) in on) for t, piece in enumerate(item.records[i].pieces))
         made.append(ToMark(position, tokens, said == ""))
     return tuple(made)
+
+
+def _marked(number: int, piece: str, on: bool) -> Marked:
+    """A token to be ticked; blanks before a word are not part of what is ticked, so that lines end between words."""
+    body = piece.lstrip(" ") or piece
+    return Marked(number, piece[: len(piece) - len(body)], text_chip(body or _EMPTY), on)

@@ -197,7 +197,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.defaultPrevented || !shortcuts.checked) return;
-    if (event.target.closest("textarea, select, .txt, details, a")) return;
+    if (event.target.closest("textarea, select, .txt, summary")) return;
     const at = questions.indexOf(event.target.closest("[data-q]"));
     if (/^[1-9]$/.test(event.key)) {
       const now = at >= 0 ? at : questions.findIndex((question) => radios(question).length && !answered(question));

@@ -77,7 +77,7 @@ def definition(n: int = 3, **changes: Any) -> StudyDefinition:
     return replace(usual, **changes)
 
 
-def describe(store: Store, n: int = 3) -> None:
+def describe(store: Store, n: int = 3, polarity: Polarity = Polarity.POSITIVE) -> None:
     """An explanation and its score of each neuron by each method."""
     table = ExcerptCache.get(store, factories.SLUG)
     with store.session() as s:
@@ -86,12 +86,13 @@ def describe(store: Store, n: int = 3) -> None:
             for k, method in enumerate(METHODS):
                 word = WORDS[0] if i == 1 and k == 4 else WORDS[k]
                 made = replace(
-                    factories.provenance(records), method=method, explainer=EXPLAINER, author="zqauthor"
+                    factories.provenance(records, polarity),
+                    method=method,
+                    explainer=EXPLAINER,
+                    author="zqauthor",
                 )
                 text = f"talk  about {word} {i}"
-                id_ = explanations.add(
-                    s, ref, text, Polarity.POSITIVE, made, State.OK, "", None, f"zq-{ref}-{method}"
-                )
+                id_ = explanations.add(s, ref, text, polarity, made, State.OK, "", None, f"zq-{ref}-{method}")
                 value = ScoreValue(
                     Metric.CORRELATION, Protocol.HELDOUT_FULL, Sample.TOP_AND_RANDOM, State.OK, SCORE
                 )

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
+from app.domain.neurons import Polarity
 from app.domain.studies import ShownRecords, StudyArm, Task
 from app.domain.study_replies import ReplyKind
 from app.main import create_app, error_answer
@@ -630,6 +631,19 @@ def test_the_neuron_is_named_only_where_the_study_says_so(
     assert rater.read.one("h1").text == "1/3"
     other.to_the_study(w.opened(tiny_store, name_neuron=True, name="zq named"))
     assert re.fullmatch(r"1/3 - Neuron [01]:\d+", other.read.one("h1").text)
+
+
+def test_what_is_described_of_a_negative_side_is_said(tiny_store: Store, rater: Rater) -> None:
+    w.describe(tiny_store, polarity=Polarity.NEGATIVE)
+    made = Studies(tiny_store)
+    study = made.start(made.make(w.definition(polarity=Polarity.NEGATIVE), w.OWNER).id, w.OWNER)
+    rater.to_the_study(study)
+    assert (
+        "Texts on which the neuron is lowest" in rater.page
+        and "below zero there, which is what" in rater.page
+    )
+    top = rater.read.find("section", "kind")[0]
+    assert {e.text[0] for e in top.inside if "val" in e.classes} == {"−"}
 
 
 def test_a_study_is_looked_at_as_raters_will_see_it(

@@ -142,13 +142,15 @@ def leave(
 
 
 @router.get("/rate/{code}/practice")
-def review(request: Request, rating: RatingDep, settings: SettingsDep, code: CodeDep) -> Response:
+def review(
+    request: Request, rating: RatingDep, settings: SettingsDep, paintings: PaintingsDep, code: CodeDep
+) -> Response:
     """What was right in a practice that failed."""
     try:
         at, practised = rating.reviewed(code, _secret(request, settings, code))
     except Conflict:
         return RedirectResponse(landing(code), 303)
-    return page("rating_review.html", views.review_page(request, at, practised))
+    return page("rating_review.html", views.review_page(request, paintings, at, practised))
 
 
 @router.get("/rate/{code}/practice/{number:index}")
