@@ -4,12 +4,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
 from app.domain.study_replies import Reply, ReplyKind
 from app.store import tables as t
 from app.store.session import Session, writing
 from app.store.study_rows import AnswerRow
+
+# With every answer: made once.
+_HELD = select(t.study_places.c.opened_at).where(t.study_places.c.id == bindparam("place")).with_for_update()
+_OF_PLACE = (
+    select(t.study_answers.c.kind, t.study_answers.c.subject, t.study_answers.c.value, t.study_answers.c.at)
+    .where(t.study_answers.c.place_id == bindparam("place"))
+    .order_by(t.study_answers.c.id)
+)
+_INSERT = insert(t.study_answers)
 
 
 class Kept(NamedTuple):
@@ -22,24 +31,18 @@ class Kept(NamedTuple):
 def save(s: Session, place_id: int, replies: Sequence[Reply]) -> Kept:
     """Keep replies to one item. The place is locked, so that a double click counts once."""
     writing(s)
-    p = t.study_places.c
-    row = s.execute(select(p.opened_at).where(p.id == place_id).with_for_update()).one()
+    row = s.execute(_HELD, {"place": place_id}).one()
     now = datetime.now(UTC)
     given, last = _newest(s, place_id)
     since = max((moment for moment in (row.opened_at, last) if moment is not None), default=now)
     fresh = [reply for reply in replies if given.get((reply.kind, reply.subject)) != reply.value]
-    for reply in fresh:
+    if fresh:
+        seconds = (now - since).total_seconds()
         s.execute(
-            insert(t.study_answers).values(
-                place_id=place_id,
-                kind=reply.kind,
-                subject=reply.subject,
-                value=reply.value,
-                seconds=(now - since).total_seconds(),
-                at=now,
-            )
+            _INSERT,
+            [{"place_id": place_id, **reply._asdict(), "seconds": seconds, "at": now} for reply in fresh],
         )
-        given[reply.kind, reply.subject] = reply.value
+    given.update({(reply.kind, reply.subject): reply.value for reply in fresh})
     return Kept(len(fresh), given)
 
 
@@ -96,11 +99,9 @@ def count(s: Session, study_id: int) -> int:
 
 
 def _newest(s: Session, place_id: int) -> tuple[dict[tuple[ReplyKind, str], str], datetime | None]:
-    a = t.study_answers.c
-    query = select(a.kind, a.subject, a.value, a.at).where(a.place_id == place_id).order_by(a.id)
     found: dict[tuple[ReplyKind, str], str] = {}
     last: datetime | None = None
-    for row in s.execute(query):
-        found[row.kind, row.subject] = row.value
-        last = row.at
+    for kind, subject, value, at in s.execute(_OF_PLACE, {"place": place_id}):
+        found[kind, subject] = value
+        last = at
     return found, last

@@ -4,9 +4,10 @@ import json
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, bindparam, delete, func, insert, select, update
 
 from app.domain.study_places import Sitting
 from app.errors import NotFound
@@ -16,6 +17,14 @@ from app.store.session import Session, writing
 from app.store.study_rows import NOBODY, Identity, Place, RaterRow, RaterSource, RaterState
 
 SECRET_BYTES = 18
+# Asked for with every answer: made once.
+_BY_SECRET = select(t.study_raters).where(t.study_raters.c.secret == bindparam("secret"))
+_BY_SECRET_HELD = _BY_SECRET.with_for_update()
+_PLACES = (
+    select(t.study_places)
+    .where(t.study_places.c.rater_id == bindparam("rater"))
+    .order_by(t.study_places.c.ordinal)
+)
 _ENDED_EARLY = (RaterState.RETURNED, RaterState.TIMED_OUT, RaterState.SCREENED_OUT, RaterState.ERASED)
 
 
@@ -71,8 +80,7 @@ def get(s: Session, rater_id: int) -> RaterRow:
 
 def by_secret(s: Session, secret: str, *, hold: bool = False) -> RaterRow | None:
     """Whose browser shows this secret; `hold`: nobody else changes the rater until the session ends."""
-    query = select(t.study_raters).where(t.study_raters.c.secret == secret)
-    row = s.execute(query.with_for_update() if hold else query).first()
+    row = s.execute(_BY_SECRET_HELD if hold else _BY_SECRET, {"secret": secret}).first()
     return None if row is None else _row(row)
 
 
@@ -197,8 +205,7 @@ def _left(
 
 def places(s: Session, rater_id: int) -> list[Place]:
     """What a rater is to do, in order."""
-    query = select(t.study_places).where(t.study_places.c.rater_id == rater_id)
-    return [_place(row) for row in s.execute(query.order_by(t.study_places.c.ordinal))]
+    return [_place(row) for row in s.execute(_PLACES, {"rater": rater_id})]
 
 
 def places_of_study(s: Session, study_id: int) -> list[Place]:
@@ -266,10 +273,10 @@ def _row(row: Row[Any]) -> RaterRow:
 
 
 def _place(row: Row[Any]) -> Place:
-    sitting = Sitting(
-        row.item,
-        tuple(json.loads(row.texts)),
-        tuple((a, b) for a, b in json.loads(row.pairs)),
-        row.repeat,
-    )
-    return Place(row.id, row.rater_id, row.ordinal, sitting, row.practice, row.opened_at, row.done_at)
+    id_, _, rater_id, ordinal, item, texts, pairs, repeat, practice, opened_at, done_at = tuple(row)
+    return Place(id_, rater_id, ordinal, _sitting(item, texts, pairs, repeat), practice, opened_at, done_at)
+
+
+@lru_cache(maxsize=50_000)
+def _sitting(item: int, texts: str, pairs: str, repeat: bool) -> Sitting:
+    return Sitting(item, tuple(json.loads(texts)), tuple((a, b) for a, b in json.loads(pairs)), repeat)
