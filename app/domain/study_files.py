@@ -37,7 +37,7 @@ def read(text: str, kind: FileKind) -> StudyDefinition:
 def from_values(values: dict[str, Any]) -> StudyDefinition:
     """The definition in the tables of a file. BadInput with everything that is wrong with it."""
     wrong: list[str] = []
-    found = _definition(Table("", values, wrong), wrong)
+    found = _definition(Table("", values, wrong))
     if not wrong:
         wrong = problems(found)
     if wrong:
@@ -48,7 +48,7 @@ def from_values(values: dict[str, Any]) -> StudyDefinition:
 def read_kept(text: str) -> StudyDefinition:
     """The definition that `write` made JSON of, whatever this version would say of it now. BadInput where it is none."""
     wrong: list[str] = []
-    found = _definition(Table("", values_of(text, FileKind.JSON, WHAT), wrong), wrong)
+    found = _definition(Table("", values_of(text, FileKind.JSON, WHAT), wrong))
     if wrong:
         raise BadInput(f"The study is of a newer version of Neuronarium, or damaged: {' '.join(wrong)}")
     return found
@@ -80,7 +80,7 @@ def to_values(definition: StudyDefinition) -> dict[str, Any]:
     return values
 
 
-def _definition(t: Table, wrong: list[str]) -> StudyDefinition:
+def _definition(t: Table) -> StudyDefinition:
     made = StudyDefinition(
         name=t.text("name", needed=True),
         title=t.text("title", StudyDefinition.title),
@@ -103,7 +103,7 @@ def _definition(t: Table, wrong: list[str]) -> StudyDefinition:
         consent=_consent(t.table("consent")),
         codes=_codes(t.table("codes")),
         contrasts=tuple(StudyContrast(*pair) for pair in t.pairs("contrasts")),
-        exclusions=_exclusions(t.table("exclusions"), wrong),
+        exclusions=_exclusions(t.table("exclusions")),
         stopping=t.text("stopping"),
         timeout_hours=_or(t.number("timeout_hours"), StudyDefinition.timeout_hours),
         seed=t.whole("seed", 0),
@@ -150,14 +150,10 @@ def _codes(t: Table) -> Codes:
     return made
 
 
-def _exclusions(t: Table, wrong: list[str]) -> Exclusions:
+def _exclusions(t: Table) -> Exclusions:
     rules = {f.name: t.number(f.name) for f in fields(Exclusions)}
     t.done()
-    try:
-        return Exclusions(**rules)
-    except ValueError as error:
-        wrong.append(f"exclusions, {error}.")
-        return Exclusions()
+    return Exclusions(**rules)
 
 
 def _or(value: float | None, usual: float) -> float:

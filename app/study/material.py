@@ -67,6 +67,12 @@ def prepare(store: Store, definition: StudyDefinition) -> Material:
     _say_lacking(definition, found)
     _say_exposed(definition, found)
     _say_same(found)
+    blocks = len(found.main) * definition.per_item
+    if 0 < blocks < definition.raters:
+        found.problems.append(
+            f"{len(found.main)} neurons of {definition.per_item} raters each leave {definition.raters - blocks} of {definition.raters} raters"
+            " without any: take fewer raters, or more neurons."
+        )
     if not definition.evidence.random and definition.compares:
         found.notes.append(
             "Raters see top records only, so that they cannot notice what a description claims too much of."

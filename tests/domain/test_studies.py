@@ -159,7 +159,7 @@ def test_a_file_says_where_it_is_wrong() -> None:
     with pytest.raises(BadInput, match="arms 1, methud: unknown key"):
         read(text.replace('method = "original"', 'method = "original"\nmethud = "x"'), FileKind.TOML)
     for rule in ("min_gold = 2", "max_straight = -0.1", "min_seconds = nan"):
-        with pytest.raises(BadInput, match=f"exclusions, {rule.split()[0]} is a"):
+        with pytest.raises(BadInput, match=f"exclusions: {rule.split()[0]} is a"):
             read(f"{text}\n[exclusions]\n{rule}\n", FileKind.TOML)
     with pytest.raises(BadInput, match="newer version of Neuronarium, or damaged"):
         read_kept('{"name": "x", "samples": [{"rule": "random", "n": 1}], "later": 1}')

@@ -162,6 +162,26 @@ def test_an_empty_sample_and_unknown_neurons_are_said(tiny_store: Store) -> None
     assert unknown.main == [] and "9-mlp" in unknown.problems[0]
 
 
+def test_where_nobody_knows_what_was_seen_it_is_noted(tiny_store: Store, tmp_path: Path) -> None:
+    [ref] = w.refs(1)
+    w.describe(tiny_store, [ref])
+    file = tmp_path / "theirs.jsonl"
+    file.write_text('{"layer": 0, "neuron": 0, "explanation": "what they say"}\n')
+    run(tiny_store, Asked(file, factories.SLUG))
+    arms = (StudyArm("original"), StudyArm("import"))
+    found = Studies(tiny_store).material(w.definition(1, arms=arms, contrasts=(), raters=1))
+    assert found.problems == [] and found.main[0].texts[1].text == "What they say."
+    assert any(note.startswith("Nobody knows which text the makers of “import” saw") for note in found.notes)
+
+
+def test_a_rater_without_a_neuron_is_one_too_many(tiny_store: Store) -> None:
+    w.describe(tiny_store, w.refs(3))
+    made = Studies(tiny_store)
+    assert made.material(w.definition(raters=3, raters_per_item=1)).problems == []
+    [said] = made.material(w.definition(raters=5, raters_per_item=1)).problems
+    assert said.startswith("3 neurons of 1 raters each leave 2 of 5 raters without any")
+
+
 def test_imported_data_shows_the_ranks_that_nobody_explained_from(
     sqlite_store: Store, tmp_path: Path
 ) -> None:
