@@ -296,6 +296,8 @@ def test_two_tabs_do_not_overwrite_each_other(page: Page, world: World) -> None:
     study = world.study()
     begin(page, world, study)
     practise(page)
+    page.locator("label.opt:has([name=rate-3][value='2'])").click()
+    expect(page.locator("#saved")).to_have_text("Saved")
     second = page.context.new_page()
     second.goto(page.url)
     page.locator("label.opt:has([name=rate-1][value='1'])").click()
@@ -306,7 +308,7 @@ def test_two_tabs_do_not_overwrite_each_other(page: Page, world: World) -> None:
     second.locator("label.opt:has([name=best][value='2'])").click()
     second.get_by_role("button", name="Next").click()  # it does not know of the first rating
     expect(second.locator("h1")).to_have_text("2/3")
-    page.locator("label.opt:has([name=rate-2][value='3'])").click()
+    page.locator("label.opt:has([name=rate-2][value='3'])").click()  # it still shows 2 for the third
     expect(page.locator("#saved")).to_have_text("Saved")
     said = [value for (kind, _), value in world.given(study)[0].items() if kind is ReplyKind.RATE]
     assert sorted(said) == sorted(["1", "3", *["5"] * (n - 2)])
