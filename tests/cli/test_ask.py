@@ -88,6 +88,7 @@ def test_a_dry_run_says_what_scoring_takes(world: Make, collected: Path) -> None
 
 def test_a_failure_is_one_line_with_the_job_s_reason(world: Make, collected: Path) -> None:
     here = world(data=collected, endpoints=[down_endpoint(attempts=1)])
+    here.worker()
     done = here.run("explain", NEURON)
     assert done.returncode == 1
     [line] = [line for line in done.stderr.splitlines() if line.startswith("neuronarium: ")]

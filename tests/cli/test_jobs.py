@@ -29,6 +29,7 @@ def test_a_job_can_be_listed_cancelled_and_begun_again(world: Make, collected: P
     again = here.run("cancel", job)
     assert again.returncode == 1 and f"Job {job} has ended already: cancelled." in again.stderr
 
+    here.worker()
     retried = here.run("retry", job)
     assert retried.returncode == 0, retried.stderr
     assert f"{REF}: " in retried.stdout and "token_lookup" in retried.stdout
@@ -57,6 +58,7 @@ def test_other_weights_of_the_same_name_are_collected_under_another(
     words = ["collect", "--model", str(other), "--corpus", str(materials / "corpus.jsonl")]
     refused = here.run(*words, "--excerpts", "400")
     assert refused.returncode == 1 and "--name" in refused.stderr
+    here.worker()
     done = here.run(*words, "--excerpts", "400", "--name", "Tiny GPT2, tuned")
     assert done.returncode == 0, done.stderr
     assert "/m/tiny-gpt2-tuned" in done.stdout

@@ -1,8 +1,9 @@
 """Workers as processes of their own that begin with the imports done: torch, transformers and DBOS take 4 seconds a process.
 
 A process of `multiprocessing`'s fork server is as real as another: it has its own memory and descriptors, dies by SIGKILL,
-and shares nothing with the test. What differs is where it was forked. Commands (`World.start`, `World.run`), the workers
-that these start, and whole servers (`tests/served.py`) are started afresh.
+and shares nothing with the test. What differs is where it was forked. So are commands run to their end (`World.run`), which
+import for 2 seconds. Commands that go on (`World.start`), the workers that commands start, and whole servers
+(`tests/served.py`) are started afresh.
 """
 
 import importlib
@@ -14,7 +15,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-# What is imported only when it is first needed as well: transformers alone loads 1,400 modules with its first model, 3 s.
+# What is imported only when it is first needed as well: transformers loads 1,400 modules with its
+# first model, 3 s, and openai 600 with the first call, 1 s.
 MODULES = (
     "app.jobs.worker",
     "app.cli.serve",
@@ -27,6 +29,8 @@ MODULES = (
     "app.explain.revise",
     "app.judge",
     "app.llm.client",
+    "openai.resources.chat.completions",
+    "openai.resources.embeddings",
     "app.simulate",
     "transformers.generation",
     "transformers.models.gpt2.modeling_gpt2",
@@ -38,9 +42,18 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 class Forked:
     """A command under way; what tests use of `subprocess.Popen`."""
 
-    def __init__(self, arguments: tuple[str, ...], env: Mapping[str, str], cwd: Path, log: Path) -> None:
+    def __init__(
+        self,
+        arguments: tuple[str, ...],
+        env: Mapping[str, str],
+        cwd: Path,
+        out: Path,
+        err: Path | None = None,
+    ) -> None:
+        """`out`: where its output goes; `err`: where its errors do, if elsewhere."""
         _CONTEXT.set_forkserver_preload([__name__ + "_preload"])
-        self._process = _CONTEXT.Process(target=_run, args=(arguments, dict(env), str(cwd), str(log)))
+        files = (str(out), str(err or out))
+        self._process = _CONTEXT.Process(target=_run, args=(arguments, dict(env), str(cwd), files))
         self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
@@ -79,14 +92,14 @@ def call(function: Callable[..., object], *arguments: object) -> None:
     assert process.exitcode == 0, f"{function.__name__}{arguments} ended with {process.exitcode}"
 
 
-def _run(arguments: tuple[str, ...], env: dict[str, str], cwd: str, log: str) -> None:
-    """In the process: what `python -m app.cli` does, with its output in a file."""
+def _run(arguments: tuple[str, ...], env: dict[str, str], cwd: str, files: tuple[str, str]) -> None:
+    """In the process: what `python -m app.cli` does, with its output in files."""
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
-    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for descriptor in (1, 2):
-        os.dup2(out, descriptor)
-    sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1, closefd=False) for n in (1, 2))
+    opened = [os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for file in files]
+    for descriptor, file in zip((1, 2), opened, strict=True):
+        os.dup2(file, descriptor)
+    sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1, encoding="utf-8", closefd=False) for n in (1, 2))
     sys.argv = ["neuronarium", *arguments]
     importlib.import_module("app.cli").main()

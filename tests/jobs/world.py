@@ -69,6 +69,7 @@ class World:
         self.settings = Settings(data_dir=folder / "data", endpoints=self.endpoints, **changes)  # type: ignore[arg-type]
         self._processes: list[subprocess.Popen[bytes] | Forked] = []
         self._store: Store | None = None
+        self._commands = 0
 
     @property
     def store(self) -> Store:
@@ -117,11 +118,16 @@ class World:
         return (self.folder / f"process-{self._processes.index(process)}.log").read_text("utf-8", "replace")
 
     def run(self, *arguments: str, timeout_s: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
-        """A command to its end."""
-        return subprocess.run(
-            [*PYTHON, *arguments], env=self.env(**env), cwd=PROJECT, capture_output=True, text=True,
-            timeout=timeout_s, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+        """A command to its end, in a process forked with the imports done (see forked.py)."""
+        out, err = (self.folder / f"command-{self._commands}.{name}" for name in ("out", "err"))
+        self._commands += 1
+        process = Forked(arguments, self.env(**env), PROJECT, out, err)
+        try:
+            code = process.wait(timeout_s)
+        finally:
+            process.kill()
+        said, complained = (file.read_text("utf-8") for file in (out, err))
+        return subprocess.CompletedProcess(arguments, code, said, complained)
 
     def worker(self) -> Forked:
         """A worker that is ready: a process of its own, forked with the imports done (see forked.py)."""
