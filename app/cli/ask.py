@@ -145,6 +145,14 @@ def score(
     endpoint: Endpoint = "",
     protocol: ProtocolOption = None,
     seed: Seed = 0,
+    on: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=2**31 - 1,
+            help="A revision, by its number: score on the sentences that it kept, and on other records only with --protocol.",
+        ),
+    ] = 0,
     fresh: Fresh = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what it would take, and the price; send nothing.")
@@ -154,7 +162,7 @@ def score(
     """Simulate a neuron from a stored explanation and score that."""
     logs.configure()
     with open_jobs(settings_for(data_dir, endpoint)) as jobs:
-        options = score_options(jobs, simulator, endpoint, protocol, seed)
+        options = score_options(jobs, simulator, endpoint, protocol, seed, on)
         if dry_run:
             from app.jobs.neuron import load_neuron
             from app.store import explanations
@@ -170,11 +178,16 @@ def score(
 
 
 def score_options(
-    jobs: Jobs, simulator: SimulatorName, endpoint: str, protocol: Protocol | None, seed: int
+    jobs: Jobs,
+    simulator: SimulatorName,
+    endpoint: str,
+    protocol: Protocol | None,
+    seed: int,
+    revision: int = 0,
 ) -> ScoreOptions:
     """Options with what was not said filled in."""
     name = (endpoint or only_endpoint(jobs, "--endpoint")) if simulator in ASKING_SIMULATORS else ""
-    return ScoreOptions(simulator, name, protocol or usual_protocol(simulator), seed)
+    return ScoreOptions(simulator, name, protocol or usual_protocol(simulator, revision), seed, revision)
 
 
 def settings_for(data_dir: Path | None, *asked: str) -> Settings:

@@ -78,8 +78,12 @@ class Protocol(StrEnum):
     REFERENCE = "reference"  # no records: against another explanation of the same neuron
 
 
-def usual_protocol(simulator: SimulatorName) -> Protocol:
-    """What is scored on where nobody says: paid calls are kept few, free ones use all records."""
+def usual_protocol(simulator: SimulatorName, revision: int = 0) -> Protocol:
+    """What is scored on where nobody says: paid calls are kept few, free ones use all records; a revision's sentences alone
+    where one is named.
+    """
+    if revision:
+        return Protocol.GENERATED
     return Protocol.HELDOUT_5_5 if simulator in ASKING_SIMULATORS else Protocol.HELDOUT_FULL
 
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.domain.explain_options import demand_sound, needs_weights
-from app.domain.explanations import ExplainOptions, Metric, ScoreOptions
+from app.domain.explanations import ExplainOptions, Metric, Protocol, ScoreOptions
 from app.domain.judging import JudgeOptions
 from app.domain.neurons import Polarity, Records, Split
 from app.domain.protocols import dev_records, score_records
+from app.domain.revising import KEPT
 from app.domain.token_choice import SHOWN
 from app.domain.token_weights import TokenWeights
 from app.domain.windows import WINDOW_TOKENS
@@ -56,12 +57,15 @@ def scoring(
     endpoint: Endpoint,
     explanation: str = LIKELY,
 ) -> Estimate:
-    """About what simulating the records of a protocol takes, those it is calibrated on included."""
+    """About what simulating the records of a protocol takes, those it is calibrated on and a revision's sentences included."""
     scored, _ = score_records(
         neuron.records, options.protocol, polarity, bands=neuron.statistics.band_excerpts
     )
     dev = dev_records(neuron.records, polarity)
-    return estimate(options.simulator, endpoint, explanation, _by_excerpt(neuron, [scored, dev]))
+    pieces = _by_excerpt(neuron, [scored, dev])
+    if options.revision or options.protocol is Protocol.GENERATED:
+        pieces += pieces[:KEPT]  # a sentence is no longer than an excerpt
+    return estimate(options.simulator, endpoint, explanation, pieces)
 
 
 def _by_excerpt(neuron: Neuron, parts: Sequence[Records]) -> list[list[bytes]]:

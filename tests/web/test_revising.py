@@ -20,7 +20,7 @@ from app.domain.explanations import (
 from app.domain.live_texts import LiveText, Role, Sentence, to_step
 from app.domain.neurons import NeuronRef, Polarity
 from app.domain.probing import Probe, Verdict, hypothesis_step, probe_step, rejected_step, verdict_step
-from app.jobs.requests import ProbeRequest, ReviseRequest, loads
+from app.jobs.requests import ProbeRequest, ReviseRequest, ScoreRequest, loads
 from app.store import Store, explanations, jobs, models, neurons, scores, simulations
 from app.store.excerpts import ExcerptCache
 from tests.factories import Tiny, provenance
@@ -223,6 +223,37 @@ def test_the_api_asks_for_the_same(client: TestClient, made: Made, tiny_store: S
     assert neither.status_code == 422 and "either explanation" in neither.json()["error"]["message"]
     elsewhere = client.post(f"{NEURONS}/4/probes", json={"explainer": "local", "explanation": made.source})
     assert elsewhere.status_code == 422 and "is of tiny-random" in elsewhere.json()["error"]["message"]
+
+
+def test_another_statement_is_scored_on_a_revision_s_sentences(
+    client: TestClient, made: Made, tiny_store: Store
+) -> None:
+    form = read(client.get(f"/explanations/{made.source}").text).one("select", name="revision")
+    assert [e.attributes["value"] for e in form.inside if e.tag == "option"] == [str(made.revision)]
+    # What has seen one of the sentences is not offered them, and is refused.
+    assert "on-sentences" not in client.get(f"/explanations/{made.probing}").text
+    on = {"revision": made.revision}
+    refused = client.post(f"{API}/explanations/{made.probing}/scores", json=on)
+    assert refused.status_code == 422 and "Not held out" in refused.text
+    fields = {"revision": str(made.revision), "protocol": Protocol.GENERATED.value, "simulator": "local"}
+    begun = client.post(f"/explanations/{made.source}/score", data=fields)
+    assert begun.status_code == 303, begun.text
+    for more in ({}, {"protocol": "heldout-5+5"}):
+        answer = client.post(f"{API}/explanations/{made.source}/scores", json=on | more)
+        assert answer.status_code == 202, answer.text
+    with tiny_store.session() as s:
+        asked = [
+            loads(ScoreRequest, job.parameters_json).score for job in jobs.list_jobs(s) if job.kind == "score"
+        ]
+    assert {each.revision for each in asked} == {made.revision}
+    assert [each.protocol for each in asked].count(Protocol.GENERATED) == 2
+    # What it takes grows by as many calls as there are sentences.
+    path = f"{API}/explanations/{made.source}/scores/preview"
+    few, more_ = (
+        get(client, path, simulator="chat_json", endpoint="local", protocol=p)["scoring"]["calls"]
+        for p in ("heldout-5+5", Protocol.GENERATED.value)
+    )
+    assert more_ == few + 5
 
 
 def test_a_model_s_revisions_are_one_page_and_one_answer(client: TestClient, made: Made, tiny: Tiny) -> None:

@@ -46,6 +46,13 @@ class ScoreIn(Schema):
 class ScoreAgainIn(ScoreIn):
     """How to score a stored explanation."""
 
+    revision: int = Field(
+        default=0,
+        ge=0,
+        lt=2**31,
+        description="The revision whose kept sentences are scored on. Without a protocol on those alone, beside the records of "
+        "heldout-5+5; with another protocol on its records as well. 0: none.",
+    )
     fresh: bool = Field(default=False, description=FRESH)
 
 
@@ -101,8 +108,9 @@ class ExplainIn(ExplainQuery):
 
 def score_options(request: ScoreIn) -> ScoreOptions:
     """The request as the jobs take it."""
-    protocol = request.protocol or usual_protocol(request.simulator)
-    return ScoreOptions(request.simulator, request.endpoint, protocol, request.seed)
+    revision = request.revision if isinstance(request, ScoreAgainIn) else 0
+    protocol = request.protocol or usual_protocol(request.simulator, revision)
+    return ScoreOptions(request.simulator, request.endpoint, protocol, request.seed, revision)
 
 
 def explain_options(request: ExplainQuery) -> ExplainOptions:

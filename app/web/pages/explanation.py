@@ -24,6 +24,7 @@ from app.web.live_text_views import KINDS, Tested
 from app.web.own_trust import Own
 from app.web.rendering import chrome, page
 from app.web.score_words import basis
+from app.web.sentence_forms import SentenceForm
 from app.web.step_views import Tried, tried
 
 router = APIRouter(include_in_schema=False)
@@ -64,6 +65,7 @@ class ExplanationPage:
     tried: tuple[Tried, ...]
     tested: Tested | None  # on the live model
     live_forms: LiveForms | None
+    sentence_form: SentenceForm | None
     judged: tuple[Judged, ...]  # windows of detection and fuzzing, with their verdicts
     judge_form: JudgeForm
     similarity_form: SimilarityForm
@@ -95,8 +97,8 @@ def show_explanation(
         failed = [s for s in simulated if s.state is not State.OK]
         seen = scores.seen_documents(session, id)
         steps = explanations.steps_of(session, id)
-        on_model = live_page.of(session, row, steps, facts.get(row.ref.model), jobs)
         beside = explanations.of_neuron(session, row.ref)
+        on_model = live_page.of(session, row, steps, beside, facts.get(row.ref.model), jobs)
         judged = judged_windows.judged(store, session, row.ref.model, stored)
     context = ExplanationPage(
         chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse", row.ref.model),
@@ -109,6 +111,7 @@ def show_explanation(
         tried([step for step in steps if step.kind not in KINDS]),
         on_model.tested,
         on_model.forms,
+        on_model.sentences,
         judged,
         judge_form(jobs, facts.get(row.ref.model).imported, known=seen.known),
         similarity_form(jobs, row, beside),

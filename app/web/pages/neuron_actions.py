@@ -225,12 +225,13 @@ def score(
     endpoint: Annotated[str, Form(max_length=200)] = "",
     protocol: Annotated[Protocol | Literal[""], Form()] = "",
     seed: Seed = 0,
+    revision: Annotated[int, Form(ge=0, le=SEED_LIMIT)] = 0,
     fresh: Fresh = False,
 ) -> Response:
     """Scores an explanation again, wherever it is shown."""
     with store.session() as session:
         ref = explanations.get(session, explanation).ref
-    job = begin_score(jobs_, explanation, simulator, endpoint, protocol, seed, fresh=fresh)
+    job = begin_score(jobs_, explanation, simulator, endpoint, protocol, seed, revision, fresh=fresh)
     return started(request, store, path_of(ref), job)
 
 
@@ -241,14 +242,16 @@ def begin_score(
     endpoint: str,
     protocol: Protocol | Literal[""],
     seed: int,
+    revision: int = 0,
     *,
     fresh: bool,
 ) -> str:
-    """The job that scores as the form says: by simulating, or by a judge."""
+    """The job that scores as the form says: by simulating, on a revision's sentences if one is named, or by a judge."""
     judge = judged_by(simulator, endpoint, seed)
     if judge is not None:
         return jobs_.enqueue_judge(explanation, judge, author="web", fresh=fresh)
-    options = score_options(simulator, endpoint, protocol, seed)
+    options = score_options(simulator, endpoint, protocol or (Protocol.GENERATED if revision else ""), seed)
+    options = replace(options, revision=revision)
     return jobs_.enqueue_score(explanation, options, author="web", fresh=fresh)
 
 
