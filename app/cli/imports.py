@@ -125,7 +125,6 @@ def _say(done: Report, report: Path | None) -> None:
     beside = [
         (done.records, "activation records"),
         (done.simulations, "simulations"),
-        (done.sentences, "puzzles' sentences"),
     ]
     if any(n for n, _ in beside):
         typer.echo(f"Added beside them: {', '.join(f'{n:,} {what}' for n, what in beside if n)}.")

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from app.cli import app
 from app.cli.common import settings
 from app.errors import AppError, Conflict, Refused
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.store import Store
 
 log = logging.getLogger(__name__)
 STARTED = time.perf_counter()
@@ -99,6 +102,7 @@ def _serve(config: Settings, listening: socket.socket, worker: bool) -> None:
         from app.jobs import prepare_demo
 
         prepare_demo.ensure(jobs)
+        add_puzzles(store)
     supervisor = Supervisor(config) if worker else None
     ready = _ready_line(config.host, listening.getsockname()[1])
 
@@ -130,6 +134,16 @@ def _serve(config: Settings, listening: socket.socket, worker: bool) -> None:
         if supervisor is not None:
             supervisor.stop()
         store.close()
+
+
+def add_puzzles(store: "Store") -> None:
+    """The built-in puzzles are part of the demo: so are those that a newer version brings."""
+    from app.exchange.puzzles import add_built_in
+
+    try:
+        add_built_in(store)
+    except Conflict as error:  # a puzzle was reworded since, and answers to the old one are there
+        log.warning("the store keeps its own puzzles: %s", error)
 
 
 def _ready_line(host: str, port: int) -> str:

@@ -51,7 +51,6 @@ class Given(NamedTuple):
     explanation: ImportedExplanation
     notes: tuple[str, ...] = ()
     examples: Examples | None = None  # texts with activations that came with it
-    sentences: bytes | None = None  # those made up for its neuron, as `sentences.table` has them
 
 
 class Skipped(NamedTuple):

@@ -1,4 +1,4 @@
-"""Forms that particular people publish explanations in: LEE's five methods, neuron puzzles, Neuronpedia, delphi."""
+"""Forms that particular people publish explanations in: LEE's five methods, Neuronpedia, delphi."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ import orjson
 from app.domain.explanations import Method, Metric, Protocol, Sample, State
 from app.domain.imported import NOT_TOLD, ImportedExplanation, ImportedScore
 from app.errors import BadInput
-from app.exchange import files, sentences, values
+from app.exchange import files, values
 from app.exchange.columns import Given, Skipped, Source, Wishes, plain
 from app.exchange.files import Row
 
@@ -24,7 +24,6 @@ class Form(StrEnum):
     CSV = "csv"
     PARQUET = "parquet"
     LEE = "lee"
-    PUZZLE = "puzzle"
     NEURONPEDIA = "neuronpedia"
     DELPHI = "delphi"
     OPENAI = "openai"
@@ -37,7 +36,6 @@ LEE_COLUMNS = {
     "highlightsummary": Method.HS,
     "avhs": Method.AVHS,
 }
-PUZZLE, FALSE_PUZZLE = "puzzle", "puzzle-false"
 NEURONPEDIA_METRICS = {
     "eleuther_recall": Metric.DETECTION,
     "eleuther_fuzz": Metric.FUZZING,
@@ -86,28 +84,6 @@ def lee(rows: Iterator[Row], wishes: Wishes) -> Iterator[Given | Skipped]:
                 continue
             source = Source(method, wishes.explainer or NOT_TOLD, wishes.author or NOT_TOLD)
             yield Given(row.line, "", source, statement)
-
-
-def puzzles(value: Mapping[str, Any], wishes: Wishes) -> Iterator[Given | Skipped]:
-    """A puzzle is no neuron of any model: the nth one is neuron n of a made-up layer 0. Its sentences come with its first statement."""
-    for number, puzzle in enumerate(value.values()):
-        notes: tuple[str, ...] = ()
-        beside: bytes | None = None
-        try:
-            beside = sentences.table(puzzle["sentences"])
-        except values.Problem as problem:
-            notes = (f"its sentences were left out: {problem}",)
-        statements = [(PUZZLE, puzzle["explanation"])]
-        statements += [(FALSE_PUZZLE, each) for each in puzzle.get("false_explanations") or ()]
-        for method, text in statements:
-            try:
-                statement = ImportedExplanation(0, number, values.text(text))
-            except values.Problem as problem:
-                yield Skipped(number + 1, str(problem))
-                continue
-            source = Source(method, "human", wishes.author or NOT_TOLD)
-            yield Given(number + 1, "", source, statement, notes, sentences=beside)
-            notes, beside = (), None
 
 
 def neuronpedia(rows: Iterator[Row], wishes: Wishes) -> Iterator[Given | Skipped]:

@@ -37,7 +37,6 @@ class _Opening(NamedTuple):
     form: Form
     place: str  # where they come from, as provenance
     model: str = ""  # that such a file is of where nobody says otherwise
-    shape: imported_neurons.Shape | None = None
 
 
 Progress = Callable[[int], None]
@@ -73,9 +72,6 @@ def _open(asked: Asked) -> _Opening:
     form, found = _recognise(opened)
     _demand(asked, form)
     place = place_json(path.name, opened.sha256, form, wishes.columns)
-    if form is Form.PUZZLE:
-        shape = imported_neurons.Shape(1, len(opened.value))
-        return _Opening(forms.puzzles(opened.value, wishes), form, place, path.name.partition(".")[0], shape)
     if form is Form.LEE:
         return _Opening(forms.lee(found, wishes), form, place)
     if form is Form.NEURONPEDIA:
@@ -86,7 +82,11 @@ def _open(asked: Asked) -> _Opening:
 def _recognise(opened: files.Opened) -> tuple[Form, Iterator[Row]]:
     if opened.container is Container.JSON:
         if forms.is_puzzle(opened.value):
-            return Form.PUZZLE, iter([])
+            name = opened.path.name
+            raise BadInput(
+                f"{name} holds neuron puzzles, which explain no neuron of a model: `neuronarium import puzzles {name}` brings"
+                " them in as a set of their own"
+            )
         many = opened.value if isinstance(opened.value, list) else [opened.value]
         if not many or not all(isinstance(each, dict) for each in many):
             raise BadInput(f"{opened.path.name} is JSON, but no list of objects with named values")
@@ -155,7 +155,7 @@ def _target(s: Session, asked: Asked, opening: _Opening, row: Given) -> Target:
         raise BadInput(
             f"“{files.shown(name)}” cannot be a model's name: letters, digits, dots and dashes can"
         )
-    into = imported_neurons.ensure_model(s, name, asked.shape or opening.shape)
+    into = imported_neurons.ensure_model(s, name, asked.shape)
     layers = None
     if not into.imported:
         there = names.parts_of(s, into.slug)

@@ -26,7 +26,6 @@ class Report:
     scores: int = 0
     records: int = 0  # added: texts with activations that came beside explanations
     simulations: int = 0  # added: explanations from which somebody simulated
-    sentences: int = 0  # added: neurons with sentences that were made up for them
     skipped: int = 0
     first: list[Skipped] = field(default_factory=list)  # SHOWN of them
     noted: int = 0  # parts of rows that were left out

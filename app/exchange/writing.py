@@ -4,12 +4,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from app.domain.imported import ImportSource
-from app.domain.published import Relation, RelationKind
 from app.errors import AppError
 from app.exchange import files
 from app.exchange.columns import Given, Skipped, Source
 from app.exchange.report import Report
-from app.store import Session, examples, imported_neurons, imported_simulations, published
+from app.store import Session, examples, imported_neurons, imported_simulations
 from app.store.imported import add_explanations
 from app.store.library import Library
 
@@ -78,37 +77,30 @@ class Writer:
         self.flush()
         if self._library is not None:
             self._library.save(self.s)
-        elif self.target.into.imported and (self.report.added or self.report.sentences):
+        elif self.target.into.imported and self.report.added:
             imported_neurons.changed(self.s, self.target.into)
 
     def _beside(self, row: Given, explanation_id: int) -> None:
         """What came with a statement."""
-        if row.examples is None and row.sentences is None:
+        if row.examples is None:
             return
         into, place = self.target.into, row.explanation
         if not into.imported:
             why = f"“{into.slug}” was collected here, and has activations of its own"
             self._leave_out(row, f"its texts with activations were left out: {why}")
             return
-        if row.sentences is not None:
-            relation = Relation(place.neuron, row.sentences)
-            written = published.write_relations(self.s, into, place.layer, RelationKind.SENTENCES, [relation])
-            self.report.sentences += written.new
-            for refusal in written.refused:
-                self._leave_out(row, f"its sentences were left out: the file {refusal.reason}")
-        if row.examples is not None:
-            library = self._begun()
-            outcome = examples.add(self.s, into, library, place.layer, place.neuron, row.examples)
-            self.report.records += outcome.new
-            if outcome.refused:
-                self._leave_out(row, f"its sequences were left out: they {outcome.refused}")
-            elif row.examples.simulation is not None:
-                simulation = row.examples.simulation
-                kept = imported_simulations.add(self.s, into, library, {explanation_id: simulation}, "")
-                self.report.simulations += kept.new
-                if not imported_simulations.says(self.s, kept.ids[explanation_id], library, simulation):
-                    why = "others are stored of this statement, and are kept"
-                    self._leave_out(row, f"its simulated values were left out: {why}")
+        library = self._begun()
+        outcome = examples.add(self.s, into, library, place.layer, place.neuron, row.examples)
+        self.report.records += outcome.new
+        if outcome.refused:
+            self._leave_out(row, f"its sequences were left out: they {outcome.refused}")
+        elif row.examples.simulation is not None:
+            simulation = row.examples.simulation
+            kept = imported_simulations.add(self.s, into, library, {explanation_id: simulation}, "")
+            self.report.simulations += kept.new
+            if not imported_simulations.says(self.s, kept.ids[explanation_id], library, simulation):
+                why = "others are stored of this statement, and are kept"
+                self._leave_out(row, f"its simulated values were left out: {why}")
 
     def _begun(self) -> Library:
         if self._library is None:

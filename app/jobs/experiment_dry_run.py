@@ -11,9 +11,15 @@ from app.domain.experiments import REVISING_METHODS, Arm, Definition, Scorer
 from app.domain.explanations import Method, SimulatorName
 from app.errors import BadInput
 from app.jobs import endpoints, live_previews, previews
-from app.jobs.experiment_options import chosen_by, explain_options, judge_options, score_options
+from app.jobs.experiment_options import (
+    chosen_by,
+    explain_options,
+    judge_options,
+    probe_options,
+    revise_options,
+    score_options,
+)
 from app.jobs.experiment_plan import Plan
-from app.jobs.experiment_revising import probe_options, revise_options
 from app.jobs.neuron import Neuron, load_neuron
 from app.llm.pricing import price
 from app.settings import Settings

@@ -3,6 +3,7 @@
 from app.domain.experiments import DIRECT, Arm, Definition, Scorer
 from app.domain.explanations import ExplainOptions, ScoreOptions
 from app.domain.judging import JudgeOptions
+from app.domain.revising import ProbeOptions, ReviseOptions
 
 
 def explain_options(arm: Arm, definition: Definition, seed: int) -> ExplainOptions:
@@ -35,3 +36,13 @@ def score_options(scorer: Scorer, seed: int, revision: int = 0) -> ScoreOptions:
     """What a scorer that simulates asks; `revision` is the one whose sentences are scored on."""
     assert scorer.simulator is not None, "a judge does not simulate"
     return ScoreOptions(scorer.simulator, scorer.endpoint, scorer.protocol, seed, revision)
+
+
+def revise_options(arm: Arm, seed: int) -> ReviseOptions:
+    """What a revision, or a control, of an experiment asks."""
+    return ReviseOptions(arm.explainer, arm.method, seed)
+
+
+def probe_options(arm: Arm, seed: int) -> ProbeOptions:
+    """What a probing of an experiment may take: the usual budget of one."""
+    return ProbeOptions(arm.explainer, seed=seed)

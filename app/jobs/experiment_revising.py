@@ -3,9 +3,9 @@
 from app.domain.experiment_needs import source_of
 from app.domain.experiments import Arm
 from app.domain.explanations import Method
-from app.domain.revising import ProbeOptions, ReviseOptions
 from app.errors import BadInput
 from app.jobs import probe, revise
+from app.jobs.experiment_options import probe_options, revise_options
 from app.jobs.experiment_runtime import Piece, UnitRuntime
 from app.jobs.requests import ProbeRequest, ReviseRequest
 from app.store import experiment_units
@@ -37,13 +37,3 @@ async def made(runtime: UnitRuntime, row: ExperimentRow, unit: Unit, piece: Piec
     explanation = result["explanation"]
     assert isinstance(explanation, int)
     return explanation
-
-
-def revise_options(arm: Arm, seed: int) -> ReviseOptions:
-    """What a revision, or a control, of an experiment asks."""
-    return ReviseOptions(arm.explainer, arm.method, seed)
-
-
-def probe_options(arm: Arm, seed: int) -> ProbeOptions:
-    """What a probing of an experiment may take: the usual budget of one."""
-    return ProbeOptions(arm.explainer, seed=seed)

@@ -14,10 +14,14 @@ from contextlib import closing
 from pathlib import Path
 
 import psutil
+from sqlalchemy import update
 
-from app.cli.serve import listen
+from app.cli.serve import add_puzzles, listen
+from app.domain.puzzles import OWN_SET
+from app.exchange.puzzles import built_in
 from app.jobs.alive import gone
 from app.settings import Settings
+from app.store import Store, puzzles, tables
 from tests.jobs.world import PROJECT, World, wait_for
 
 Make = Callable[..., World]
@@ -90,6 +94,7 @@ from app.jobs.requests import CollectRequest
 from app.jobs.service import Jobs
 from app.main import create_app
 from app.settings import Settings
+from app.store import Store, puzzles, tables
 from app.store import Store
 config = Settings(data_dir=Path({str(here.folder / "light")!r}), demo=True)
 store = Store.open(config.store_url)
@@ -176,3 +181,13 @@ def test_wrong_usage_is_status_2(world: Make) -> None:
     assert here.run("serve", "--port", "x").returncode == 2
     assert here.run("explain", "nothing").returncode == 2
     assert here.run("collect", "--model", "m", "--corpus", "c", "--layers", "a-b").returncode == 2
+
+
+def test_the_demo_has_the_puzzles_once_and_keeps_a_reworded_one(sqlite_store: Store) -> None:
+    for _ in range(2):
+        add_puzzles(sqlite_store)
+        with sqlite_store.session() as s:
+            assert [(each.slug, each.puzzles) for each in puzzles.sets(s)] == [(OWN_SET, len(built_in()))]
+    with sqlite_store.session() as s:
+        s.execute(update(tables.puzzles).values(truth="something else"))
+    add_puzzles(sqlite_store)  # what is there stays, and the server starts

@@ -299,17 +299,13 @@ def test_five_methods_in_one_step(full: Full, write: Write) -> None:
     }
 
 
-def test_a_puzzle_is_a_made_up_neuron(store: Store, write: Write) -> None:
+def test_puzzles_are_told_where_they_go(store: Store, write: Write) -> None:
     puzzles = {
         "colors": {"name": "colors", "explanation": "colours", "sentences": [["a", ["red", 9]]], "false_explanations": ["red"]},
         "none": {"name": "none", "explanation": "nothing", "sentences": [], "false_explanations": []},
     }  # fmt: skip
-    report, _ = come_in(store, write("some-puzzles.json", json.dumps(puzzles, indent=1)), model="")
-    assert (report.form, report.model, report.added) == (Form.PUZZLE, "some-puzzles", 3)
-    assert [(x.method, x.text) for x in of(store, 0, 0, "some-puzzles")] == [
-        ("puzzle", "colours"),
-        ("puzzle-false", "red"),
-    ]
+    with pytest.raises(BadInput, match=r"neuronarium import puzzles some-puzzles\.json"):
+        come_in(store, write("some-puzzles.json", json.dumps(puzzles, indent=1)), model="x")
 
 
 def test_neuronpedias_exports(store: Store, write: Write) -> None:

@@ -40,20 +40,12 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 
 
 class Forked:
-    """A command under way; what tests use of `subprocess.Popen`."""
+    """A function under way in a process of its own; what tests use of `subprocess.Popen`."""
 
-    def __init__(
-        self,
-        arguments: tuple[str, ...],
-        env: Mapping[str, str],
-        cwd: Path,
-        out: Path,
-        err: Path | None = None,
-    ) -> None:
-        """`out`: where its output goes; `err`: where its errors do, if elsewhere."""
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        """A module's function with what can be pickled."""
         _CONTEXT.set_forkserver_preload([__name__ + "_preload"])
-        files = (str(out), str(err or out))
-        self._process = _CONTEXT.Process(target=_run, args=(arguments, dict(env), str(cwd), files))
+        self._process = _CONTEXT.Process(target=function, args=arguments)
         self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
@@ -83,13 +75,24 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+def command(
+    arguments: tuple[str, ...], env: Mapping[str, str], cwd: Path, out: Path, err: Path | None = None
+) -> Forked:
+    """A command; `out`: where its output goes; `err`: where its errors do, if elsewhere."""
+    return Forked(_run, arguments, dict(env), str(cwd), (str(out), str(err or out)))
+
+
 def call(function: Callable[..., object], *arguments: object) -> None:
     """Call a module's function in such a process, so that this one need not import what it does."""
-    _CONTEXT.set_forkserver_preload([__name__ + "_preload"])
-    process = _CONTEXT.Process(target=function, args=arguments)
-    process.start()
-    process.join()
-    assert process.exitcode == 0, f"{function.__name__}{arguments} ended with {process.exitcode}"
+    code = Forked(function, *arguments).wait()
+    assert code == 0, f"{function.__name__}{arguments} ended with {code}"
+
+
+def run_code(code: str, arguments: tuple[str, ...], out: str) -> None:
+    """In the process: what `python -c CODE ARGUMENTS` does, with all that it says in a file."""
+    _into((out, out))
+    sys.argv = ["-c", *arguments]
+    exec(compile(code, "<test>", "exec"), {"__name__": "__main__"})
 
 
 def _run(arguments: tuple[str, ...], env: dict[str, str], cwd: str, files: tuple[str, str]) -> None:
@@ -97,9 +100,14 @@ def _run(arguments: tuple[str, ...], env: dict[str, str], cwd: str, files: tuple
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
+    _into(files)
+    sys.argv = ["neuronarium", *arguments]
+    importlib.import_module("app.cli").main()
+
+
+def _into(files: tuple[str, str]) -> None:
+    """Output and errors into these files from now on."""
     opened = [os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for file in files]
     for descriptor, file in zip((1, 2), opened, strict=True):
         os.dup2(file, descriptor)
     sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1, encoding="utf-8", closefd=False) for n in (1, 2))
-    sys.argv = ["neuronarium", *arguments]
-    importlib.import_module("app.cli").main()

@@ -165,7 +165,8 @@ def test_paused_it_ends_what_is_under_way_and_resumed_it_does_the_rest(
     here = lab(concurrency=1)
     server.script(*[answers] * 3)
     server.default = lambda request: held(answers(request))
-    id = here.begin()
+    # More statements than are taken at once, so that some are held that nobody has begun when it is paused.
+    id = here.begin(replace(PLAN, samples=(SampleRule(Rule.RANDOM, n=4),), methods=(Method.SUMMARY,)))
 
     def beside() -> None:
         assert server.wait_for_calls(4)

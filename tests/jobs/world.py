@@ -16,7 +16,7 @@ from app.jobs.service import Jobs
 from app.settings import Endpoint, Settings
 from app.store import Store, jobs, workers
 from app.store.rows import JobRow, WorkerRow
-from tests.jobs.forked import Forked
+from tests.jobs.forked import Forked, command
 from tests.scripted_server import Recorded, Reply, chat
 
 T = TypeVar("T")
@@ -121,7 +121,7 @@ class World:
         """A command to its end, in a process forked with the imports done (see forked.py)."""
         out, err = (self.folder / f"command-{self._commands}.{name}" for name in ("out", "err"))
         self._commands += 1
-        process = Forked(arguments, self.env(**env), PROJECT, out, err)
+        process = command(arguments, self.env(**env), PROJECT, out, err)
         try:
             code = process.wait(timeout_s)
         finally:
@@ -133,7 +133,7 @@ class World:
         """A worker that is ready: a process of its own, forked with the imports done (see forked.py)."""
         log = self.folder / f"process-{len(self._processes)}.log"
         log.touch()
-        process = Forked(("worker",), self.env(), PROJECT, log)
+        process = command(("worker",), self.env(), PROJECT, log)
         self._processes.append(process)
         wait_for(
             lambda: "ready" in self.output(process) or process.poll() is not None, "a worker to be ready"

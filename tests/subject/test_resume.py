@@ -3,8 +3,6 @@
 import os
 import resource
 import signal
-import subprocess
-import sys
 import textwrap
 import time
 from pathlib import Path
@@ -15,11 +13,11 @@ from app.domain.collection import LayerResult
 from app.domain.neurons import Profile
 from app.errors import StoreError
 from app.subject.collect import Collector
+from tests.jobs.forked import Forked, run_code
 from tests.subject import tiny
 from tests.subject.test_collect import gathered, never, same, silent
 
 EXCERPTS = 700
-ROOT = Path(__file__).parents[2]
 PROGRAM = """\
     import os, sys
     from pathlib import Path
@@ -40,17 +38,14 @@ def collector() -> Collector:
     return Collector(tiny.subject("llama"), tiny.table(EXCERPTS), Profile(), range(2), 7)
 
 
-def start(folder: Path, setup: str = "pass", progress: str = "lambda n: None") -> "subprocess.Popen[str]":
-    """A collection in a process of its own."""
+def start(folder: Path, setup: str = "pass", progress: str = "lambda n: None") -> Forked:
+    """A collection in a process of its own; what it says goes into `said(folder)`."""
     code = textwrap.dedent(PROGRAM).replace("{setup}", setup).replace("{progress}", progress)
-    return subprocess.Popen(
-        [sys.executable, "-c", code, str(folder)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    return Forked(run_code, code, (str(folder),), str(said(folder)))
+
+
+def said(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".out")
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +106,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half(tmp_path: Path, whole: 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"""
     process = start(tmp_path, setup=textwrap.dedent(setup))
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
+    code, out = process.wait(120), said(tmp_path).read_text("utf-8")
+    assert code == 0, out
     assert out.startswith("StoreError Cannot write to ") and out.count("\n") == 1
     assert "goes on where it stopped" in out
     assert {path.name for path in tmp_path.iterdir()} <= {"pilot.safetensors"}

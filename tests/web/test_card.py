@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from app.domain.neuron_card import Card, CardExcerpt, CardExplanation
 from app.web import card_svg
 from tests.factories import Tiny
-from tests.web.api import get
+from tests.web.api import API, get
 from tests.web.markup import read
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -31,6 +31,16 @@ def test_the_json_s_hash_can_be_computed_by_anybody(client: TestClient, tiny: Ti
     other = get(client, f"{path(tiny.explained)}.json", explanation=tiny.negative)
     assert other["sha256"] != body["sha256"]
     assert get(client, f"{path(tiny.explained)}.json") == body
+
+
+def test_the_api_has_the_same_card(client: TestClient, tiny: Tiny) -> None:
+    ref = tiny.explained
+    url = f"{API}/models/{ref.model}/layers/{ref.layer}/neurons/{ref.index}/card"
+    assert get(client, url) == get(client, f"{path(ref)}.json")
+    body = get(client, url, explanation=tiny.negative)
+    text = json.dumps(body["card"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert hashlib.sha256(text.encode()).hexdigest() == body["sha256"]
+    assert client.get(url, params={"explanation": 2**30}).status_code == 404
 
 
 def test_the_page_shows_what_the_json_holds(client: TestClient, tiny: Tiny) -> None:

@@ -165,4 +165,6 @@ def test_a_list_may_be_the_sample(client: TestClient) -> None:
     assert 'value="mine" selected' in client.get("/experiments/new?list=mine").text
     empty = client.post("/experiments/new", data={**FORM, "rule": Rule.LIST.value, "list": "mine"})
     assert empty.status_code == 422 and "is empty" in empty.text
+    client.post("/lists/mine/items", data={"q": f"{factories.SLUG} 0:1"})
+    assert 'href="/experiments/new?list=mine"' in client.get("/lists/mine").text
     assert SampleRule(Rule.LIST, list="mine").label == "list mine"

@@ -1,5 +1,7 @@
 """Neurons, their statistics and activation records as `/api/v1` answers with them."""
 
+from typing import Any
+
 from pydantic import Field
 
 from app.domain.explanations import Metric, Protocol, Sample, State
@@ -125,6 +127,18 @@ class RecordOut(Schema):
     gate_positive: list[bool] | None = Field(
         description="Gated models: sign of the gate per token.", examples=[[True, True, False]]
     )
+
+
+class CardOut(Schema):
+    """A neuron's card."""
+
+    card: dict[str, Any] = Field(
+        description="Evidence, explanation, scores and where they are from, as `/m/MODEL/LAYER/INDEX/card.json` has them."
+    )
+    sha256: str = Field(
+        description="Of `card` as JSON with sorted keys, without blanks and with letters as they are, in UTF-8."
+    )
+    citation: str = Field(description="How to refer to the card in a text.")
 
 
 class RelatedOut(Schema):

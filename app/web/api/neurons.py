@@ -1,7 +1,11 @@
 """One neuron: statistics, activation records, explanations, and asking for another explanation."""
 
-from fastapi import APIRouter
+from dataclasses import asdict
+from typing import Annotated
 
+from fastapi import APIRouter, Query
+
+from app.domain.explanations import Protocol
 from app.domain.neurons import NeuronRef
 from app.store import excerpts as stored_excerpts
 from app.store import explanations as stored_explanations
@@ -12,10 +16,11 @@ from app.web import relation_views
 from app.web.api import convert
 from app.web.api.asking import ExplainIn, explain_options, score_options
 from app.web.api.explanation_schemas import ExplanationOut
-from app.web.api.neuron_schemas import NeuronOut, RecordOut, RelatedOut, StatisticsOut
+from app.web.api.neuron_schemas import CardOut, NeuronOut, RecordOut, RelatedOut, StatisticsOut
 from app.web.api.parameters import Layer, Model, NeuronIndex
 from app.web.api.schemas import JobStarted, ListOf
-from app.web.dependencies import JobsDep, StoreDep
+from app.web.dependencies import FactsDep, JobsDep, StoreDep
+from app.web.neuron_card import card_of
 
 router = APIRouter(tags=["neurons"], prefix="/models/{model}/layers/{layer}/neurons/{index}")
 
@@ -45,6 +50,25 @@ def get_neuron(store: StoreDep, model: Model, layer: Layer, index: NeuronIndex) 
         ],
         explanations=[convert.explanation(row) for row in explanations],
     )
+
+
+@router.get("/card")
+def get_card(
+    store: StoreDep,
+    facts_of: FactsDep,
+    model: Model,
+    layer: Layer,
+    index: NeuronIndex,
+    explanation: Annotated[
+        int | None, Query(ge=1, lt=2**31, description="Which explanation; the page's first if none is said.")
+    ] = None,
+    protocol: Annotated[
+        Protocol | None, Query(description="Which scores; the page's usual ones if none is said.")
+    ] = None,
+) -> CardOut:
+    """The neuron's card: evidence, explanation and scores on one page, with a hash that anybody can check."""
+    card = card_of(store, facts_of.get(model), NeuronRef(model, layer, index), explanation, protocol)
+    return CardOut(card=asdict(card), sha256=card.hash(), citation=card.citation())
 
 
 @router.get("/statistics")
