@@ -34,7 +34,7 @@ class WelcomePage:
     frame: Frame
     instructions: str
     consent: Consent
-    items: str  # how much there is to do, in words; empty where nobody knows yet
+    practice: bool
     action: str  # where agreeing is sent
     hidden: tuple[tuple[str, str], ...]  # fields that go with it
     platform: bool  # whether the rater comes with a platform's ids

@@ -1,30 +1,25 @@
 """The raters' side of a study: below /rate/, open without a login, and leading nowhere else.
 
 A link is opened by a button and not by its address, so that whoever looks at it beforehand (mail scanners, previews) uses nothing up.
-Answers are saved one by one by a script, or all of a page at once without it.
+See `rating_items` for what is answered.
 """
 
 from collections.abc import Callable
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
 
-from app.domain.study_items import StudyItem
-from app.domain.study_places import Sitting
-from app.domain.study_replies import Reply
 from app.errors import BadInput, Conflict, NotFound, Refused
 from app.settings import Settings
 from app.store.study_rows import NOBODY, Identity, RaterRow, RaterSource, RaterState, StudyRow, StudyState
-from app.study.rating import At, Full, Part, Rating, Saved
+from app.study.rating import At, Full, Rating
 from app.web import rating_links as links
 from app.web import rating_views as views
 from app.web.dependencies import SettingsDep
-from app.web.errors import wants_json
 from app.web.rating_contexts import EndPage, GoOnPage, LeavePage, WelcomePage
-from app.web.rating_forms import Form, FormDep, overlaid, replies
-from app.web.rating_frame import code_of, frame, landing
-from app.web.rating_views import Paintings
+from app.web.rating_dependencies import CodeDep, RatingDep, secret_of
+from app.web.rating_forms import FormDep
+from app.web.rating_frame import frame, landing
 from app.web.rendering import page
 
 router = APIRouter(include_in_schema=False)
@@ -33,34 +28,11 @@ COMPLETE = "https://app.prolific.com/submissions/complete?cc="
 PLATFORM = "prolific"
 
 
-async def get_rating(request: Request) -> Rating:
-    rating: Rating = request.app.state.rating
-    return rating
-
-
-async def get_paintings(request: Request) -> Paintings:
-    paintings: Paintings = request.app.state.paintings
-    return paintings
-
-
-async def get_code(request: Request) -> str:
-    """The study's code in the address. NotFound for what can be none."""
-    code = code_of(request.url.path)
-    if not code:
-        raise NotFound("There is no study at this address. Check the link, or ask whoever sent it to you.")
-    return code
-
-
-RatingDep = Annotated[Rating, Depends(get_rating)]
-PaintingsDep = Annotated[Paintings, Depends(get_paintings)]
-CodeDep = Annotated[str, Depends(get_code)]
-
-
 @router.get("/rate/{code}")
 def show_study(request: Request, rating: RatingDep, settings: SettingsDep, code: CodeDep) -> Response:
     """The study's first page: what comes next for whoever asks."""
     asked = request.query_params
-    at = rating.at(code, _secret(request, settings, code))
+    at = rating.at(code, secret_of(request, settings, code))
     participant = asked.get(links.PROLIFIC[0], "")
     if at is not None and (not participant or at.rater.state.at_work):
         return _landing(request, at)
@@ -81,7 +53,7 @@ def begin(
     request: Request, rating: RatingDep, settings: SettingsDep, code: CodeDep, form: FormDep
 ) -> Response:
     """Agree, as somebody who is known already or by the open link, and go to the first item."""
-    at = rating.at(code, _secret(request, settings, code))
+    at = rating.at(code, secret_of(request, settings, code))
     identity = _identity(form.one)
     if at is not None and not (identity.participant and at.rater.state.ended):
         return _begun(request, rating, settings, at.rater, code)
@@ -96,7 +68,7 @@ def show_invitation(
 ) -> Response:
     """What an invitation leads to. Looking at it does not open it."""
     number = _invited(settings, code, token)
-    at = rating.at(code, _secret(request, settings, code))
+    at = rating.at(code, secret_of(request, settings, code))
     if at is not None and at.rater.number == number:
         return RedirectResponse(landing(code), 303)
     study = rating.study(code)
@@ -111,7 +83,7 @@ def show_invitation(
 def accept(request: Request, rating: RatingDep, settings: SettingsDep, code: CodeDep, token: str) -> Response:
     """Open the invitation, agree, and go to the first item. A second click finds it opened by the first."""
     number = _invited(settings, code, token)
-    at = rating.at(code, _secret(request, settings, code))
+    at = rating.at(code, secret_of(request, settings, code))
     if at is not None and at.rater.number == number:
         return _begun(request, rating, settings, at.rater, code)
     _demand_free(at)
@@ -121,7 +93,7 @@ def accept(request: Request, rating: RatingDep, settings: SettingsDep, code: Cod
 @router.get("/rate/{code}/leave")
 def ask_to_leave(request: Request, rating: RatingDep, settings: SettingsDep, code: CodeDep) -> Response:
     """Whether a rater really wants to give the place back."""
-    at = rating.at(code, _secret(request, settings, code))
+    at = rating.at(code, secret_of(request, settings, code))
     if at is None or at.rater.state.ended:
         return RedirectResponse(landing(code), 303)
     definition = at.study.definition
@@ -134,77 +106,11 @@ def leave(
     request: Request, rating: RatingDep, settings: SettingsDep, code: CodeDep, form: FormDep
 ) -> Response:
     """Give the place back."""
-    secret = _secret(request, settings, code)
+    secret = secret_of(request, settings, code)
     at = rating.at(code, secret)
     if form.one("sure") == "yes" and at is not None and not at.rater.state.ended:
         rating.give_back(code, secret)
     return RedirectResponse(landing(code), 303)
-
-
-@router.get("/rate/{code}/practice")
-def review(
-    request: Request, rating: RatingDep, settings: SettingsDep, paintings: PaintingsDep, code: CodeDep
-) -> Response:
-    """What was right in a practice that failed."""
-    try:
-        at, practised = rating.reviewed(code, _secret(request, settings, code))
-    except Conflict:
-        return RedirectResponse(landing(code), 303)
-    return page("rating_review.html", views.review_page(request, paintings, at, practised))
-
-
-@router.get("/rate/{code}/practice/{number:index}")
-def show_practice(
-    request: Request,
-    rating: RatingDep,
-    settings: SettingsDep,
-    paintings: PaintingsDep,
-    code: CodeDep,
-    number: int,
-) -> Response:
-    """An item of the practice."""
-    return _show(request, rating, settings, paintings, code, number, practice=True)
-
-
-@router.post("/rate/{code}/practice/{number:index}")
-def answer_practice(
-    request: Request,
-    rating: RatingDep,
-    settings: SettingsDep,
-    paintings: PaintingsDep,
-    code: CodeDep,
-    number: int,
-    form: FormDep,
-) -> Response:
-    """Answers to an item of the practice."""
-    return _answer(request, rating, settings, paintings, code, number, form, practice=True)
-
-
-@router.get("/rate/{code}/{number:index}")
-def show_item(
-    request: Request,
-    rating: RatingDep,
-    settings: SettingsDep,
-    paintings: PaintingsDep,
-    code: CodeDep,
-    number: int,
-) -> Response:
-    """An item of the study."""
-    return _show(request, rating, settings, paintings, code, number, practice=False)
-
-
-@router.post("/rate/{code}/{number:index}")
-def answer_item(
-    request: Request,
-    rating: RatingDep,
-    settings: SettingsDep,
-    paintings: PaintingsDep,
-    code: CodeDep,
-    number: int,
-    form: FormDep,
-) -> Response:
-    """Answers to an item of the study."""
-    return _answer(request, rating, settings, paintings, code, number, form, practice=False)
 
 
 def welcome(
@@ -221,84 +127,12 @@ def welcome(
         frame(request, definition.title),
         definition.instructions,
         definition.consent,
-        _how_much(definition.practice),
+        definition.practice > 0,
         action,
         hidden,
         any(name == links.PROLIFIC[0] for name, _ in hidden),
         preview,
     )
-
-
-def _show(
-    request: Request,
-    rating: Rating,
-    settings: Settings,
-    paintings: Paintings,
-    code: str,
-    number: int,
-    *,
-    practice: bool,
-) -> Response:
-    try:
-        at, shown = rating.show(code, _secret(request, settings, code), number, Part(practice))
-    except (Conflict, Refused):  # not begun, ended, closed, further on, not so far
-        return RedirectResponse(landing(code), 303)
-    return page("rating_item.html", views.item_page(request, paintings, at, shown))
-
-
-def _answer(
-    request: Request,
-    rating: Rating,
-    settings: Settings,
-    paintings: Paintings,
-    code: str,
-    number: int,
-    form: Form,
-    *,
-    practice: bool,
-) -> Response:
-    secret = _secret(request, settings, code)
-    attempt = form.one("try", "0")
-    part = Part(practice, int(attempt) if attempt in ("0", "1") else -1)
-    go = form.one("go")
-
-    def said(study: StudyRow, sitting: Sitting, item: StudyItem) -> list[Reply]:
-        return replies(form, sitting, views.order_of_texts(study, sitting.item, len(item.records)))
-
-    try:
-        keep = rating.finish if go == "next" else rating.save
-        at, saved = keep(code, secret, number, said, part)
-    except (Conflict, Refused):  # ended, closed, further on: the first page says which
-        if wants_json(request):
-            raise
-        return RedirectResponse(landing(code), 303)
-    except BadInput as error:
-        if wants_json(request):
-            raise
-        at, shown = rating.show(code, secret, number, part)
-        typed = said(at.study, shown.place.sitting, shown.item)
-        given = overlaid(shown.given, typed)
-        context = views.item_page(request, paintings, at, shown, given=given, problem=error.sentence)
-        return page("rating_item.html", context, error.status)
-    where = _next(at, code, number, part, go, saved)
-    if wants_json(request):
-        return JSONResponse({"missing": saved.missing, "next": where})
-    if go == "next" and saved.missing:
-        at, shown = rating.show(code, secret, number, part)
-        context = views.item_page(request, paintings, at, shown, missing=saved.missing)
-        return page("rating_item.html", context, 422)
-    return RedirectResponse(where or request.url.path, 303)
-
-
-def _next(at: At, code: str, number: int, part: Part, go: str, saved: Saved) -> str:
-    """Where a rater is led after answering; empty: nowhere."""
-    if go == "previous" and number > 1:
-        return views.address(code, number - 1, practice=part.practice)
-    if go != "next" or saved.missing:
-        return ""
-    if at.rater.state.at_work and part.is_in(at.part) and number < len(at.now):
-        return views.address(code, number + 1, practice=part.practice)
-    return views.next_address(at)
 
 
 def _landing(request: Request, at: At) -> Response:
@@ -415,12 +249,3 @@ def _identity(get: Callable[[str, str], str]) -> Identity:
             "The link is not complete: its platform puts your own ids into it. Open it from there."
         )
     return Identity("", PLATFORM, participant, study, session)
-
-
-def _how_much(practice: int) -> str:
-    return "There is a short practice first." if practice else ""
-
-
-def _secret(request: Request, settings: Settings, code: str) -> str:
-    """What the browser shows to be a rater of this study; empty where it shows nothing that is ours."""
-    return links.read_cookie(settings, code, request.cookies.get(links.COOKIE, ""))

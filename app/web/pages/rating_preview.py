@@ -14,7 +14,8 @@ from app.study.rating import Part
 from app.study.service import Studies
 from app.web import rating_views as views
 from app.web.dependencies import StoreDep
-from app.web.pages.rating import PaintingsDep, welcome
+from app.web.pages.rating import welcome
+from app.web.rating_dependencies import PaintingsDep
 from app.web.rating_views import Paintings
 from app.web.rendering import page
 
