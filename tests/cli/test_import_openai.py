@@ -1,20 +1,22 @@
 """`import openai` and `export openai` as they are typed."""
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.jobs import forked
+from tests.jobs.world import PROJECT
 from tests.published_world import World, put
 
 SHAPE = ("--shape", "1x6", "--model", "pub-tiny")
 
 
 def neuronarium(*arguments: object, data: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app.cli", *map(str, arguments), "--data-dir", str(data)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    words = (*map(str, arguments), "--data-dir", str(data))
+    return forked.run(words, os.environ, PROJECT, data.parent)
 
 
 @pytest.fixture

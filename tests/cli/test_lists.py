@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import pytest
 
 from app.store import Store, list_items, lists
 from tests import factories
+from tests.jobs import forked
+from tests.jobs.world import PROJECT
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -24,9 +25,7 @@ def run(tmp_path: Path, _tiny_template: tuple[Path, factories.Tiny]) -> Run:
     env = {name: value for name, value in os.environ.items() if not name.startswith("NEURONARIUM_")}
 
     def command(*words: str) -> subprocess.CompletedProcess[str]:
-        whole = [sys.executable, "-m", "app.cli", "lists", *words]
-        env["NEURONARIUM_DATA_DIR"] = str(data)
-        return subprocess.run(whole, env=env, capture_output=True, text=True, timeout=120)
+        return forked.run(("lists", *words), env | {"NEURONARIUM_DATA_DIR": str(data)}, PROJECT, tmp_path)
 
     return command
 

@@ -9,9 +9,11 @@ import for 2 seconds. Commands that go on (`World.start`), the workers that comm
 import importlib
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -80,6 +82,22 @@ def command(
 ) -> Forked:
     """A command; `out`: where its output goes; `err`: where its errors do, if elsewhere."""
     return Forked(_run, arguments, dict(env), str(cwd), (str(out), str(err or out)))
+
+
+def run(
+    arguments: tuple[str, ...], env: Mapping[str, str], cwd: Path, folder: Path, timeout_s: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """A command to its end; what it says goes through files in `folder`."""
+    place = Path(tempfile.mkdtemp(prefix="command-", dir=folder))
+    out, err = place / "out", place / "err"
+    process = command(arguments, env, cwd, out, err)
+    try:
+        code = process.wait(timeout_s)
+    finally:
+        process.kill()
+    said, complained = (file.read_text("utf-8") for file in (out, err))
+    shutil.rmtree(place)
+    return subprocess.CompletedProcess(arguments, code, said, complained)
 
 
 def call(function: Callable[..., object], *arguments: object) -> None:

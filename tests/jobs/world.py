@@ -16,7 +16,8 @@ from app.jobs.service import Jobs
 from app.settings import Endpoint, Settings
 from app.store import Store, jobs, workers
 from app.store.rows import JobRow, WorkerRow
-from tests.jobs.forked import Forked, command
+from tests.jobs import forked
+from tests.jobs.forked import Forked
 from tests.scripted_server import Recorded, Reply, chat
 
 T = TypeVar("T")
@@ -69,7 +70,6 @@ class World:
         self.settings = Settings(data_dir=folder / "data", endpoints=self.endpoints, **changes)  # type: ignore[arg-type]
         self._processes: list[subprocess.Popen[bytes] | Forked] = []
         self._store: Store | None = None
-        self._commands = 0
 
     @property
     def store(self) -> Store:
@@ -119,21 +119,13 @@ class World:
 
     def run(self, *arguments: str, timeout_s: float = 120, **env: str) -> subprocess.CompletedProcess[str]:
         """A command to its end, in a process forked with the imports done (see forked.py)."""
-        out, err = (self.folder / f"command-{self._commands}.{name}" for name in ("out", "err"))
-        self._commands += 1
-        process = command(arguments, self.env(**env), PROJECT, out, err)
-        try:
-            code = process.wait(timeout_s)
-        finally:
-            process.kill()
-        said, complained = (file.read_text("utf-8") for file in (out, err))
-        return subprocess.CompletedProcess(arguments, code, said, complained)
+        return forked.run(arguments, self.env(**env), PROJECT, self.folder, timeout_s)
 
     def worker(self) -> Forked:
         """A worker that is ready: a process of its own, forked with the imports done (see forked.py)."""
         log = self.folder / f"process-{len(self._processes)}.log"
         log.touch()
-        process = command(("worker",), self.env(), PROJECT, log)
+        process = forked.command(("worker",), self.env(), PROJECT, log)
         self._processes.append(process)
         wait_for(
             lambda: "ready" in self.output(process) or process.poll() is not None, "a worker to be ready"
