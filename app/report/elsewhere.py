@@ -53,7 +53,7 @@ def preferences(material: Material) -> Figure:
         "preferences",
         "How often people prefer the better-scored explanation, by the gap",
         "BILLS, preference by score gap",
-        "Of pairs of explanations of one neuron that people chose between, the share in which they chose the one with the higher score.",
+        "Of two explanations of one neuron that a person rated differently in a closed study, how often the one with the higher primary score was rated higher.",
         "score gap",
         "share preferred",
         tuple(
@@ -67,5 +67,5 @@ def preferences(material: Material) -> Figure:
             for each in material.facts.preferences
             if each.ratings
         ),
-        needs="Needs ratings in which people chose between explanations: there are none in this store.",
+        needs="Needs a closed rating study (/studies) in which people rated two or more of these explanations of one neuron.",
     )

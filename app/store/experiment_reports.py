@@ -7,10 +7,11 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from app.domain.neurons import NeuronRef
-from app.domain.report_plan import Contrast, Facts, NeuronGroup, Plan, Primary, Subject
+from app.domain.report_plan import Contrast, Facts, NeuronGroup, Plan, Preference, Primary, Subject
+from app.domain.report_preferences import RatedOnce, preferences
 from app.domain.results import Result
 from app.errors import Conflict, NotFound
-from app.store import experiment_results, experiment_units, experiments, models, names, puzzle_reports
+from app.store import experiment_results, experiment_units, experiments, models, names, people, puzzle_reports
 from app.store import tables as t
 from app.store.experiment_rows import ExperimentRow, ExperimentState
 from app.store.rows import ModelSummary
@@ -55,7 +56,8 @@ def material(s: Session, experiment_id: int) -> Material:
     """NotFound says what there is."""
     row = experiments.get(s, experiment_id)
     results = tuple(experiment_results.results(s, experiment_id))
-    return Material(_plan(s, row), _facts(s, results), results)
+    plan = _plan(s, row)
+    return Material(plan, _facts(s, plan.primary, results), results)
 
 
 def _plan(s: Session, row: ExperimentRow) -> Plan:
@@ -87,7 +89,7 @@ def _plan(s: Session, row: ExperimentRow) -> Plan:
     )
 
 
-def _facts(s: Session, results: Sequence[Result]) -> Facts:
+def _facts(s: Session, primary: Primary, results: Sequence[Result]) -> Facts:
     refs = {each.ref for each in results}
     makers = {puzzle_reports.Maker(each.method, each.explainer) for each in results}
     slugs = {ref.model for ref in refs}
@@ -99,7 +101,25 @@ def _facts(s: Session, results: Sequence[Result]) -> Facts:
         sizes={name: size for name in asked if (size := named.get(name.rpartition(" / ")[2]))},
         density=densities(s, refs),
         puzzles=puzzle_reports.of_makers(s, makers),
+        preferences=_preferences(s, primary, results),
     )
+
+
+def _preferences(s: Session, primary: Primary, results: Sequence[Result]) -> tuple[Preference, ...]:
+    """What people prefer, by how far apart the primary scores are."""
+    scores = {
+        each.explanation_id: each.value
+        for each in results
+        if each.explanation_id is not None
+        and each.value is not None
+        and (each.protocol, each.sample, each.metric) == (primary.protocol, primary.sample, primary.metric)
+        and (not primary.simulators or each.simulator in primary.simulators)
+    }
+    rated = [
+        RatedOnce((each.study_id, each.rater_id, each.item), each.explanation_id, each.value)
+        for each in people.ratings_of(s, scores)
+    ]
+    return preferences(rated, scores)
 
 
 def _subject(model: ModelSummary) -> Subject:

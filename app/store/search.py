@@ -13,11 +13,20 @@ from app.domain.fusion import reciprocal_rank
 from app.domain.neurons import Bool, Float64, Int32, NeuronRef
 from app.domain.text_query import TextQuery
 from app.errors import BadInput
-from app.store import cursors, neuron_columns, search_lines, search_order, text_index, token_index, types
+from app.store import (
+    cursors,
+    neuron_columns,
+    people,
+    search_lines,
+    search_order,
+    text_index,
+    token_index,
+    types,
+)
 from app.store.neuron_columns import Columns, MeasureColumn
 from app.store.rows import Page
 from app.store.search_lines import Found, Picked
-from app.store.search_wanted import ANY, EXPLANATION, Range, SearchSort, Wanted
+from app.store.search_wanted import ANY, EXPLANATION, RATING, Range, SearchSort, Wanted
 from app.store.session import Session, Store
 from app.store.tables import INDEX_BITS
 
@@ -26,6 +35,7 @@ __all__ = [
     "EXPLANATION",
     "FUSED",
     "MOST",
+    "RATING",
     "Everything",
     "Range",
     "SearchSort",
@@ -121,7 +131,7 @@ def candidates(store: Store, s: Session, slug: str, wanted: Wanted) -> NDArray[n
     c = neuron_columns.columns(store, s, slug)
     measured = neuron_columns.measure(s, c, (wanted.protocol, wanted.sample, wanted.metric))
     on_token = token_index.index(s, c).of(wanted.token) if wanted.token is not None else None
-    kept = _kept(c, measured, wanted, on_token)
+    kept = _kept(s, c, measured, wanted, on_token)
     if kept is None and not _asks_explanations(wanted):
         return None
     return c.explained.ids[_narrowed(c, measured, wanted, kept, None)]
@@ -139,7 +149,7 @@ class _All(NamedTuple):
 def _found(s: Session, c: Columns, wanted: Wanted) -> _All:
     measured = neuron_columns.measure(s, c, (wanted.protocol, wanted.sample, wanted.metric))
     on_token = token_index.index(s, c).of(wanted.token) if wanted.token is not None else None
-    said = _said(s, c, measured, wanted, _kept(c, measured, wanted, on_token))
+    said = _said(s, c, measured, wanted, _kept(s, c, measured, wanted, on_token))
     values = _values(c, measured, wanted, said, on_token)
     by_place = wanted.sort is SearchSort.INDEX
     return _All(
@@ -257,7 +267,7 @@ def _chosen(rows: Int32, sizes: NDArray[np.intp], keys: Float64) -> Int32:
 
 
 def _kept(
-    c: Columns, measured: MeasureColumn, wanted: Wanted, on_token: token_index.OnToken | None
+    s: Session, c: Columns, measured: MeasureColumn, wanted: Wanted, on_token: token_index.OnToken | None
 ) -> Bool | None:
     """[N] which neurons have what was asked about neurons; None: all of them."""
     masks: list[Bool] = []  # [N] each
@@ -273,8 +283,8 @@ def _kept(
         masks.append(wanted.density.holds(c.statistics["density"]))
     if wanted.kurtosis:
         masks.append(wanted.kurtosis.holds(c.statistics["kurtosis"]))
-    masks += [_having(c, name) for name in wanted.has]
-    masks += [~_having(c, name) for name in wanted.lacks]
+    masks += [_having(s, c, name) for name in wanted.has]
+    masks += [~_having(s, c, name) for name in wanted.lacks]
     if on_token is not None:
         masks.append(_only(c, on_token.neurons))
     if wanted.members is not None:
@@ -288,9 +298,12 @@ def _kept(
     return every
 
 
-def _having(c: Columns, name: str) -> Bool:
-    """[N] which neurons have an explanation of a method, or one that is not token lookup."""
+def _having(s: Session, c: Columns, name: str) -> Bool:
+    """[N] which neurons have an explanation of a method, one that is not token lookup, or one that people rated."""
     e = c.explained
+    if name == RATING:
+        ids = people.rated_explanations(s, [layer.layer_id for layer in c.layers])
+        return _only(c, e.neurons[e.rows(np.array(ids, np.int64))])
     return _only(c, e.neurons[~e.lookup if name == EXPLANATION else e.method(name)])
 
 

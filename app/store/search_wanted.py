@@ -16,6 +16,9 @@ from app.store.list_rows import Key
 EXPLANATION = "explanation"  # what `has` and `lacks` call any explanation other than token lookup
 
 
+RATING = "rating"  # what they call ratings by people, in studies that are closed
+
+
 class SearchSort(StrEnum):
     """What found neurons can be sorted by. Neurons without the value come last either way."""
 
@@ -75,7 +78,7 @@ class Wanted:
     polarity: Polarity | None = None
     density: Range = ANY
     kurtosis: Range = ANY
-    has: tuple[str, ...] = ()  # methods, or EXPLANATION
+    has: tuple[str, ...] = ()  # methods, EXPLANATION or RATING
     lacks: tuple[str, ...] = ()
     members: Collection[Key] | None = None  # of a list
     best: bool = False  # `score` is asked of the neuron's best, whichever explanation has it

@@ -139,6 +139,19 @@ def start(
     )
     bulk.insert(
         s,
+        t.study_sources,
+        ("study_id", "item", "text", "explanation_id"),
+        [
+            (study_id, i, n, source.explanation_id)
+            for i, item in enumerate(items)
+            if item.kind is ItemKind.MAIN
+            for n, text in enumerate(item.texts)
+            for source in text.sources
+            if source.explanation_id is not None
+        ],
+    )
+    bulk.insert(
+        s,
         t.study_slots,
         ("study_id", "slot", "sittings"),
         [(study_id, i, plan) for i, plan in enumerate(plans)],

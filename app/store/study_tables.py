@@ -86,6 +86,16 @@ study_items = Table(  # what raters are shown, frozen
     PrimaryKeyConstraint("study_id", "ordinal"),
 )
 
+study_sources = Table(  # which explanations raters are shown: from an explanation to what people said of it
+    "study_sources",
+    metadata,
+    required("study_id", t.Id, ForeignKey("studies.id")),
+    required("item", Integer),
+    required("text", Integer),
+    required("explanation_id", t.Id, ForeignKey("explanations.id"), index=True),
+    PrimaryKeyConstraint("study_id", "item", "text", "explanation_id"),
+)
+
 study_slots = Table(  # places for raters, as they were drawn at the start
     "study_slots",
     metadata,

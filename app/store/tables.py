@@ -56,6 +56,7 @@ from app.store.study_tables import (
     study_places,
     study_raters,
     study_slots,
+    study_sources,
 )
 from app.store.work_tables import jobs, llm_calls, llm_served, workers
 
@@ -109,6 +110,7 @@ __all__ = [
     "study_places",
     "study_raters",
     "study_slots",
+    "study_sources",
     "vocabularies",
     "workers",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from app.domain.neurons import Polarity
 from app.errors import BadInput
 from app.store.list_rows import Key
 from app.store.neuron_columns import LayerAt
-from app.store.search import EXPLANATION, Range, SearchSort, Wanted
+from app.store.search import Range, SearchSort, Wanted
 from app.web import measures
 from app.web.measures import Measure
 
@@ -237,10 +237,4 @@ def _polarity(text: str) -> Polarity | None:
 
 
 def _kinds(text: str) -> tuple[str, ...]:
-    kinds = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    for kind in kinds:
-        if kind == "rating":
-            raise BadInput(
-                f"neurons cannot be found by ratings, since there are none yet: ask for “{EXPLANATION}” or a method"
-            )
-    return kinds
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

@@ -7,7 +7,7 @@ from fastapi import Request
 from app.errors import BadInput
 from app.store.list_rows import ListRow
 from app.store.rows import ModelSummary
-from app.store.search import EXPLANATION
+from app.store.search import EXPLANATION, RATING
 from app.web import measures, search_seams, wording
 from app.web.contexts import Chrome
 from app.web.formats import words
@@ -47,10 +47,11 @@ def form(
         measure = measures.parse(asked.measure, here.stored)
     except BadInput:  # said in `problem`
         measure = measures.DEFAULT
-    kinds = [EXPLANATION, *sorted(explained.method_names)]
+    kinds = [EXPLANATION, RATING, *sorted(explained.method_names)]
 
     def kind(word: str) -> str:
-        return "any but token lookup" if word == EXPLANATION else wording.name(word)
+        named = {EXPLANATION: "any but token lookup", RATING: "people's ratings"}
+        return named.get(word) or wording.name(word)
 
     return SearchPage(
         chrome=_head(request, asked),

@@ -16,6 +16,7 @@ TABLES = (
     "studies",
     "study_items",
     "study_slots",
+    "study_sources",
     "study_raters",
     "study_identities",
     "study_places",
@@ -65,6 +66,19 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name="fk_study_slots_study_id_studies"),
         sa.PrimaryKeyConstraint("study_id", "slot", name="pk_study_slots"),
     )
+    op.create_table(
+        "study_sources",
+        sa.Column("study_id", ID, nullable=False),
+        sa.Column("item", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Integer(), nullable=False),
+        sa.Column("explanation_id", ID, nullable=False),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name="fk_study_sources_study_id_studies"),
+        sa.ForeignKeyConstraint(
+            ["explanation_id"], ["explanations.id"], name="fk_study_sources_explanation_id_explanations"
+        ),
+        sa.PrimaryKeyConstraint("study_id", "item", "text", "explanation_id", name="pk_study_sources"),
+    )
+    op.create_index("ix_study_sources_explanation_id", "study_sources", ["explanation_id"])
     op.create_table(
         "study_raters",
         sa.Column("id", ID, nullable=False),

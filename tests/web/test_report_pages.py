@@ -60,7 +60,7 @@ def test_the_page_has_every_table_and_a_place_for_every_figure(stored: TestClien
     # What lacks its data says what it would need.
     said = {e["id"]: e.text for e in page.find("section", "figure")}
     assert "Needs two explainers" in said["figure-explainer-size"]
-    assert "there are none in this store" in said["figure-preferences"]
+    assert "Needs a closed rating study" in said["figure-preferences"]
     assert "Needs this experiment" in said["table-puzzles"]
     assert "b&gt;no&lt;/b" in stored.get(REPORT).text  # what an endpoint said is text
 

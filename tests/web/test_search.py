@@ -166,7 +166,6 @@ def test_the_form_says_what_was_asked(client: TestClient) -> None:
         ({"order": "sideways"}, "up or down"),
         ({"mode": "magic"}, "meaning"),
         ({"measure": "best"}, "protocol.sample.metric"),
-        ({"has": "rating"}, "none yet"),
         ({"cursor": "junk"}, "out of date"),
         ({"best": "yes"}, "1 or nothing"),
         ({"max": "<"}, "number"),

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from app.main import create_app
 from app.settings import Settings
+from app.store import studies
 from app.study.service import Studies
 from tests import study_world as w
 from tests.conftest import Full
@@ -85,3 +86,16 @@ def test_what_is_not_there(lite: Full, client: TestClient) -> None:
         answer = client.get(address, headers={"accept": "text/html"})
         assert answer.status_code == 404 and said in answer.text, address
     assert "It fills with ratings" in client.get("/studies/1/results").text
+
+
+def test_an_explanation_says_what_people_said_of_it(lite: Full, client: TestClient) -> None:
+    study = w.opened(lite.store, practice=0, raters=1)
+    w.rate_all(lite.store, study)
+    with lite.store.session() as session:
+        id_ = studies.items(session, study.id)[0].texts[0].sources[0].explanation_id
+    assert "What people said" not in client.get(f"/explanations/{id_}").text
+    Studies(lite.store).close(study.id, w.OWNER)
+    page = client.get(f"/explanations/{id_}").text
+    assert "by 1 rater" in page and "/studies/1/results" in page
+    found = client.get("/api/v1/search", params={"model": "tiny-random", "has": "rating"}).json()
+    assert found["total"] == 3

@@ -10,8 +10,9 @@ from starlette.responses import HTMLResponse
 
 from app.domain.explanations import Metric, Protocol, Sample, State
 from app.errors import NotFound
-from app.store import explanations, scores, simulations
+from app.store import explanations, people, scores, simulations
 from app.store.explanation_rows import ExplanationRow, ScoreRow, SimulationRow
+from app.store.people import Heard
 from app.web import charts, explanation_tests, judged_windows, live_page, own_trust, trust_marks, wording
 from app.web.contexts import Chrome
 from app.web.dependencies import FactsDep, JobsDep, StoreDep
@@ -71,6 +72,7 @@ class ExplanationPage:
     similarity_form: SimilarityForm
     seen_documents: int | None  # None: nobody knows what an imported explanation's maker saw
     own: Own | None  # the trust checks on its own simulation
+    heard: tuple[Heard, ...]  # what people said of it, in closed studies
     tests: Tests | None  # what it can be put to, and what came of it; None where there is nothing to test
     api: str
 
@@ -100,6 +102,7 @@ def show_explanation(
         beside = explanations.of_neuron(session, row.ref)
         on_model = live_page.of(session, row, steps, beside, facts.get(row.ref.model), jobs)
         judged = judged_windows.judged(store, session, row.ref.model, stored)
+        heard = people.of_explanation(session, id)
     context = ExplanationPage(
         chrome(request, f"Explanation {row.id} of {row.ref.layer}:{row.ref.index}", "browse", row.ref.model),
         row,
@@ -117,6 +120,7 @@ def show_explanation(
         similarity_form(jobs, row, beside),
         len(seen.documents) if seen.known else None,
         own_trust.own(store, facts, row, stored, simulated),
+        tuple(heard),
         explanation_tests.of_page(store, jobs, facts, row, simulated),
         f"/api/v1/explanations/{row.id}",
     )
