@@ -5,9 +5,10 @@ import json
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, bindparam, func, insert, select, update
 
 from app.domain import study_files
 from app.domain.definition_files import FileKind
@@ -22,6 +23,9 @@ from app.store.rows import Page
 from app.store.session import Session, writing
 from app.store.study_rows import ItemHead, LogRow, StudyRow, StudyState
 
+# Raters ask for it with every answer: made once, and read once for each definition.
+_BY_CODE = select(t.studies).where(t.studies.c.code == bindparam("code"))
+_kept = lru_cache(maxsize=64)(study_files.read_kept)
 _ID_LIMIT = 1 << 62
 CODE_BYTES = 9
 HEAD = 2_000  # characters of an item in which its kind and neuron are; a slug is far shorter
@@ -74,7 +78,7 @@ def get(s: Session, study_id: int) -> StudyRow:
 
 def by_code(s: Session, code: str) -> StudyRow:
     """The study that a rater's address names. NotFound tells a rater what to do, and nothing else."""
-    found = s.execute(select(t.studies).where(t.studies.c.code == code)).first()
+    found = s.execute(_BY_CODE, {"code": code}).first()
     if found is None:
         raise NotFound("There is no study at this address. Check the link, or ask whoever sent it to you.")
     return _row(found)
@@ -271,7 +275,7 @@ def _row(row: Row[Any]) -> StudyRow:
     return StudyRow(
         id=row.id,
         name=row.name,
-        definition=study_files.read_kept(row.definition),
+        definition=_kept(row.definition),
         definition_hash=row.definition_hash,
         state=row.state,
         version=row.version,
