@@ -85,7 +85,7 @@ def primary(found: Collected) -> Table:
         "primary analysis",
         f"Of {measure}, within blocks. The labels of the two methods are swapped neuron by neuron, alike for all raters of a neuron, who saw"
         " the same texts; p is the share of ways to swap that bring the difference as far from zero, adjusted by Holm over all contrasts"
-        " that were registered.",
+        " that were registered. Raters are not drawn: p speaks of these raters, however many there were.",
         (
             Column("contrast", "contrast"),
             Column("difference", "difference", Kind.SIGNED),
