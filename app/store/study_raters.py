@@ -34,6 +34,13 @@ def lock(s: Session, study_id: int) -> None:
     s.execute(select(t.studies.c.id).where(t.studies.c.id == study_id).with_for_update())
 
 
+def hold_all(s: Session, study_id: int) -> None:
+    """Wait for what raters are saving, and let none of them save more until the session ends."""
+    lock(s, study_id)
+    r = t.study_raters.c
+    s.execute(select(r.id).where(r.study_id == study_id).order_by(r.id).with_for_update())
+
+
 def add(
     s: Session,
     study_id: int,

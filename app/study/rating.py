@@ -299,8 +299,9 @@ class Rating:
 
 
 def _at(session: Session, code: str, secret: str, *, hold: bool = False) -> At | None:
-    study = studies.by_code(session, code)
+    # The rater first: whoever waited here for a close must see that the study has closed.
     rater = study_raters.by_secret(session, secret, hold=hold) if secret else None
+    study = studies.by_code(session, code)
     if rater is None or rater.study_id != study.id:
         return None
     return At(study, rater, tuple(study_raters.places(session, rater.id)))

@@ -120,6 +120,7 @@ class Studies:
             self._demand_owner(row, by)
             unfinished = 0
             if row.state is StudyState.OPEN:
+                study_raters.hold_all(session, study_id)
                 progress = self._progress(session, row)
                 unfinished = progress.unfinished
                 if unfinished and not anyway:

@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from app.domain.study_items import ItemKind
 from app.domain.study_replies import Reply, ReplyKind
 from app.errors import BadInput, Conflict, NotFound, Refused
-from app.store import studies, study_answers, study_raters
+from app.store import Store, studies, study_answers, study_raters
 from app.store.study_rows import Identity, RaterState
 from app.study.rating import Elsewhere, Part, Rating
 from app.study.service import Studies
@@ -285,3 +286,34 @@ def test_a_closed_study_takes_no_answers(full: Full) -> None:
         Rating(store).save(study.code, rater.secret, 1, [Reply(ReplyKind.COMMENT, "", "late")])
     with store.session() as s:
         assert studies.logged(s, study.id)[-1].detail == "6 items unfinished"
+
+
+def test_an_answer_under_way_at_the_close_is_in_before_it_or_refused(full: Full) -> None:
+    """The answer waits for its rater's row, which the close holds, and then sees that the study has closed."""
+    store = full.store
+    study = w.opened(store)
+    rater = w.come(store, study)
+    before = Studies(store).progress(study.id).answers
+    with ThreadPoolExecutor(1) as pool:
+        with store.session() as s:
+            study_raters.hold_all(s, study.id)
+            reply = [Reply(ReplyKind.COMMENT, "", "late")]
+            late = pool.submit(Rating(store).save, study.code, rater.secret, 1, reply)
+            while store.dialect == "postgresql" and not _waits(store):
+                assert not late.done(), late.exception()
+            studies.close(s, study.id, "Ada", 6)
+        with pytest.raises(Refused, match="has ended"):
+            late.result(30)
+    assert Studies(store).progress(study.id).answers == before
+
+
+def _waits(store: Store) -> bool:
+    """Whether somebody waits for a lock."""
+    with store.reading() as s:
+        found = s.execute(
+            text(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN"
+                " (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+            )
+        )
+        return bool(found.scalar())
