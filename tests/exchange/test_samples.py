@@ -9,7 +9,8 @@ import pytest
 
 from app.domain.explanations import Metric, Protocol, Sample
 from app.domain.neurons import NeuronRef
-from app.exchange import exporting
+from app.domain.puzzles import LAYER
+from app.exchange import exporting, puzzles
 from app.exchange.columns import Wishes
 from app.exchange.exporting import Format
 from app.exchange.importing import Asked, run
@@ -48,12 +49,11 @@ def test_five_methods_of_960_neurons(store: Store) -> None:
 
 def test_ten_puzzles_with_their_sentences(store: Store) -> None:
     file = SAMPLES / "neuron-puzzles-ten.json"
-    report = run(store, Asked(file))
-    assert (report.form, report.model, report.skipped) == ("puzzle", "neuron-puzzles-ten", 0)
-    assert (report.sentences, report.noted) == (10, 0)
+    made = puzzles.import_file(store, file)
+    assert (made.slug, made.added.new) == ("neuron-puzzles-ten", 10)
     for number, puzzle in enumerate(json.loads(file.read_text()).values()):
         with store.session() as s:
-            (found,) = relations.of(s, NeuronRef("neuron-puzzles-ten", "0-mlp", number))
+            (found,) = relations.of(s, NeuronRef("neuron-puzzles-ten", LAYER, number))
         again = [
             [[t, v] if v else t for t, v in zip(each["tokens"], each["activations"], strict=True)]
             for each in json.loads(found.data)

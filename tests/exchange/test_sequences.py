@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from app.domain.neurons import Kind, NeuronRef, Split
-from app.domain.published import RelationKind
 from app.exchange import sequences
 from app.exchange.columns import Wishes
 from app.exchange.importing import Asked, run
@@ -29,7 +28,6 @@ from app.store import (
     names,
     neurons,
     published_reading,
-    relations,
     simulations,
 )
 from app.store import tables as t
@@ -319,43 +317,3 @@ def test_any_texts_come_back_with_their_decimals(found_texts: list[list[tuple[st
     back = examples.of_row(held.pack(slots), slots.kinds)
     assert np.array_equal(back.values, [[float(v) for _, v in text] for text in found_texts])
     assert back.mark == examples.NO_FILE and (back.kinds == Kind.GIVEN).all()
-
-
-PUZZLES = {
-    "drinks": {
-        "name": "drinks",
-        "explanation": "what one drinks",
-        "sentences": [["We", [" tea", 9], "."], [["Milk", 7.5], " and", " bread", " again", "<b>"]],
-        "false_explanations": ["bread"],
-    },
-    "none": {"name": "none", "explanation": "nothing", "sentences": []},
-    "bad": {"name": "bad", "explanation": "bad", "sentences": [["a", ["b", "c"]]]},
-}
-
-
-def test_a_puzzles_sentences_are_kept_as_its_author_wrote_them(store: Store, tmp_path: Path) -> None:
-    file = tmp_path / "some-puzzles.json"
-    file.write_text(json.dumps(PUZZLES))
-    report = run(store, Asked(file))
-    assert (report.added, report.sentences, report.records, report.skipped) == (4, 1, 0, 0)
-    assert [(note.line, note.reason) for note in report.notes] == [
-        (3, "its sentences were left out: one has an activation that is no finite number")
-    ]
-    ref = NeuronRef("some-puzzles", "0-mlp", 0)
-    with store.session() as s:
-        (found,) = relations.of(s, ref)
-        assert len(neurons.records(s, ExcerptCache.get(store, "some-puzzles"), ref)) == 0
-    assert found.kind is RelationKind.SENTENCES
-    assert json.loads(found.data) == [
-        {"tokens": ["We", " tea", "."], "activations": [0, 9, 0]},
-        {"tokens": ["Milk", " and", " bread", " again", "<b>"], "activations": [7.5, 0, 0, 0, 0]},
-    ]
-    again = run(store, Asked(file))
-    assert (again.added, again.sentences, again.noted) == (0, 0, 1)
-    changed = json.loads(json.dumps(PUZZLES))
-    changed["drinks"]["sentences"].pop()
-    file.write_text(json.dumps(changed))
-    other = run(store, Asked(file))
-    assert other.sentences == 0 and "says something else" in other.notes[-1].reason
-    with store.session() as s:
-        assert relations.of(s, ref) == (found,)
