@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.exchange import puzzles
 from app.exchange.importing import Asked, run
 from app.main import create_app
 from app.settings import Settings
@@ -38,18 +39,13 @@ def client(sqlite_store: Store, tmp_path: Path) -> TestClient:
         "explain_sequences": [sequence("store", 3.5)], "score_sequences": [sequence("<b>", 2.25, simulated=True)],
     }  # fmt: skip
     sentences = [["We", [" tea", 9], "."], ["<i>", [" milk", 7.5]]]
-    puzzle = {"drinks": {"name": "drinks", "explanation": "what one drinks", "sentences": sentences}}
-    for name, value in (("six.json", [row]), ("puzzles.json", puzzle)):
-        file = tmp_path / name
-        file.write_text(json.dumps(value))
-        run(
-            sqlite_store,
-            Asked(
-                file,
-                "pub-tiny" if name == "six.json" else "",
-                shape=Shape(2, 10) if name == "six.json" else None,
-            ),
-        )
+    puzzle = {
+        "name": "drinks", "explanation": "what one drinks", "sentences": sentences, "false_explanations": ["food"],
+    }  # fmt: skip
+    for name, value in (("six.json", [row]), ("drinks.json", {"drinks": puzzle})):
+        (tmp_path / name).write_text(json.dumps(value))
+    run(sqlite_store, Asked(tmp_path / "six.json", "pub-tiny", shape=Shape(2, 10)))
+    puzzles.import_file(sqlite_store, tmp_path / "drinks.json")
     return TestClient(create_app(Settings(data_dir=tmp_path), store=sqlite_store), base_url=BASE)
 
 
@@ -77,11 +73,11 @@ def test_what_was_simulated_is_shown_beside_it(client: TestClient) -> None:
 
 
 def test_a_puzzle_shows_its_sentences(client: TestClient) -> None:
-    answer = client.get("/m/puzzles/0-mlp/0")
+    answer = client.get("/m/drinks/puzzles/0")
     text = read(answer.text).one("body").text
     assert "Sentences of the puzzle" in text and "only explanations were imported" not in text
     assert "+9.00" in text and "+7.50" in text and "&lt;i&gt;" in answer.text
-    related = get(client, f"{API}/models/puzzles/layers/0-mlp/neurons/0")["related"]
+    related = get(client, f"{API}/models/drinks/layers/puzzles/neurons/0")["related"]
     assert [(x["kind"], x["side"], x["names"], x["values"]) for x in related] == [
         ("sentences", "1", ["We", " tea", "."], [0, 9, 0]),
         ("sentences", "2", ["<i>", " milk"], [0, 7.5]),
@@ -90,6 +86,7 @@ def test_a_puzzle_shows_its_sentences(client: TestClient) -> None:
 
 @pytest.mark.parametrize("path", ["", "/similar", "/kept", "?show=quantiles", "?show=random", "?show=bottom"])
 def test_every_view_of_such_neurons_answers(client: TestClient, path: str) -> None:
-    for neuron in (NEURON, "/m/puzzles/0-mlp/0"):
+    for neuron in (NEURON, "/m/drinks/puzzles/0"):
         assert client.get(neuron + path).status_code == 200
-    assert client.get("/compare?n=pub-tiny/1-mlp/3&n=puzzles/0-mlp/0").status_code == 200
+    compared = client.get("/compare?n=pub-tiny/1-mlp/3&n=drinks/puzzles/0")  # a puzzle is compared with nothing
+    assert compared.status_code == 422 and "names no neuron" in compared.text

@@ -133,12 +133,19 @@ class CardOut(Schema):
     """A neuron's card."""
 
     card: dict[str, Any] = Field(
-        description="Evidence, explanation, scores and where they are from, as `/m/MODEL/LAYER/INDEX/card.json` has them."
+        description="Evidence, explanation, scores and where they are from, as `/m/MODEL/LAYER/INDEX/card.json` has them.",
+        examples=[
+            {"neuron": "smollm2-135m-instruct/8-mlp/101", "explanation": {"text": "words about the sea"}}
+        ],
     )
     sha256: str = Field(
-        description="Of `card` as JSON with sorted keys, without blanks and with letters as they are, in UTF-8."
+        description="Of `card` as JSON with sorted keys, without blanks and with letters as they are, in UTF-8.",
+        examples=["9e0b1fd18752545884a04fa68a8d4a7ca07be5c4f8a2ed0b2b3f7a0a3f1c2d4e"],
     )
-    citation: str = Field(description="How to refer to the card in a text.")
+    citation: str = Field(
+        description="How to refer to the card in a text.",
+        examples=["Neuronarium neuron card, smollm2-135m-instruct/8-mlp/101, sha256 9e0b1fd1"],
+    )
 
 
 class RelatedOut(Schema):
