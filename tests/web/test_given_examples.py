@@ -88,5 +88,7 @@ def test_a_puzzle_shows_its_sentences(client: TestClient) -> None:
 def test_every_view_of_such_neurons_answers(client: TestClient, path: str) -> None:
     for neuron in (NEURON, "/m/drinks/puzzles/0"):
         assert client.get(neuron + path).status_code == 200
-    compared = client.get("/compare?n=pub-tiny/1-mlp/3&n=drinks/puzzles/0")  # a puzzle is compared with nothing
+    compared = client.get(
+        "/compare?n=pub-tiny/1-mlp/3&n=drinks/puzzles/0"
+    )  # a puzzle is compared with nothing
     assert compared.status_code == 422 and "names no neuron" in compared.text
