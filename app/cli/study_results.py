@@ -20,8 +20,6 @@ def study_results(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the store.")] = None,
 ) -> None:
     """Write all tables, single answers with their dictionary, and figures of a study that is closed or unblinded."""
-    from importlib.util import find_spec
-
     from app.store import Store
     from app.study.results import results
     from app.web import study_results
@@ -32,7 +30,7 @@ def study_results(
     store = Store.open(settings(data_dir=data_dir).store_url, create=False)
     try:
         found = results(store, study, exclude=not everybody)
-        body = study_results.packed(found, parquet=find_spec("pyarrow") is not None)
+        body = study_results.packed(found)
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(body)
     except OSError as error:

@@ -8,8 +8,8 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from app.domain.definition_files import FileKind, text_of, values_of
+from app.domain.definition_values import Table
 from app.domain.experiment_checks import problems
-from app.domain.experiment_values import Table
 from app.domain.experiments import (
     ABOVE,
     BY_SCORE,

@@ -6,8 +6,8 @@ from typing import Any
 
 from app.domain import studies
 from app.domain.definition_files import FileKind, text_of, values_of
+from app.domain.definition_values import Table
 from app.domain.experiment_files import read_sample, sample_values
-from app.domain.experiment_values import Table
 from app.domain.neurons import Polarity
 from app.domain.studies import (
     Codes,

@@ -5,10 +5,10 @@ rules belong to the study as a whole: its results are the place for that.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from app.domain import study_files
 from app.domain.study_replies import ReplyKind
@@ -118,14 +118,10 @@ def ratings_of(s: Session, explanation_ids: Iterable[int]) -> list[Rated]:
     return [Rated(*key, value) for key, value in found.items()]
 
 
-def _answers(s: Session, study_id: int, item: int) -> Iterable[tuple[int, ReplyKind, str, str]]:
+def _answers(s: Session, study_id: int, item: int) -> Iterator[tuple[int, ReplyKind, str, str]]:
     """(rater, kind, subject, value) of whole answers to one item, oldest first, the newest of a question last."""
-    return [(row.rater_id, row.kind, row.subject, row.value) for row in s.execute(_query(study_id, item))]
-
-
-def _query(study_id: int, item: int) -> Select[int, ReplyKind, str, str]:
     a, p = t.study_answers.c, t.study_places.c
-    return (
+    query = (
         select(p.rater_id, a.kind, a.subject, a.value)
         .join(t.study_places, p.id == a.place_id)
         .where(
@@ -137,3 +133,5 @@ def _query(study_id: int, item: int) -> Select[int, ReplyKind, str, str]:
         )
         .order_by(a.id)
     )
+    for row in s.execute(query):
+        yield row.rater_id, row.kind, row.subject, row.value

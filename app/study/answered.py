@@ -7,6 +7,7 @@ raters. Raters are numbered as their pseudonyms are, neurons as the study's item
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from app.domain.study_items import ItemKind, StudyItem
 from app.domain.study_quality import Work
 from app.domain.study_replies import LEFT, RIGHT, ReplyKind, pair_subject, passed
 from app.store import Session, studies, study_answers, study_raters
-from app.store.study_rows import AnswerRow, Place, RaterRow, StudyRow
+from app.store.study_rows import Place, RaterRow, StudyRow
 
 
 class Answered(NamedTuple):
@@ -46,16 +47,36 @@ class Collected:
     raters: tuple[RaterRow, ...]
     whole: tuple[Answered, ...]  # items that were answered whole
     started: int  # items that were begun and never finished
-    log: tuple[AnswerRow, ...]  # every answer ever saved, oldest first
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of the arms."""
         return self.study.definition.arm_labels()
 
-    @property
+    @cached_property
     def main(self) -> list[Answered]:
+        """What is part of the results."""
         return [each for each in self.whole if each.counts]
+
+    @cached_property
+    def ratings(self) -> Ratings:
+        """Of the task to rate. Empty where it was not asked."""
+        return _ratings(self)
+
+    @cached_property
+    def choices(self) -> Choices:
+        """Of the task to choose the best."""
+        return _choices(self)
+
+    @cached_property
+    def ranks(self) -> Blocks:
+        """Of the task to rank: places with their sign turned, so that higher is better."""
+        return _ranks(self)
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Of the task to compare two. Texts that several arms say stand for each of these, an answer being shared among the pairs of arms."""
+        return _pairs(self)
 
     def without(self, raters: Sequence[int]) -> "Collected":
         """All but these raters, by number."""
@@ -66,9 +87,8 @@ def collect(s: Session, study: StudyRow) -> Collected:
     """Everything that was answered so far."""
     items = tuple(studies.items(s, study.id))
     raters = {rater.id: rater for rater in study_raters.of_study(s, study.id)}
-    log = study_answers.of_study(s, study.id)
     given: dict[int, dict[tuple[ReplyKind, str], str]] = defaultdict(dict)
-    for answer in log:
+    for answer in study_answers.of_study(s, study.id):
         given[answer.place_id][ReplyKind(answer.kind), answer.subject] = answer.value
     whole: list[Answered] = []
     started = 0
@@ -79,11 +99,10 @@ def collect(s: Session, study: StudyRow) -> Collected:
         seconds = None if place.opened_at is None else (place.done_at - place.opened_at).total_seconds()
         item = items[place.sitting.item]
         whole.append(Answered(raters[place.rater_id], place, item, given[place.id], seconds))
-    return Collected(study, items, tuple(raters.values()), tuple(whole), started, tuple(log))
+    return Collected(study, items, tuple(raters.values()), tuple(whole), started)
 
 
-def ratings(found: Collected) -> Ratings:
-    """Of the task to rate. Empty where it was not asked."""
+def _ratings(found: Collected) -> Ratings:
     rows: list[tuple[int, int, int, int, int, int]] = []
     for each in found.main:
         for position, text in enumerate(each.place.sitting.texts):
@@ -98,13 +117,9 @@ def ratings(found: Collected) -> Ratings:
     return Ratings(found.names, raters, neurons, methods, values.astype(np.float64), positions, texts)
 
 
-def choices(found: Collected) -> Choices:
-    """Of the task to choose the best."""
-    return _choices(found, [(each, each.given.get((ReplyKind.BEST, ""))) for each in found.main])
-
-
-def _choices(found: Collected, chosen: Sequence[tuple[Answered, str | None]]) -> Choices:
-    said = [(each, int(value)) for each, value in chosen if value is not None]
+def _choices(found: Collected) -> Choices:
+    key = ReplyKind.BEST, ""
+    said = [(each, int(each.given[key])) for each in found.main if key in each.given]
     groups = np.full((len(said), len(found.names)), ABSENT, np.int32)
     for row, (each, _) in enumerate(said):
         for number, text in enumerate(each.item.texts):
@@ -119,8 +134,7 @@ def _choices(found: Collected, chosen: Sequence[tuple[Answered, str | None]]) ->
     )
 
 
-def ranks(found: Collected) -> Blocks:
-    """Of the task to rank: places with their sign turned, so that higher is better."""
+def _ranks(found: Collected) -> Blocks:
     said = [each for each in found.main if any(kind is ReplyKind.RANK for kind, _ in each.given)]
     places = np.full((len(said), len(found.names)), np.nan)
     for row, each in enumerate(said):
@@ -136,8 +150,7 @@ def ranks(found: Collected) -> Blocks:
     )
 
 
-def pairs(found: Collected) -> Pairs:
-    """Of the task to compare two. Texts that several arms say stand for each of these, an answer being shared among the pairs of arms."""
+def _pairs(found: Collected) -> Pairs:
     rows: list[tuple[int, int, int, int, int]] = []
     weights: list[float] = []
     for each in found.main:
@@ -178,7 +191,7 @@ def work(found: Collected) -> Work:
         np.array([rater for rater, _, _ in twice], np.int32),
         np.array([first for _, first, _ in twice], np.float64),
         np.array([again for _, _, again in twice], np.float64),
-        ratings(found),
+        found.ratings,
     )
 
 

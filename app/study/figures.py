@@ -6,14 +6,15 @@ from app.domain.studies import SCALE, SCALE_WORDS
 from app.domain.study_answers import blocks
 from app.domain.study_intervals import intervals
 from app.report.values import Figure, Point
-from app.study.answered import Collected, ratings
+from app.study.answered import Collected
 from app.study.score_tables import Beside
 from app.study.tables import SEED, says
 
 
 def means(found: Collected) -> Figure:
     """Mean rating of each method."""
-    rated = blocks(ratings(found))
+    rated = blocks(found.ratings)
+    spread = intervals(rated.values, rated.raters, rated.neurons, SEED)
     points = tuple(
         Point(
             name,
@@ -25,19 +26,10 @@ def means(found: Collected) -> Figure:
             high=between.high,
             n=between.blocks,
         )
-        for name, between in zip(
-            found.names, intervals(rated.values, rated.raters, rated.neurons, SEED), strict=True
-        )
+        for name, between in zip(found.names, spread, strict=True)
         if between.estimate is not None
     )
-    whom = next(
-        (
-            says(each)
-            for each in intervals(rated.values, rated.raters, rated.neurons, SEED)
-            if each.low is not None
-        ),
-        "",
-    )
+    whom = next((says(each) for each in spread if each.low is not None), "")
     return Figure(
         "means",
         "Mean rating by method",
@@ -54,7 +46,7 @@ def means(found: Collected) -> Figure:
 
 def spread(found: Collected) -> Figure:
     """How often each value of the scale was given to each method."""
-    rated = ratings(found)
+    rated = found.ratings
     points: list[Point] = []
     for arm, name in enumerate(found.names):
         mine = rated.values[rated.methods == arm]
@@ -86,7 +78,7 @@ def spread(found: Collected) -> Figure:
 
 def order(found: Collected) -> Figure:
     """Mean rating by place on the page."""
-    rated = ratings(found)
+    rated = found.ratings
     points: list[Point] = []
     for place in np.unique(rated.positions).tolist():
         mine = rated.values[rated.positions == place]

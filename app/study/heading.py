@@ -3,7 +3,8 @@
 from collections import Counter
 from typing import NamedTuple
 
-from app.domain.studies import StudyDefinition
+from app.domain.studies import StudyDefinition, Task
+from app.domain.study_items import ItemKind
 from app.report.values import plain_lines
 from app.store.study_rows import RaterState, StudyRow, StudyState
 from app.study.answered import Collected
@@ -70,7 +71,7 @@ def heading(found: Collected, excluded: tuple[tuple[int, str], ...], applied: bo
     main = found.main
     refs = {each.item.neuron for each in main if each.item.neuron is not None}
     states = Counter(rater.state for rater in found.raters)
-    of = sum(item.kind.value == "main" for item in found.items)
+    of = sum(item.kind is ItemKind.MAIN for item in found.items)
     return StudyHeading(
         found.study,
         tuple(sorted({ref.model for ref in refs})),
@@ -88,7 +89,7 @@ def heading(found: Collected, excluded: tuple[tuple[int, str], ...], applied: bo
 def evidence_words(definition: StudyDefinition) -> str:
     """What raters saw, in words that every report prints."""
     shown = definition.evidence
-    kind = "records that the explainer sees" if "write" in definition.tasks else "held-out records"
+    kind = "records that the explainer sees" if Task.WRITE in definition.tasks else "held-out records"
     words = f"{shown.top} top and {shown.random} random {kind}"
     return f"TOP ONLY: {shown.top} top {kind}, no random ones" if shown.top_only else words
 

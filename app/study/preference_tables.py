@@ -7,7 +7,7 @@ from app.domain.study_choice import luce
 from app.domain.study_logit import Strength
 from app.domain.study_pairs import davidson
 from app.report.values import Column, Kind, Table, Value
-from app.study.answered import Collected, choices, pairs, ranks, ratings
+from app.study.answered import Collected
 from app.study.tables import HIGH, LOW, METHOD, SEED, table
 
 _STRENGTH = (
@@ -21,7 +21,7 @@ _STRENGTH = (
 
 def chosen(found: Collected) -> Table:
     """Luce's choice among the texts of a block."""
-    got = luce(choices(found), seed=SEED)
+    got = luce(found.choices, seed=SEED)
     apart = "" if got.connected else " Some methods never stood beside others: compare only those that did."
     return table(
         "choice",
@@ -38,7 +38,7 @@ def chosen(found: Collected) -> Table:
 
 def paired(found: Collected) -> Table:
     """Davidson's model of pairs with ties."""
-    asked = pairs(found)
+    asked = found.pairs
     got = davidson(asked, seed=SEED)
     apart = "" if got.connected else " Some methods were never compared with others, even through a third."
     ties = "" if got.ties is None else f" Tie parameter ν {got.ties:.2f}"
@@ -61,7 +61,7 @@ def paired(found: Collected) -> Table:
 
 def wins(found: Collected) -> Table:
     """How often one method was preferred to another, as it was answered."""
-    rows = list(_wins(pairs(found)))
+    rows = list(_wins(found.pairs))
     return table(
         "wins",
         "Pairs as they were answered",
@@ -99,7 +99,7 @@ def _wins(asked: Pairs) -> list[tuple[Value, ...]]:
 
 def ranked(found: Collected) -> Table:
     """Mean places."""
-    got = ranks(found)
+    got = found.ranks
     rows: list[tuple[Value, ...]] = []
     for name, column in zip(got.names, got.values.T, strict=True):
         there = -column[column == column]
@@ -126,8 +126,8 @@ def ranked(found: Collected) -> Table:
 def agreement(found: Collected) -> Table:
     """Krippendorff's alpha."""
     rows = [
-        _agreement("ratings", "ordinal", study_agreement.of_ratings(ratings(found), SEED)),
-        _agreement("choices of the best", "nominal", study_agreement.of_choices(choices(found), SEED)),
+        _agreement("ratings", "ordinal", study_agreement.of_ratings(found.ratings, SEED)),
+        _agreement("choices of the best", "nominal", study_agreement.of_choices(found.choices, SEED)),
     ]
     return table(
         "agreement",

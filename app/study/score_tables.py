@@ -12,7 +12,7 @@ from app.domain.study_answers import Ratings
 from app.domain.study_scores import Compared, Gap, compared
 from app.report.values import Column, Kind, Table, Value
 from app.store import Session, explanations
-from app.study.answered import Collected, ratings
+from app.study.answered import Collected
 from app.study.tables import SEED, table
 
 
@@ -39,7 +39,7 @@ class Beside(NamedTuple):
 
 def beside(s: Session, found: Collected) -> list[Beside]:
     """Ratings against every way in which two or more of the rated explanations were scored."""
-    rated = ratings(found)
+    rated = found.ratings
     ids = _explanations(found, rated)
     wanted = sorted({id_ for id_ in ids if id_ is not None})
     scores: dict[Measured, dict[int, float]] = defaultdict(dict)

@@ -9,7 +9,7 @@ from app.domain.study_friedman import friedman, positions
 from app.domain.study_intervals import Interval, intervals
 from app.domain.study_permutation import contrasts
 from app.report.values import Column, Entry, Kind, Table, Value
-from app.study.answered import Collected, choices, ranks, ratings
+from app.study.answered import Collected
 
 THESE = "these raters"
 OTHERS = "other raters too"
@@ -24,7 +24,7 @@ HIGH = Column("high", "to", Kind.SIGNED)
 
 def methods(found: Collected) -> Table:
     """LEE Table 5: mean rating and how often each was chosen as the best."""
-    rated, chosen = blocks(ratings(found)), choices(found)
+    rated, chosen = blocks(found.ratings), found.choices
     lines = study_tables.table(found.names, rated, chosen)
     spread = intervals(rated.values, rated.raters, rated.neurons, SEED)
     shares = intervals(study_tables.percent(chosen), chosen.raters, chosen.neurons, SEED)
@@ -147,7 +147,7 @@ def overall(found: Collected) -> Table:
 
 def places(found: Collected) -> Table:
     """Whether descriptions are rated by where they stand."""
-    got = positions(ratings(found), SEED)
+    got = positions(found.ratings, SEED)
     rows: list[tuple[Value, ...]] = [
         (i, mean.mean, mean.sem, mean.n, adjusted, got.p)
         for i, (mean, adjusted) in enumerate(zip(got.means, got.adjusted, strict=True), 1)
@@ -176,8 +176,8 @@ def compared(found: Collected) -> Blocks | None:
     """What methods are compared by: ratings, else places; None where neither was asked."""
     tasks = found.study.definition.tasks
     if Task.RATE in tasks:
-        return blocks(ratings(found))
-    return ranks(found) if Task.RANK in tasks else None
+        return blocks(found.ratings)
+    return found.ranks if Task.RANK in tasks else None
 
 
 def says(found: Interval) -> str:

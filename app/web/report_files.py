@@ -1,7 +1,5 @@
 """A whole report as files: every table and every drawn figure in every form that was asked for."""
 
-import io
-import zipfile
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
@@ -11,6 +9,7 @@ from app.report import files, latex
 from app.report.build import FIGURES, Report
 from app.web import report_charts
 from app.web.drawing import Format
+from app.web.report_downloads import zipped
 
 
 class ReportFormat(StrEnum):
@@ -27,8 +26,6 @@ class ReportFormat(StrEnum):
 
 EVERY_FORMAT = tuple(ReportFormat)
 DRAWN: tuple[Format, ...] = ("svg", "png", "pdf")
-# Of the moment of making nothing is kept: equal reports are equal files.
-_MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
 def formats(text: str) -> tuple[ReportFormat, ...]:
@@ -74,11 +71,7 @@ def written(
 
 def packed(report: Report, evaluations: Sequence[Evaluation], wanted: Sequence[ReportFormat]) -> bytes:
     """The same as one zip file."""
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, body in written(report, evaluations, wanted):
-            archive.writestr(zipfile.ZipInfo(name, _MOMENT), body, zipfile.ZIP_DEFLATED)
-    return sink.getvalue()
+    return zipped(written(report, evaluations, wanted))
 
 
 def _about(report: Report, evaluations: Sequence[Evaluation]) -> bytes:

@@ -1,25 +1,22 @@
 """A study's results as templates, files and programs have them."""
 
-import io
-import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import orjson
 
 from app.errors import NotFound
-from app.report import files, latex
+from app.report import files
 from app.report.values import Figure, Table
 from app.study.results import Results
-from app.web import report_charts
+from app.web import report_charts, report_downloads
 from app.web.contexts import Chrome
-from app.web.drawing import Format
-from app.web.report_views import FIGURE_FORMATS, TABLE_FORMATS, FigureView, TableView, view_at
+from app.web.report_files import DRAWN
+from app.web.report_views import FIGURE_FORMATS, FigureView, TableView, view_at
 
-DRAWN: tuple[Format, ...] = ("svg", "png", "pdf")
 ROWS_SHOWN = 60
-# Of the moment of making nothing is kept: equal results are equal files.
-_MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -101,38 +98,16 @@ def figure_named(results: Results, key: str) -> Figure:
 
 def table_file(results: Results, key: str, format: str) -> bytes:
     """A table as a file. NotFound for an unknown format, BadInput without pyarrow."""
-    found, whence = table_named(results, key), results.heading
-    match format:
-        case "csv":
-            return files.table_csv(found, whence)
-        case "parquet":
-            return files.table_parquet(found, whence)
-        case "tex":
-            return latex.table(found, whence).encode()
-        case "json":
-            return orjson.dumps(
-                {"results": whence.record(), "table": files.table_json(found)}, option=orjson.OPT_INDENT_2
-            )
-    raise NotFound(f"A table cannot be had as {format[:40]!r}. There are: {', '.join(TABLE_FORMATS)}.")
+    return report_downloads.table_file(table_named(results, key), results.heading, format, _origin(results))
 
 
 def figure_file(results: Results, key: str, format: str) -> bytes:
     """A figure as a file. NotFound where there is nothing to draw, or for an unknown format."""
-    found, whence = figure_named(results, key), results.heading
-    match format:
-        case "csv":
-            return files.figure_csv(found, whence)
-        case "parquet":
-            return files.figure_parquet(found, whence)
-        case "json":
-            return orjson.dumps(
-                {"results": whence.record(), "figure": files.figure_json(found)}, option=orjson.OPT_INDENT_2
-            )
-        case "svg" | "png" | "pdf":
-            if not found.points:
-                raise NotFound(f"There is nothing to draw yet. {found.needs}")
-            return report_charts.file(found, whence, format)
-    raise NotFound(f"A figure cannot be had as {format[:40]!r}. There are: {', '.join(FIGURE_FORMATS)}.")
+    return report_downloads.figure_file(figure_named(results, key), results.heading, format, _origin(results))
+
+
+def _origin(results: Results) -> dict[str, Any]:
+    return {"results": results.heading.record()}
 
 
 def whole(results: Results) -> dict[str, Any]:
@@ -146,25 +121,22 @@ def whole(results: Results) -> dict[str, Any]:
     }
 
 
-def packed(results: Results, *, parquet: bool) -> bytes:
-    """Everything as one zip file: what it is, all tables, single answers with their dictionary, figures."""
-    sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+def packed(results: Results) -> bytes:
+    """Everything as one zip file: what it is, all tables, single answers with their dictionary, figures. Parquet where pyarrow is there."""
+    return report_downloads.zipped(_written(results, parquet=find_spec("pyarrow") is not None))
 
-        def add(name: str, body: bytes) -> None:
-            archive.writestr(zipfile.ZipInfo(name, _MOMENT), body, zipfile.ZIP_DEFLATED)
 
-        add("about.txt", _about(results))
-        add("results.json", orjson.dumps(whole(results), option=orjson.OPT_INDENT_2))
-        for key in results.files:
-            for format in ("csv", "json", *(("parquet",) if parquet else ())):
-                add(f"tables/{key}.{format}", table_file(results, key, format))
-            if key != "answers":
-                add(f"tables/{key}.tex", table_file(results, key, "tex"))
-        for figure in results.figures:
-            for format in ("csv", *(DRAWN if figure.points else ())):
-                add(f"figures/{figure.key}.{format}", figure_file(results, figure.key, format))
-    return sink.getvalue()
+def _written(results: Results, *, parquet: bool) -> Iterator[tuple[str, bytes]]:
+    yield "about.txt", _about(results)
+    yield "results.json", orjson.dumps(whole(results), option=orjson.OPT_INDENT_2)
+    for key in results.files:
+        for format in ("csv", "json", *(("parquet",) if parquet else ())):
+            yield f"tables/{key}.{format}", table_file(results, key, format)
+        if key != "answers":
+            yield f"tables/{key}.tex", table_file(results, key, "tex")
+    for figure in results.figures:
+        for format in ("csv", *(DRAWN if figure.points else ())):
+            yield f"figures/{figure.key}.{format}", figure_file(results, figure.key, format)
 
 
 def _about(results: Results) -> bytes:

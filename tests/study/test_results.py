@@ -149,7 +149,7 @@ def test_the_zip_holds_the_same(lite: Full) -> None:
 
     study = closed(lite)
     found = results(lite.store, study.id)
-    with zipfile.ZipFile(io.BytesIO(study_results.packed(found, parquet=True))) as archive:
+    with zipfile.ZipFile(io.BytesIO(study_results.packed(found))) as archive:
         names = set(archive.namelist())
         said = json.loads(archive.read("results.json"))
         for name in names:

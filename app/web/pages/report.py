@@ -2,34 +2,23 @@
 
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, Response
 
 from app.domain.report_plan import Evaluation
-from app.errors import NotFound
-from app.report import files, latex
+from app.report import files
 from app.report.build import FIGURES, Report
-from app.web import report_charts, report_files, report_views, wording
+from app.web import report_files, report_views, wording
 from app.web.dependencies import ReportsDep
 from app.web.rendering import chrome, page
 from app.web.report_contexts import ReportPage, ReportPartPage, ReportTables
+from app.web.report_downloads import download, figure_file, table_file
 from app.web.report_shelf import Shelved
 from app.web.report_views import home
 
 router = APIRouter(include_in_schema=False, prefix="/experiments/{experiment:index}")
 
 Of = Annotated[str, Query(max_length=1000)]
-TYPES = {
-    "svg": "image/svg+xml",
-    "png": "image/png",
-    "pdf": "application/pdf",
-    "csv": "text/csv; charset=utf-8",
-    "parquet": "application/vnd.apache.parquet",
-    "tex": "application/x-tex; charset=utf-8",
-    "json": "application/json",
-    "zip": "application/zip",
-}
 
 
 @router.get("/report")
@@ -85,14 +74,14 @@ def whole(reports: ReportsDep, experiment: int, of: Of = "", formats: str = "") 
     chosen = report_views.evaluation_of(report, of)
     wanted = report_files.formats(formats)
     body = report_files.packed(report, [] if chosen is None else [chosen], wanted)
-    return _file(body, f"experiment-{experiment}-report.zip", "zip")
+    return download(body, f"experiment-{experiment}-report.zip", "zip")
 
 
 @router.get("/report.json")
 def as_json(reports: ReportsDep, experiment: int, of: Of = "") -> Response:
     """All tables and the figures of one evaluation as JSON."""
     report = reports.get(experiment).report
-    return _file(
+    return download(
         report_files.json(report, report_views.evaluation_of(report, of)),
         f"experiment-{experiment}-report.json",
         "json",
@@ -107,7 +96,7 @@ def show_table(request: Request, reports: ReportsDep, experiment: int, table: st
     key, _, format = table.partition(".")
     found = report_views.table_named(report, key)
     if format:
-        return _file(_table_file(report, key, format), f"experiment-{experiment}-{key}.{format}", format)
+        return download(_table_file(report, key, format), f"experiment-{experiment}-{key}.{format}", format)
     context = ReportPartPage(
         chrome(request, f"{found.title}: {report.heading.name}", "experiments"),
         home(str(experiment)),
@@ -123,20 +112,8 @@ def show_table(request: Request, reports: ReportsDep, experiment: int, table: st
 
 
 def _table_file(report: Report, key: str, format: str) -> bytes:
-    found, heading = report_views.table_named(report, key), report.heading
-    match format:
-        case "csv":
-            return files.table_csv(found, heading)
-        case "parquet":
-            return files.table_parquet(found, heading)
-        case "tex":
-            return latex.table(found, heading).encode()
-        case "json":
-            made = {"report": files.heading_json(heading), "table": files.table_json(found)}
-            return orjson.dumps(made, option=orjson.OPT_INDENT_2)
-    raise NotFound(
-        f"A table cannot be had as {format[:40]!r}. There are: {', '.join(report_views.TABLE_FORMATS)}."
-    )
+    origin = {"report": files.heading_json(report.heading)}
+    return table_file(report_views.table_named(report, key), report.heading, format, origin)
 
 
 @router.get("/report/figures/{figure}")
@@ -154,7 +131,7 @@ def show_figure(
     assert chosen is not None
     if format:
         body = _figure_file(report, key, chosen, format)
-        return _file(body, f"experiment-{experiment}-{key}.{format}", format)
+        return download(body, f"experiment-{experiment}-{key}.{format}", format)
     name = str(experiment)
     context = ReportPartPage(
         chrome(request, f"{found.title}: {report.heading.name}", "experiments"),
@@ -174,22 +151,8 @@ def show_figure(
 
 
 def _figure_file(report: Report, key: str, evaluation: Evaluation, format: str) -> bytes:
-    found, heading = report.figure(key, evaluation), report.heading
-    match format:
-        case "csv":
-            return files.figure_csv(found, heading)
-        case "parquet":
-            return files.figure_parquet(found, heading)
-        case "json":
-            made = {"report": files.heading_json(heading), "figure": files.figure_json(found)}
-            return orjson.dumps(made, option=orjson.OPT_INDENT_2)
-        case "svg" | "png" | "pdf":
-            if not found.points:
-                raise NotFound(f"There is nothing to draw yet. {found.needs}")
-            return report_charts.file(found, heading, format)
-    raise NotFound(
-        f"A figure cannot be had as {format[:40]!r}. There are: {', '.join(report_views.FIGURE_FORMATS)}."
-    )
+    origin = {"report": files.heading_json(report.heading)}
+    return figure_file(report.figure(key, evaluation), report.heading, format, origin)
 
 
 def _again(shelved: Shelved, experiment: str) -> str:
@@ -199,8 +162,3 @@ def _again(shelved: Shelved, experiment: str) -> str:
 
 def _caveat(evaluation: Evaluation | None) -> str:
     return "" if evaluation is None else wording.CAVEATS[evaluation.protocol]
-
-
-def _file(body: bytes, name: str, format: str) -> Response:
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(body, media_type=TYPES[format], headers=headers)

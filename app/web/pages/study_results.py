@@ -11,8 +11,8 @@ from app.study.heading import unblinded
 from app.study.results import Results, results
 from app.web import study_results
 from app.web.dependencies import StoreDep
-from app.web.pages.report import TYPES
 from app.web.rendering import chrome, page
+from app.web.report_downloads import download
 from app.web.report_views import view_at
 from app.web.study_results import StudyResultPartPage, StudyResultsPage
 
@@ -29,7 +29,7 @@ def show(request: Request, store: StoreDep, study: int, exclude: Everybody = "")
     query = NO if exclude else ""
     base = study_results.home(study)
     context = StudyResultsPage(
-        chrome(request, f"Results of {found.heading.study.name}", "studies"),
+        chrome(request, f"Results of {found.heading.study.name}", "lab"),
         found,
         base,
         study_results.table_views(found, query),
@@ -44,15 +44,15 @@ def show(request: Request, store: StoreDep, study: int, exclude: Everybody = "")
 @router.get("/results.zip")
 def whole(store: StoreDep, study: int, exclude: Everybody = "") -> Response:
     """Everything in one file."""
-    body = study_results.packed(_results(store, study, exclude), parquet=_has_pyarrow())
-    return _file(body, f"study-{study}-results.zip", "zip")
+    body = study_results.packed(_results(store, study, exclude))
+    return download(body, f"study-{study}-results.zip", "zip")
 
 
 @router.get("/results.json")
 def as_json(store: StoreDep, study: int, exclude: Everybody = "") -> Response:
     """Every table and figure as JSON."""
     body = orjson.dumps(study_results.whole(_results(store, study, exclude)), option=orjson.OPT_INDENT_2)
-    return _file(body, f"study-{study}-results.json", "json")
+    return download(body, f"study-{study}-results.json", "json")
 
 
 @router.get("/results/tables/{table}")
@@ -63,11 +63,11 @@ def show_table(
     key, _, format = table.partition(".")
     found = _results(store, study, exclude)
     if format:
-        return _file(study_results.table_file(found, key, format), f"study-{study}-{key}.{format}", format)
+        return download(study_results.table_file(found, key, format), f"study-{study}-{key}.{format}", format)
     made = study_results.table_named(found, key)
     base = study_results.home(study)
     context = StudyResultPartPage(
-        chrome(request, f"{made.title}: {found.heading.study.name}", "studies"),
+        chrome(request, f"{made.title}: {found.heading.study.name}", "lab"),
         found,
         base,
         view_at(made, f"{base}/tables/{key}", None, query=NO if exclude else ""),
@@ -81,19 +81,8 @@ def figure(store: StoreDep, study: int, figure: str, exclude: Everybody = "") ->
     key, _, format = figure.partition(".")
     format = format or "svg"
     body = study_results.figure_file(_results(store, study, exclude), key, format)
-    return _file(body, f"study-{study}-{key}.{format}", format)
+    return download(body, f"study-{study}-{key}.{format}", format)
 
 
 def _results(store: Store, study: int, exclude: str) -> Results:
     return results(store, study, exclude=not exclude)
-
-
-def _has_pyarrow() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("pyarrow") is not None
-
-
-def _file(body: bytes, name: str, format: str) -> Response:
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(body, media_type=TYPES[format], headers=headers)
