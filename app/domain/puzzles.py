@@ -23,6 +23,7 @@ from app.domain.simulation_examples import read_marked
 from app.errors import BadInput
 
 LAYER = "puzzles"  # the slug of a set's only layer
+FAMILY = "puzzles"  # of a set among the families of models
 OWN_SET = "neuron-puzzles"  # the slug of the set that comes with this program
 OWN_NAME = "Neuron puzzles"
 CUT_OFF = 1  # on the 0-10 scale: a token above it counts as active, as in few-shot examples (LEE)

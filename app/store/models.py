@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import RowMapping, func, insert, select, text, update
 
 from app.domain.collection import ModelCard
+from app.domain.puzzles import FAMILY
 from app.domain.vocabulary import Vocabulary
 from app.errors import BadInput, Conflict
 from app.store import collections, names, packing
@@ -62,8 +63,9 @@ def add_model(s: Session, card: ModelCard, vocabulary: Vocabulary) -> ModelRow:
 
 
 def models(s: Session) -> list[ModelSummary]:
-    """All models by name, those without neurons yet included."""
-    rows = s.execute(select(t.models).order_by(t.models.c.name)).mappings()
+    """All models by name, those without neurons yet included; sets of puzzles last, since what takes the first one wants a real one."""
+    c = t.models.c
+    rows = s.execute(select(t.models).order_by(c.family == FAMILY, c.name)).mappings()
     return [_summary(s, row) for row in rows.all()]
 
 

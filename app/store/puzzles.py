@@ -14,14 +14,13 @@ from sqlalchemy import Row, Select, func, insert, select, update
 
 from app.domain.neurons import NeuronRef
 from app.domain.published import RelationKind
-from app.domain.puzzles import LAYER, Puzzle, Sentence
+from app.domain.puzzles import FAMILY, LAYER, Puzzle, Sentence
 from app.errors import BadInput, Conflict, NotFound
 from app.store import imported_neurons, names
 from app.store import tables as t
 from app.store.imported_neurons import Collection, Shape
 from app.store.session import Session, writing
 
-FAMILY = "puzzles"
 RESERVED = frozenset({"rate", "add"})  # of addresses below /puzzles
 
 

@@ -10,9 +10,13 @@ from starlette.testclient import TestClient
 
 from app.domain.explanations import Provenance, State
 from app.domain.neurons import NeuronRef, Polarity
+from app.domain.puzzles import OWN_SET
+from app.exchange.puzzles import add_built_in
 from app.main import create_app
 from app.settings import Settings
-from app.store import Store, explanations
+from app.store import Store, explanations, models
+from app.web.search_asked import Asked
+from app.web.search_run import which_model
 from tests import factories
 from tests.web import markup
 from tests.web.api import API, get, message
@@ -248,3 +252,12 @@ def test_a_sort_by_what_nobody_has_says_so(client: TestClient, tiny_store: Store
     assert said in client.get("/search", params={"sort": "gain", "q": "boats"}).text
     assert "None of these" not in client.get("/search", params={"sort": "gain"}).text
     assert "None of these" not in client.get("/search", params={"sort": "kurtosis", "q": "boats"}).text
+
+
+def test_without_a_model_a_real_one_is_searched_and_no_set_of_puzzles(sqlite_store: Store) -> None:
+    """“Neuron puzzles” comes before “Tiny-Random” by name."""
+    factories.fill(sqlite_store)
+    add_built_in(sqlite_store)
+    with sqlite_store.session() as session:
+        assert [model.slug for model in models.models(session)] == [factories.SLUG, OWN_SET]
+        assert which_model(session, Asked()) == factories.SLUG
